@@ -1,0 +1,177 @@
+/** Boards are JSON files: those that Burin brings (boards/) and a user's own, given by its path. */
+import { basename } from "@std/path";
+import * as v from "valibot";
+import { BurinError } from "../util/errors.ts";
+import { didYouMean } from "../util/near.ts";
+import type { Board, Feature } from "./target.ts";
+
+const FOLDER = new URL("../../boards/", import.meta.url);
+const FEATURES = [
+  "dsp",
+  "fpu",
+  "fpu64",
+  "mve",
+  "clz",
+  "umull",
+  "div",
+] as const satisfies readonly Feature[];
+
+const UNITS: Readonly<Record<string, number>> = { K: 1024, M: 1024 * 1024 };
+const text = v.pipe(v.string("has to be text"), v.minLength(1, "has to say something"));
+const address = v.pipe(
+  v.string("has to be text such as 0x20000000"),
+  v.regex(/^0x[0-9a-fA-F]{1,8}$/, "has to be an address such as 0x20000000"),
+  v.transform(Number),
+);
+const size = v.pipe(
+  v.string("has to be text such as 256K"),
+  v.regex(/^[1-9][0-9]*[KM]?$/, "has to be a size such as 262144, 256K or 1M"),
+  v.transform((s) => parseInt(s) * (UNITS[s.at(-1)!] ?? 1)),
+  v.maxValue(2 ** 32, "has to be at most 4096M"),
+);
+const oneOf = <const T extends readonly string[]>(names: T) =>
+  v.picklist(names, `has to be one of ${names.join(", ")}`);
+
+const memorySchema = v.strictObject({
+  name: v.pipe(text, v.regex(/^[a-z][a-z0-9_]*$/, "has to be a lowercase name")),
+  kind: oneOf(["flash", "ram"]),
+  base: address,
+  bytes: size,
+  latency: v.optional(v.pipe(v.number("has to be a number"), v.minValue(1)), 1),
+});
+
+const machineSchema = v.strictObject({
+  name: v.pipe(text, v.regex(/^[a-z0-9][a-z0-9.-]*$/, "has to be the name of a machine of QEMU")),
+  counter: v.strictObject({
+    kind: oneOf(["systick", "cmsdk-timer", "sse-counter"]),
+    hz: v.pipe(v.number("has to be a number"), v.integer("has to be whole"), v.minValue(1)),
+    base: v.optional(address),
+    shift: v.pipe(v.number("has to be a number"), v.integer(), v.minValue(0), v.maxValue(10)),
+  }),
+});
+
+const boardSchema = v.pipe(
+  v.strictObject({
+    $schema: v.optional(v.string()),
+    title: text,
+    target: v.strictObject({
+      cpu: text,
+      prefix: oneOf(["arm-none-eabi-", ""]),
+      cflags: v.array(
+        v.pipe(text, v.regex(/^-m[a-z0-9-]+(=[A-Za-z0-9_.+-]+)?$/, "has to be a -m flag of gcc")),
+      ),
+      features: v.array(oneOf(FEATURES)),
+      pointerBytes: v.picklist([4, 8], "has to be 4 or 8"),
+    }),
+    memory: v.array(memorySchema),
+    machine: v.optional(machineSchema),
+    standIn: v.optional(text),
+    zephyr: v.optional(text),
+    source: text,
+  }),
+  v.check(
+    ({ machine }) => machine?.counter.kind === "systick" || !machine || !!machine.counter.base,
+    "machine.counter needs its base address",
+  ),
+  v.check(
+    ({ target, memory }) =>
+      target.prefix === "" ||
+      (memory.some((m) => m.kind === "flash") && memory.some((m) => m.kind === "ram")),
+    "memory needs at least one flash and one ram",
+  ),
+  v.check(
+    ({ memory }) =>
+      memory.every((a, i) =>
+        memory.every((b, j) => i === j || a.base + a.bytes <= b.base || b.base + b.bytes <= a.base)
+      ),
+    "memory has regions that overlap",
+  ),
+);
+
+/** Names of the boards that Burin brings, sorted. */
+export function boardNames(): string[] {
+  return [...Deno.readDirSync(FOLDER)]
+    .filter((e) => e.isFile && e.name.endsWith(".json") && e.name !== "board.schema.json")
+    .map((e) => e.name.slice(0, -".json".length))
+    .sort();
+}
+
+/**
+ * Checks the text of a board file.
+ * @param name the board's name; @param where the file, for messages
+ * @throws BurinError `board/invalid` that lists every field at fault
+ */
+export function parseBoard(json: string, name: string, where: string): Board {
+  let data: unknown;
+  try {
+    data = JSON.parse(json);
+  } catch (e) {
+    const why = (e as Error).message;
+    throw new BurinError("board/invalid", `Cannot read board file ${where} as ${why}`);
+  }
+  const parsed = v.safeParse(boardSchema, data);
+  if (!parsed.success) {
+    const faults = parsed.issues.map((issue) => {
+      const path = v.getDotPath(issue);
+      const unknown = issue.type === "strict_object" && issue.expected === "never";
+      const missing = issue.received === "undefined";
+      const what = unknown ? "is not a field" : missing ? "is missing" : issue.message;
+      return path === null ? issue.message : `${path} ${what}`;
+    });
+    throw new BurinError(
+      "board/invalid",
+      `Cannot use board file ${where} as ${faults.join("; ")}`,
+      "boards/board.schema.json describes the fields",
+    );
+  }
+  const { $schema: _, ...board } = parsed.output;
+  return { name, ...board };
+}
+
+/**
+ * Finds a board by its name, or reads a board file by its path (it ends in .json).
+ * @throws BurinError `usage/unknown-board` with near names, `board/invalid`, `usage/no-board-file`
+ */
+export function loadBoard(nameOrPath: string): Board {
+  if (nameOrPath.endsWith(".json")) {
+    let text: string;
+    try {
+      text = Deno.readTextFileSync(nameOrPath);
+    } catch (e) {
+      const why = e instanceof Deno.errors.NotFound ? "there is no such file" : `${e}`;
+      throw new BurinError(
+        "usage/no-board-file",
+        `Cannot read board file ${nameOrPath} as ${why}`,
+        "`deno task boards` lists the boards that need no file",
+      );
+    }
+    return parseBoard(text, basename(nameOrPath, ".json"), nameOrPath);
+  }
+  const names = boardNames();
+  if (!names.includes(nameOrPath)) {
+    throw new BurinError(
+      "usage/unknown-board",
+      `Cannot find board ${nameOrPath} as no board has that name`,
+      didYouMean(nameOrPath, names) ?? `the boards are ${names.join(", ")}`,
+    );
+  }
+  const url = new URL(`${nameOrPath}.json`, FOLDER);
+  return parseBoard(Deno.readTextFileSync(url), nameOrPath, `boards/${nameOrPath}.json`);
+}
+
+/**
+ * The board whose machine executes programs for `board`: itself or its stand-in.
+ * @throws BurinError `board/no-machine` where there is neither
+ */
+export function executingBoard(board: Board): Board {
+  if (board.machine || board.target.prefix === "") return board;
+  const standIn = board.standIn === undefined ? undefined : loadBoard(board.standIn);
+  if (!standIn?.machine || standIn.target.cpu !== board.target.cpu) {
+    throw new BurinError(
+      "board/no-machine",
+      `Cannot execute on board ${board.name} as it names no machine and no stand-in of its core`,
+      "add machine or standIn to its file",
+    );
+  }
+  return standIn;
+}

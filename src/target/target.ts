@@ -1,0 +1,86 @@
+/** A target is data: what compiles for it, what the core can do, where its memory lies. */
+
+/** What a core has that the code generator can use. */
+export type Feature = "dsp" | "fpu" | "fpu64" | "mve" | "clz" | "umull" | "div";
+
+/** One memory of a board, in bytes. */
+export interface MemoryRegion {
+  readonly name: string;
+  readonly kind: "flash" | "ram";
+  readonly base: number;
+  readonly bytes: number;
+  /** Relative access time; 1 is the fastest. */
+  readonly latency: number;
+}
+
+/** The core and how to compile for it. */
+export interface Target {
+  /** `cortex-m7`, `host`, … */
+  readonly cpu: string;
+  /** Prefix of the tools: `arm-none-eabi-`, or empty for the host's own. */
+  readonly prefix: string;
+  readonly cflags: readonly string[];
+  readonly features: readonly Feature[];
+  readonly pointerBytes: number;
+}
+
+/** How many instructions an emulator's timer tick stands for, and where the timer is. */
+export interface Counter {
+  readonly kind: "systick" | "cmsdk-timer" | "sse-counter";
+  /** Ticks a second of the emulator's clock. */
+  readonly hz: number;
+  /** Address of the timer's registers; a SysTick's is fixed by the architecture. */
+  readonly base?: number;
+  /** `-icount shift=N`: an instruction takes 2^N nanoseconds of the emulator's clock. */
+  readonly shift: number;
+}
+
+/** A machine of QEMU that runs an image linked for this board. */
+export interface Machine {
+  readonly name: string;
+  readonly counter: Counter;
+}
+
+/** A board: a target, its memories, and a machine that executes it (its own or a stand-in's). */
+export interface Board {
+  readonly name: string;
+  readonly title: string;
+  readonly target: Target;
+  /** Absent memories (board host) mean: as much as there is. */
+  readonly memory: readonly MemoryRegion[];
+  /** Absent where no emulator models the board. */
+  readonly machine?: Machine;
+  /** Name of the board that executes in its place: same core, same flags. */
+  readonly standIn?: string;
+  /** The board's name in Zephyr, where it has one. */
+  readonly zephyr?: string;
+  /** Where the figures come from. */
+  readonly source: string;
+}
+
+/** Whether the core has a feature. */
+export const has = (t: Target, f: Feature): boolean => t.features.includes(f);
+
+/** Whether programs for the target run on this computer. */
+export const isHost = (t: Target): boolean => t.prefix === "";
+
+/**
+ * The board's memories of one kind, neighbours joined to one block. The first is the one that holds
+ * the first memory in the board's file: what a linker script calls FLASH or RAM.
+ */
+export function memoryBlocks(board: Board, kind: MemoryRegion["kind"]): MemoryRegion[] {
+  const regions = board.memory.filter((m) => m.kind === kind);
+  const blocks: MemoryRegion[] = [];
+  for (const m of [...regions].sort((a, b) => a.base - b.base)) {
+    const last = blocks.at(-1);
+    if (last && last.base + last.bytes === m.base) {
+      blocks[blocks.length - 1] = {
+        ...last,
+        bytes: last.bytes + m.bytes,
+        latency: Math.max(last.latency, m.latency),
+      };
+    } else blocks.push(m);
+  }
+  const main = blocks.find((b) => regions[0].base >= b.base && regions[0].base < b.base + b.bytes);
+  return main ? [main, ...blocks.filter((b) => b !== main)] : [];
+}
