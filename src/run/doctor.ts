@@ -1,0 +1,37 @@
+/** What `deno task doctor` shows: each tool, its version, what it is for, how to get it. */
+import { findProgram } from "./process.ts";
+import { installCommand, recentEnough, TOOLS } from "./toolchain.ts";
+
+/** One tool as it was found. */
+export interface ToolReport {
+  readonly tool: string;
+  readonly purpose: string;
+  /** Null where it is not installed. */
+  readonly path: string | null;
+  readonly version: string | null;
+  readonly minimum: string;
+  readonly ok: boolean;
+  /** The command that installs it; null where nothing is to do. */
+  readonly install: string | null;
+}
+
+/** Looks at every tool. A tool that does not start counts as missing. */
+export function examineTools(): Promise<ToolReport[]> {
+  return Promise.all(TOOLS.map(async (tool) => {
+    const path = tool.find();
+    const version = path === null ? null : await tool.version(path).catch(() => null);
+    const ok = version !== null && recentEnough(version, tool.minimum);
+    const { name, purpose, minimum } = tool;
+    const install = ok ? null : installCommand([tool]);
+    return { tool: name, purpose, path, version, minimum, ok, install };
+  }));
+}
+
+/** The one command that installs everything that is missing or too old; null where nothing is. */
+export function installAll(reports: readonly ToolReport[]): string | null {
+  const wanted = TOOLS.filter((t) => reports.some((r) => r.tool === t.name && !r.ok));
+  return wanted.length === 0 ? null : installCommand(wanted);
+}
+
+/** Whether the system's package manager is one that `setup` can drive. */
+export const canInstall = (): boolean => findProgram("apt-get") !== null;

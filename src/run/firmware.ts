@@ -1,0 +1,109 @@
+/** Linking for a real board against its own memory map, which proves that the model fits. */
+import { join } from "@std/path";
+import linkTemplate from "../../templates/board/link.ld.hbs" with { type: "text" };
+import mainTemplate from "../../templates/board/main.c.hbs" with { type: "text" };
+import startup from "../../templates/board/startup.c" with { type: "text" };
+import type { Artifact, Port } from "../project/mod.ts";
+import { type Board, memoryBlocks } from "../target/target.ts";
+import { render } from "../util/template.ts";
+import { type Library, linkImage, picolibcFolder, writeTree } from "./build.ts";
+import { readSections } from "./measure.ts";
+import type { Toolchain } from "./toolchain.ts";
+
+/** A linked firmware image and what of the board's memory it takes, in bytes. */
+export interface Firmware {
+  readonly path: string;
+  readonly flashUsed: number;
+  readonly flashBytes: number;
+  readonly ramUsed: number;
+  readonly ramBytes: number;
+}
+
+const hex = (n: number) => `0x${n.toString(16).padStart(8, "0")}`;
+
+/** The board's linker script: the first block of each kind is FLASH and RAM. */
+export function linkerScript(board: Board, stackBytes: number): string {
+  const regions = (["flash", "ram"] as const).flatMap((kind) =>
+    memoryBlocks(board, kind).map((block, i) => ({
+      ld_name: i === 0 ? kind.toUpperCase() : block.name.toUpperCase(),
+      access: kind === "flash" ? "rx" : "rwx",
+      base: hex(block.base),
+      bytes: block.bytes,
+    }))
+  );
+  const context = { title: board.title, regions, stack_bytes: stackBytes };
+  return render(linkTemplate, context, "board/link.ld.hbs");
+}
+
+/** A main that calls `NAME_run` on buffers of its own. */
+export function firmwareMain(artifact: Artifact): string {
+  const buffer = (p: Port, kind: string) => `${p.cName}_${kind}`;
+  const init = (ports: readonly Port[], kind: string, constant: string) =>
+    ports.map((p) =>
+      p.placement.where === "arena"
+        ? `.${p.cName} = 0`
+        : `.${p.cName} = (${constant}${p.cType} *)${buffer(p, kind)}`
+    ).join(", ");
+  const callers = (ports: readonly Port[], kind: string) =>
+    ports.filter((p) => p.placement.where === "caller")
+      .map((p) => ({ c_name: buffer(p, kind), bytes: p.bytes }));
+  return render(mainTemplate, {
+    name: artifact.name,
+    align: Math.max(16, ...artifact.regions.map((r) => r.align)),
+    buffers: [...callers(artifact.inputs, "input"), ...callers(artifact.outputs, "output")],
+    inputs_init: init(artifact.inputs, "input", "const "),
+    outputs_init: init(artifact.outputs, "output", ""),
+  }, "board/main.c.hbs");
+}
+
+/**
+ * Links the library, its static arena and a minimal main for the board.
+ * @param stackBytes what the stack needs, as measured on the machine that executes
+ * @throws BurinError `board/does-not-fit` where a memory is too small
+ */
+export async function linkFirmware(
+  artifact: Artifact,
+  library: Library,
+  board: Board,
+  tools: Toolchain,
+  folder: string,
+  stackBytes: number,
+): Promise<Firmware> {
+  await writeTree(
+    join(folder, "firmware"),
+    new Map([
+      ["main.c", firmwareMain(artifact)],
+      ["startup.c", startup],
+      ["link.ld", linkerScript(board, stackBytes)],
+    ]),
+  );
+  const path = join(folder, "firmware.elf");
+  await linkImage(tools, board, folder, [
+    `-I${library.include}`,
+    "firmware/main.c",
+    "firmware/startup.c",
+    ...library.objects,
+    ...library.staticObjects,
+    "-nostdlib",
+    "-T",
+    "firmware/link.ld",
+    `-L${await picolibcFolder(board.target, tools)}`,
+    "-Wl,--gc-sections",
+    "-Wl,--start-group",
+    "-lc",
+    "-lgcc",
+    "-Wl,--end-group",
+    "-o",
+    path,
+  ]);
+  const sections = (await readSections(tools, [path], folder)).filter((s) => s.allocated);
+  const sum = (list: typeof sections) => list.reduce((total, s) => total + s.bytes, 0);
+  const loaded = sections.filter((s) => !s.writable || s.name === ".data");
+  return {
+    path,
+    flashUsed: sum(loaded),
+    flashBytes: memoryBlocks(board, "flash")[0].bytes,
+    ramUsed: sum(sections.filter((s) => s.writable)),
+    ramBytes: memoryBlocks(board, "ram")[0].bytes,
+  };
+}

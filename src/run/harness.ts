@@ -1,0 +1,137 @@
+/** The program around a generated library that runs samples and measures, as C text. */
+import counterCmsdk from "../../templates/qemu/counter_cmsdk-timer.h" with { type: "text" };
+import counterSse from "../../templates/qemu/counter_sse-counter.h" with { type: "text" };
+import counterSysTick from "../../templates/qemu/counter_systick.h" with { type: "text" };
+import mainTemplate from "../../templates/qemu/main.c.hbs" with { type: "text" };
+import platformArm from "../../templates/qemu/platform_arm.h" with { type: "text" };
+import platformHost from "../../templates/qemu/platform_host.h" with { type: "text" };
+import type { Artifact, Port } from "../project/mod.ts";
+import type { Counter } from "../target/target.ts";
+import { BurinError } from "../util/errors.ts";
+import { render } from "../util/template.ts";
+
+/** Turns of the loop of known length, 2 instructions each, that the counter is checked with. */
+export const LOOP_TURNS = 10000;
+
+/** Instructions of the empty function whose call is subtracted: it returns 0. */
+const EMPTY_INSTRUCTIONS = 2;
+
+const COUNTERS: Readonly<Record<Counter["kind"], string>> = {
+  "systick": counterSysTick,
+  "cmsdk-timer": counterCmsdk,
+  "sse-counter": counterSse,
+};
+
+/** Options of the harness. */
+export interface HarnessOptions {
+  readonly samples: number;
+  /**
+   * Bytes of guard zone on both sides of a buffer, a multiple of 16. 0 leaves the neighbourhood of
+   * the buffers to a sanitizer.
+   */
+  readonly guard: number;
+  /** The timer; absent on this computer. */
+  readonly counter?: Counter;
+}
+
+function context(artifact: Artifact, options: HarnessOptions): Record<string, unknown> {
+  const region = (name: string, offset: number) => `${name}_memory + GUARD + ${offset}`;
+  const port = (p: Port, buffer: string) => ({
+    c_name: p.cName,
+    bytes: p.bytes,
+    in_arena: p.placement.where === "arena",
+    address: p.placement.where === "arena"
+      ? region(p.placement.region, p.placement.offset)
+      : buffer,
+  });
+  const inputs = artifact.inputs.map((p) => port(p, `${p.cName}_input`));
+  const outputs = artifact.outputs.map((p) => port(p, `${p.cName}_output + GUARD`));
+  const list = (fields: readonly string[]) => fields.length === 0 ? "0" : fields.join(", ");
+  const sum = (ports: readonly { bytes: number }[]) => ports.reduce((a, p) => a + p.bytes, 0);
+  return {
+    name: artifact.name,
+    guard: options.guard,
+    samples: options.samples,
+    align: Math.max(16, ...artifact.regions.map((r) => r.align)),
+    regions: artifact.regions.map((r) => ({ c_name: r.name, bytes: r.bytes })),
+    inputs,
+    outputs,
+    input_bytes: sum(inputs),
+    output_bytes: sum(outputs),
+    memory_init: list(artifact.regions.map((r) => `.${r.name} = ${r.name}_memory + GUARD`)),
+    inputs_init: list(
+      artifact.inputs.map((p, i) => `.${p.cName} = (const ${p.cType} *)(${inputs[i].address})`),
+    ),
+    outputs_init: list(
+      artifact.outputs.map((p, i) => `.${p.cName} = (${p.cType} *)(${outputs[i].address})`),
+    ),
+  };
+}
+
+/** Files of the harness by name: main.c and the headers that it includes. */
+export function harnessFiles(artifact: Artifact, options: HarnessOptions): Map<string, string> {
+  const align = Math.max(16, ...artifact.regions.map((r) => r.align));
+  const guard = Math.ceil(options.guard / align) * align;
+  const files = new Map([
+    ["main.c", render(mainTemplate, context(artifact, { ...options, guard }), "qemu/main.c.hbs")],
+  ]);
+  const { counter } = options;
+  if (!counter) return files.set("platform.h", platformHost);
+  const base = `#define COUNTER_BASE 0x${(counter.base ?? 0).toString(16)}u\n`;
+  const loop = `#define LOOP_TURNS ${LOOP_TURNS}u\n`;
+  return files.set("platform.h", platformArm)
+    .set("counter.h", base + loop + COUNTERS[counter.kind]);
+}
+
+/** What the harness wrote to result.txt. */
+export interface Measured {
+  /** Instructions of the entry function, one a sample; null without a counter. */
+  readonly instructions: readonly number[] | null;
+  /** Deepest use of the stack by the entry function over all samples, in bytes. */
+  readonly stackBytes: number;
+}
+
+const broken = (artifact: Artifact, what: string, sample: number) =>
+  new BurinError(
+    "internal/run",
+    `Cannot trust the run of ${artifact.name} on sample ${sample} as ${what}`,
+    "please report this with the model",
+  );
+
+/**
+ * Reads result.txt.
+ * @throws BurinError `internal/run` where the library failed or wrote where it must not,
+ *   `internal/counter` where the timer does not count a loop of known length right
+ */
+export function readResult(text: string, artifact: Artifact, counter?: Counter): Measured {
+  const lines = text.trim().split("\n").map((line) => line.split(" "));
+  const values = (key: string) => lines.filter(([k]) => k === key).map(([, ...v]) => v.map(Number));
+  const ticks = (key: string) => values(key).map(([high, low]) => high * 2 ** 32 + low);
+  const at = (key: string, wrong: (v: number) => boolean) =>
+    values(key).findIndex(([v]) => wrong(v));
+  const failed = at("status", (v) => v !== 0);
+  if (failed >= 0) {
+    throw broken(artifact, `it returned status ${values("status")[failed][0]}`, failed);
+  }
+  const outside = at("guards", (v) => v !== 1);
+  if (outside >= 0) throw broken(artifact, "it wrote outside its arena and outputs", outside);
+  const written = at("inputs", (v) => v !== 1);
+  if (written >= 0) throw broken(artifact, "it wrote to the caller's inputs", written);
+  const stackBytes = Math.max(0, ...values("stack").map(([v]) => v));
+  if (!counter) return { instructions: null, stackBytes };
+  const perTick = 1e9 / counter.hz / 2 ** counter.shift;
+  const [loop] = ticks("loop");
+  const [call] = ticks("call");
+  const counted = Math.round(loop * perTick);
+  if (Math.abs(counted - 2 * LOOP_TURNS) > 50) {
+    throw new BurinError(
+      "internal/counter",
+      `Cannot count instructions as a loop of ${2 * LOOP_TURNS} is counted as ${counted}`,
+      "check counter in the board's file",
+    );
+  }
+  const instructions = ticks("ticks").map((t) =>
+    Math.round((t - call) * perTick) + EMPTY_INSTRUCTIONS
+  );
+  return { instructions, stackBytes };
+}

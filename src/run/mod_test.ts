@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { boardNames, loadBoard } from "../target/boards.ts";
+import { BurinError } from "../util/errors.ts";
+import { runOnBoard } from "./mod.ts";
+import { TINY_SAMPLES, tinyArtifact } from "./tiny_artifact.ts";
+
+const samples = TINY_SAMPLES;
+
+/** Runs the tiny library on a board and compares with its interpreter. */
+function run(name: string, edit?: (source: string) => string, extraFlags: string[] = []) {
+  const artifact = tinyArtifact(name, edit);
+  const expected = samples.map((s) => tinyArtifact(name).interpret(s));
+  return runOnBoard(artifact, loadBoard(name), samples, { expected, extraFlags });
+}
+
+/** The code of the error that running a broken library ends in. */
+async function codeOf(name: string, edit: (source: string) => string): Promise<string> {
+  try {
+    await run(name, edit);
+  } catch (e) {
+    if (e instanceof BurinError) return `${e.code}: ${e.message}`;
+    throw e;
+  }
+  return "no error";
+}
+
+for (const name of boardNames()) {
+  Deno.test(`run: ${name} executes the generated C and gives the interpreter's bits`, async () => {
+    const { result, passes, firmware } = await run(name);
+    assert(passes);
+    assert.deepEqual(result.match, {
+      out0: { max_abs: 0, max_lsb: 0, mismatched: 0, elements: 6 },
+      out1: { max_abs: 0, max_lsb: null, mismatched: 0, elements: 3 },
+    });
+    assert.equal(result.samples, 3);
+    assert.equal(result.arena_bytes, 16);
+    assert.equal(result.params_bytes, 2);
+    assert.equal(result.flash_bytes, result.code_bytes + 2);
+    assert(result.code_bytes > 40);
+    if (name === "host") {
+      assert.equal(result.instructions, null);
+      assert.equal(result.stack_bytes, null);
+      assert.equal(result.ram_bytes, 16 + 2 + 6);
+      return;
+    }
+    const stack = result.stack_bytes!;
+    assert(stack > 0 && stack < 400, `stack of ${stack} bytes`);
+    assert.equal(result.ram_bytes, 16 + 2 + 6 + stack);
+    for (const n of result.instructions!) assert(n > 20 && n < 400, `${n} instructions`);
+    assert(firmware!.flashUsed > result.flash_bytes && firmware!.ramUsed > result.ram_bytes);
+  });
+}
+
+Deno.test("run: instructions are exact: 1000 more loop turns are 2000 more instructions", async () => {
+  const spin = (turns: number) => (source: string) =>
+    source.replace(
+      "memcpy",
+      `uint32_t n = ${turns}u;
+    __asm__ volatile(".syntax unified\\n1: subs %0, %0, #1\\n bne 1b" : "+l"(n) : : "cc");
+    memcpy`,
+    );
+  for (const name of ["mps2-an386", "mps2-an500", "mps3-an547", "microbit", "netduinoplus2"]) {
+    const short = await run(name, spin(1000));
+    const long = await run(name, spin(2000));
+    const more = long.result.instructions![0] - short.result.instructions![0];
+    assert(Math.abs(more - 2000) <= 8, `${name}: ${more}`);
+  }
+});
+
+Deno.test("run: runs of hundreds of millions of instructions do not wrap", async () => {
+  const spin = (source: string) =>
+    source.replace(
+      "memcpy",
+      `uint32_t n = 50000000u;
+    __asm__ volatile(".syntax unified\\n1: subs %0, %0, #1\\n bne 1b" : "+l"(n) : : "cc");
+    memcpy`,
+    );
+  for (const name of ["mps2-an386", "microbit"]) {
+    const [counted] = (await run(name, spin)).result.instructions!;
+    assert(Math.abs(counted - 1e8) < 1000, `${name}: ${counted}`);
+  }
+});
+
+Deno.test("run: a stack is measured to the byte", async () => {
+  const use = (bytes: number) => (source: string) =>
+    source.replace("memcpy", `volatile char big[${bytes}]; big[0] = 1; (void)big[0]; memcpy`);
+  const small = await run("mps2-an386", use(1000));
+  const large = await run("mps2-an386", use(3000));
+  assert.equal(large.result.stack_bytes! - small.result.stack_bytes!, 2000);
+});
+
+Deno.test("run: on this computer under -O0 and the sanitizers", async () => {
+  for (const flags of [["-O0"], ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]]) {
+    assert((await run("host", undefined, flags)).passes);
+  }
+});
+
+Deno.test("run: what the library does wrong is seen", async () => {
+  const replace = (from: string, to: string) => (s: string) => s.replace(from, to);
+  const cases: [string, (s: string) => string, RegExp][] = [
+    ["host", replace("return TINY_OK", "out->y[2] = 0; return TINY_OK"), /internal\/run.*outside/],
+    ["host", replace("return TINY_OK", "return TINY_ERR_SHAPE"), /returned status 3/],
+    [
+      "mps2-an386",
+      replace("memcpy", "((int8_t *)(intptr_t)in->x)[0] ^= 1; memcpy"),
+      /wrote to the caller's inputs/,
+    ],
+    ["mps2-an386", replace("memcpy", `__asm__ volatile("udf #0"); memcpy`), /took a fault/],
+    ["mps2-an386", replace("int32_t sum = 0", "int32_t sum"), /internal\/c-compiler.*src\/tiny\.c/],
+    ["host", replace("memcpy(", "copy[0] = in->x[0] * 300; memcpy("), /conversion/i],
+  ];
+  for (const [board, edit, message] of cases) {
+    assert.match((await codeOf(board, edit)).replaceAll("\n", " "), message);
+  }
+});
+
+Deno.test("run: a wrong result is a mismatch, not an error", async () => {
+  const { passes, result } = await run("host", (s) => s.replace("2 * copy[i]", "3 * copy[i]"));
+  assert(!passes);
+  assert.equal(result.match!.out0.mismatched, 2);
+  assert.equal(result.match!.out0.max_lsb, 2);
+});
+
+Deno.test("run: what does not fit on the board is said", async () => {
+  const big = (s: string) =>
+    s.replace("tiny_status tiny", "static volatile char huge[400000];\ntiny_status tiny")
+      .replace("memcpy", "huge[0] = 1; memcpy");
+  assert.match(
+    await codeOf("stm32f746", big),
+    /board\/does-not-fit: Cannot link for stm32f746 as its ram is \d+ bytes too small/,
+  );
+});
+
+Deno.test("run: nothing is left behind", async () => {
+  const before = [...Deno.readDirSync(Deno.env.get("TMPDIR") ?? "/tmp")].map((e) => e.name);
+  await run("host");
+  const after = [...Deno.readDirSync(Deno.env.get("TMPDIR") ?? "/tmp")].map((e) => e.name);
+  assert.deepEqual(after.filter((n) => n.startsWith("burin-") && !before.includes(n)), []);
+});

@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { render } from "./template.ts";
+
+Deno.test("template: fills in, escapes nothing", () => {
+  const text = "{{#each xs}}{{name}}{{#unless last}}, {{/unless}}{{/each}} {{y}}";
+  const xs = [{ name: "a<b", last: false }, { name: "c", last: true }];
+  assert.equal(render(text, { xs, y: 1 }), "a<b, c 1");
+});
+
+Deno.test("template: a missing name is an error, in blocks too", () => {
+  assert.throws(() => render("{{x}}", {}), /x/);
+  assert.throws(() => render("{{#each xs}}{{/each}}", {}, "t.hbs"), /template t\.hbs needs xs/);
+  assert.throws(() => render("{{#each xs}}{{#if y}}{{/if}}{{/each}}", { xs: [{}] }), /needs y/);
+});
