@@ -4,7 +4,7 @@ import { axis, type Compute, compute, sum, type Tensor } from "../te/compute.ts"
 import { add, cast, type Expr, floordiv, ge, imm, load, lt, mul, sub } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
-import { type Acc, type QuantRule } from "../ir/quant.ts";
+import type { Acc, QuantRule } from "../ir/quant.ts";
 import { spatialNames } from "./axes.ts";
 import { accumulate, type IntegerAttrs, zeroPoint } from "./integer.ts";
 

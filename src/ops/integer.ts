@@ -5,10 +5,10 @@
 import { BurinError } from "../util/errors.ts";
 import { DTYPES } from "../util/dtype.ts";
 import { numbers, tensor, type TensorData } from "../util/tensor.ts";
-import { type Tensor } from "../te/compute.ts";
+import type { Tensor } from "../te/compute.ts";
 import { cast, type Expr, imm, load, sub, type Var } from "../te/expr.ts";
 import { dims, type Value } from "../ir/graph.ts";
-import { type Deq, type QuantContext, type Rep } from "../ir/quant.ts";
+import type { Deq, QuantContext, Rep } from "../ir/quant.ts";
 
 /** How an operator treats stored integers; of no effect on floats. */
 export interface IntegerAttrs {

@@ -4,7 +4,7 @@ import { axis, type Compute, compute, sum, type Tensor } from "../te/compute.ts"
 import { add, cast, type Expr, imm, load, mul, type Var } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
-import { type Acc, type QuantRule } from "../ir/quant.ts";
+import type { Acc, QuantRule } from "../ir/quant.ts";
 import { accumulate, type IntegerAttrs, zeroPoint } from "./integer.ts";
 
 /**

@@ -3,7 +3,7 @@
  * these functions, so that a target can print them as the instructions that it has for them.
  */
 import { add, call, cast, clamp, type Expr, mul, rint, variable } from "./expr.ts";
-import { type ScalarFn } from "./functions.ts";
+import type { ScalarFn } from "./functions.ts";
 
 function requantizeFunction(): ScalarFn {
   const acc = variable("acc"), scale = variable("scale", "float32");
