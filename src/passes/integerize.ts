@@ -15,7 +15,8 @@ import {
   requantizeOp,
   table,
 } from "../ops/mod.ts";
-import { evaluateNode, FoldingBuilder } from "./evaluate_node.ts";
+import { FoldingBuilder } from "./folding_builder.ts";
+import { evaluateNode } from "../ir/evaluate.ts";
 import { applyLut, type Lut, lutOf } from "./lut.ts";
 import { moveAxis, moves } from "./move.ts";
 import { paramsOf, perTensor, sameParams } from "./params.ts";
@@ -153,7 +154,7 @@ class Integerizer {
     const lut = x.k === "deq" ? lutOf(x) : x;
     if (!lut || !perTensor(p)) return null;
     const attrs = { dtype, axis: 0, scale: numbers(p.scale)[0], zero: numbers(p.zero)[0] };
-    const [values] = evaluateNode(quantizeLinear, attrs, [lut.values])!;
+    const [values] = evaluateNode(quantizeLinear, attrs, [lut.values]);
     return this.#b.node(table, null, [lut.q, this.#b.constant(values)], info)[0];
   }
 
@@ -263,7 +264,7 @@ class Integerizer {
     if (!r.q.data) return this.#luts.get(r) ?? this.#remember(r);
     if (r.q.data.data.length !== 1) return undefined;
     const attrs = { axis: 0, scale: numbers(r.scale)[0], zero: numbers(r.zero)[0] };
-    return evaluateNode(dequantizeLinear, attrs, [r.q.data])?.[0];
+    return evaluateNode(dequantizeLinear, attrs, [r.q.data])[0];
   }
   #remember(r: Deq): Lut | undefined {
     const lut = lutOf(r);

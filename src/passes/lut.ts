@@ -9,7 +9,7 @@ import { evaluate } from "../te/interp.ts";
 import { dims, type Node, type Value } from "../ir/graph.ts";
 import type { Deq } from "../ir/quant.ts";
 import { dequantizeLinear } from "../ops/mod.ts";
-import { evaluateNode } from "./evaluate_node.ts";
+import { evaluateNode } from "../ir/evaluate.ts";
 import { perTensor } from "./params.ts";
 
 /** real = values[byte of q]: what is left of a chain of unary operators. */
@@ -31,7 +31,7 @@ export function lutOf(r: Deq): Lut | null {
   const { dtype } = r.q.type;
   if ((dtype !== "int8" && dtype !== "uint8") || !perTensor(r) || r.q.data) return null;
   const attrs = { axis: 0, scale: numbers(r.scale)[0], zero: numbers(r.zero)[0] };
-  const [values] = evaluateNode(dequantizeLinear, attrs, [allBytes(dtype)])!;
+  const [values] = evaluateNode(dequantizeLinear, attrs, [allBytes(dtype)]);
   return { k: "lut", q: r.q, values, costly: false };
 }
 

@@ -5,7 +5,7 @@
 import { tensor, type TensorData } from "../util/tensor.ts";
 import { dims, type Node } from "../ir/graph.ts";
 import type { OpDef } from "../ir/opdef.ts";
-import { evaluateNode } from "./evaluate_node.ts";
+import { evaluateNode } from "../ir/evaluate.ts";
 
 /** Whether an operator only moves elements: it is a strided view, or places its inputs. */
 export const moves = (op: OpDef<unknown>): boolean => !!op.view || !!op.place;
@@ -33,8 +33,7 @@ export function moveAxis(
     Array.from({ length: size }, (_, i) => Math.floor(i / inner) % shape[axis]),
   );
   const ins = n.ins.map((v, i): TensorData | null => i === input ? ids : v?.data ?? null);
-  const moved = evaluateNode(n.op, n.attrs, ins)?.[0];
-  return moved ? axisOfChannels(moved) : null;
+  return axisOfChannels(evaluateNode(n.op, n.attrs, ins)[0]);
 }
 
 function axisOfChannels(t: TensorData): { axis: number; channels: number[] } | null {

@@ -1,0 +1,97 @@
+/**
+ * Which nodes become one kernel: a reduction takes the element-wise nodes behind it, element-wise
+ * nodes take each other, and one that only feeds a reduction which reads it about once joins that.
+ */
+import { sizeOf } from "../util/tensor.ts";
+import { type Compute, placeholder, type Tensor } from "../te/compute.ts";
+import { loads } from "../te/analyze.ts";
+import { consumers, dims, type Graph, type Node, type Value } from "../ir/graph.ts";
+
+/** Nodes computed by one kernel, in order; the last one's outputs are the group's. */
+export interface Group {
+  readonly nodes: readonly Node[];
+}
+
+/** Values that a group reads from outside; constants included. */
+export function groupInputs(g: Group): Value[] {
+  const inside = new Set(g.nodes.flatMap((n) => n.outs));
+  return [...new Set(g.nodes.flatMap((n) => n.ins))].filter((v): v is Value =>
+    v !== null && !inside.has(v)
+  );
+}
+
+/** What a node computes, with placeholders for its inputs; null where it has no definition. */
+export function define(
+  n: Node,
+): { ins: readonly (Tensor | null)[]; stages: readonly Compute[] } | null {
+  if (n.op.body.kind !== "compute") return null;
+  const ins = n.ins.map((v) => v && placeholder(v.name, v.type.dtype, dims(v.type)));
+  return { ins, stages: n.op.body.define(n.attrs, ins, n.outs.map((v) => v.type)) };
+}
+
+/** Whether a node is one definition that reads this input just where it writes. */
+function pointwiseIn(n: Node, input: Value): boolean {
+  const d = define(n);
+  if (!d || d.stages.length !== 1 || d.stages[0].body.k === "reduce") return false;
+  const [c] = d.stages;
+  const sources = n.ins.flatMap((v, i) => v === input ? [d.ins[i]] : []);
+  const uses = loads(c.body).filter((l) => sources.includes(l.src as Tensor));
+  return uses.length > 0 &&
+    uses.every((l) => l.idx.length === c.axes.length && l.idx.every((e, i) => e === c.axes[i]));
+}
+
+/** Element accesses of a definition to an input, for each element of that input. */
+function readsPerElement(n: Node, input: Value): number {
+  const d = define(n);
+  if (!d) return Infinity;
+  const sources = n.ins.flatMap((v, i) => v === input ? [d.ins[i]] : []);
+  let reads = 0;
+  for (const c of d.stages) {
+    const inner = c.body.k === "reduce" ? c.body.axes.reduce((p, a) => p * a.extent, 1) : 1;
+    const uses = loads(c.body).filter((l) => sources.includes(l.src as Tensor)).length;
+    reads += uses * inner * sizeOf(c.out.shape);
+  }
+  return reads / sizeOf(dims(input.type));
+}
+
+const isElementwise = (n: Node): boolean => {
+  const d = define(n);
+  return d !== null && d.stages.length === 1 && d.stages[0].body.k !== "reduce";
+};
+
+/** How often a node fused in front of its reader may be computed over. */
+const RECOMPUTE = 2;
+
+/**
+ * Groups the nodes that run. `free` nodes (views, placed concatenations) have no code.
+ *
+ * @param level 0 keeps every node on its own
+ */
+export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] {
+  const uses = consumers(g);
+  const outputs = new Set(g.outputs);
+  const groupOf = new Map<Value, Node[]>();
+  const groups = new Set<Node[]>();
+  for (const n of g.nodes) {
+    if (free.has(n)) continue;
+    const members: Node[] = [];
+    for (const v of new Set(n.ins)) {
+      const producer = v && groupOf.get(v);
+      if (!v || !producer || level < 1 || n.outs.length !== 1) continue;
+      if (uses.get(v)!.length !== 1 || outputs.has(v)) continue;
+      const joins = pointwiseIn(n, v)
+        // A second reduction cannot share the loop nest of the first.
+        ? !(hasReduction(members) && hasReduction(producer))
+        : producer.every(isElementwise) && readsPerElement(n, v) <= RECOMPUTE;
+      if (!joins) continue;
+      members.push(...producer);
+      groups.delete(producer);
+    }
+    members.push(n);
+    groups.add(members);
+    n.outs.forEach((v) => groupOf.set(v, members));
+  }
+  return [...groups].map((nodes) => ({ nodes }));
+}
+
+const hasReduction = (nodes: readonly Node[]): boolean => nodes.some((n) => !isElementwise(n));
