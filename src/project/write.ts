@@ -1,0 +1,177 @@
+/** Writing a project's files to disk: complete, or not at all. */
+import { basename, dirname, join, resolve } from "@std/path";
+import { BurinError } from "../util/errors.ts";
+import type { ProjectFiles } from "./plain.ts";
+
+/** How files are written. */
+export interface WriteOptions {
+  /** Write into a folder that holds other files too; they stay. */
+  readonly force?: boolean;
+  /** Called with a function that undoes everything, before the first change. */
+  readonly onStart?: (undo: () => void) => void;
+  /** Writes one file; a parameter so that a full disk can be tested. */
+  readonly writeFile?: (path: string, text: string) => Promise<void>;
+}
+
+const remove = (path: string): void => {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (e) {
+    if (!(e instanceof Deno.errors.NotFound)) throw e;
+  }
+};
+
+/** All files under a folder, relative to it. */
+function listFiles(folder: string, under = ""): string[] {
+  return [...Deno.readDirSync(join(folder, under))].flatMap((entry) => {
+    const path = under === "" ? entry.name : `${under}/${entry.name}`;
+    return entry.isDirectory ? listFiles(folder, path) : [path];
+  });
+}
+
+/** The files that Burin wrote into a folder, or null where it did not. */
+function writtenFiles(folder: string): string[] | null {
+  try {
+    const json = JSON.parse(Deno.readTextFileSync(join(folder, "model.json")));
+    const inside = (f: unknown) => typeof f === "string" && !f.split(/[\\/]/).includes("..");
+    return json?.tool?.name === "burin" && Array.isArray(json.files) && json.files.every(inside)
+      ? json.files
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What stands at the output path. */
+type Found =
+  | { readonly kind: "nothing" | "ours" }
+  | { readonly kind: "foreign"; readonly files: readonly string[] };
+
+function look(out: string): Found {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(out);
+  } catch (e) {
+    if (e instanceof Deno.errors.NotFound) return { kind: "nothing" };
+    throw e;
+  }
+  if (!info.isDirectory) {
+    throw new BurinError(
+      "usage/out-is-a-file",
+      `Cannot write to ${out} as it is a file`,
+      "name a folder with --out",
+    );
+  }
+  const present = listFiles(out);
+  if (present.length === 0) return { kind: "nothing" };
+  const written = writtenFiles(out) ?? [];
+  const files = present.filter((f) => !written.includes(f));
+  return files.length === 0 ? { kind: "ours" } : { kind: "foreign", files };
+}
+
+/** The outermost folder above `path` that has to be made. */
+function firstMissing(path: string): string | null {
+  try {
+    Deno.statSync(path);
+    return null;
+  } catch (e) {
+    if (!(e instanceof Deno.errors.NotFound)) throw e;
+    return firstMissing(dirname(path)) ?? path;
+  }
+}
+
+/** Removes the folders from `path` up to `outermost` as long as nobody has put anything there. */
+function removeEmpty(path: string, outermost: string | null): void {
+  if (outermost === null) return;
+  Deno.removeSync(path);
+  if (path !== outermost) removeEmpty(dirname(path), outermost);
+}
+
+/** Puts `aside` in the place of `out`, another writer's result included. */
+function replaceFolder(aside: string, out: string): void {
+  for (let tries = 0;; tries++) {
+    try {
+      return Deno.renameSync(aside, out);
+    } catch (e) {
+      // An older result stands there, or a second compile has just put its own there.
+      if (tries === 5) throw e;
+      const old = `${aside}.old${tries}`;
+      try {
+        Deno.renameSync(out, old);
+      } catch (gone) {
+        if (!(gone instanceof Deno.errors.NotFound)) throw e;
+      }
+      remove(old);
+    }
+  }
+}
+
+/** Moves files one by one into a folder that holds others; earlier files of Burin's go. */
+function mergeFolder(aside: string, out: string, files: ProjectFiles): void {
+  for (const path of writtenFiles(out) ?? []) remove(join(out, path));
+  for (const path of files.keys()) {
+    Deno.mkdirSync(dirname(join(out, path)), { recursive: true });
+    Deno.renameSync(join(aside, path), join(out, path));
+  }
+  remove(aside);
+}
+
+function explain(out: string, e: unknown): BurinError {
+  if (e instanceof BurinError) return e;
+  const text = (e as Error).message ?? String(e);
+  const full = /os error (28|122)\b|No space left|quota/i.test(text);
+  const denied = e instanceof Deno.errors.PermissionDenied || e instanceof Deno.errors.NotCapable ||
+    /Read-only file system/i.test(text);
+  const why = full ? "the disk is full" : denied ? "the folder cannot be written to" : text;
+  const hint = full
+    ? "make room, or name another folder with --out"
+    : "name another folder with --out";
+  return new BurinError("data/cannot-write", `Cannot write ${out} as ${why}`, hint);
+}
+
+/**
+ * Writes files as the folder `out`: aside first, then renamed, so that the folder appears complete
+ * or not at all.
+ * @throws BurinError `usage/out-not-empty`, `usage/out-is-a-file`, `data/cannot-write`
+ */
+export async function writeProject(
+  files: ProjectFiles,
+  out: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  const { force = false, writeFile = Deno.writeTextFile } = options;
+  const target = resolve(out);
+  const aside = join(dirname(target), `.${basename(target)}.${crypto.randomUUID().slice(0, 8)}`);
+  let made: string | null = null;
+  const undo = () => {
+    try {
+      remove(aside);
+      removeEmpty(dirname(target), made);
+    } catch { // What cannot be written to cannot be cleaned either.
+    }
+  };
+  try {
+    const found = look(target);
+    if (found.kind === "foreign" && !force) {
+      const some = found.files.slice(0, 3).join(", ");
+      throw new BurinError(
+        "usage/out-not-empty",
+        `Cannot write to ${out} as it holds files that Burin did not write: ${some}${
+          found.files.length > 3 ? ` and ${found.files.length - 3} more` : ""
+        }`,
+        "name another folder with --out, or add --force to write beside them",
+      );
+    }
+    made = firstMissing(dirname(target));
+    options.onStart?.(undo);
+    for (const [path, text] of files) {
+      Deno.mkdirSync(dirname(join(aside, path)), { recursive: true });
+      await writeFile(join(aside, path), text);
+    }
+    if (found.kind === "foreign") mergeFolder(aside, target, files);
+    else replaceFolder(aside, target);
+  } catch (e) {
+    undo();
+    throw explain(out, e);
+  }
+}

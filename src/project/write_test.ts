@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { join } from "@std/path";
+import { BurinError } from "../util/errors.ts";
+import { writeProject } from "./write.ts";
+
+const FILES = new Map([
+  ["src/a.c", "int a;\n"],
+  ["model.json", JSON.stringify({ tool: { name: "burin" }, files: ["src/a.c", "model.json"] })],
+]);
+
+/** Runs a test in a folder of its own, whose name has a space and a letter beyond ASCII. */
+async function inFolder(task: (folder: string) => Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "burin test é " });
+  try {
+    await task(folder);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+const names = (folder: string) => [...Deno.readDirSync(folder)].map((e) => e.name).sort();
+
+const fails = (promise: Promise<void>, code: string, message: RegExp) =>
+  assert.rejects(promise, (e) => {
+    assert(e instanceof BurinError);
+    assert.equal(e.code, code);
+    assert.match(e.message, message);
+    return true;
+  });
+
+Deno.test("write: a new folder, its parents, again over its own result", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "x", "y z");
+    await writeProject(FILES, out);
+    assert.deepEqual(names(out), ["model.json", "src"]);
+    await writeProject(new Map([...FILES, ["src/a.c", "int b;\n"]]), out);
+    assert.equal(Deno.readTextFileSync(join(out, "src/a.c")), "int b;\n");
+    assert.deepEqual(names(join(folder, "x")), ["y z"]);
+  }));
+
+Deno.test("write: files of others are refused, and stay with --force", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "o");
+    await writeProject(FILES, out);
+    Deno.writeTextFileSync(join(out, "src", "mine.c"), "mine");
+    await fails(writeProject(FILES, out), "usage/out-not-empty", /did not write: src\/mine\.c$/);
+    await writeProject(new Map([["src/b.c", "b"]]), out, { force: true });
+    assert.deepEqual(names(join(out, "src")), ["b.c", "mine.c"]);
+    assert.deepEqual(names(folder), ["o"]);
+  }));
+
+Deno.test("write: a model.json that lists paths outside is not believed", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "o");
+    Deno.mkdirSync(out);
+    Deno.writeTextFileSync(join(folder, "keep"), "");
+    const evil = { tool: { name: "burin" }, files: ["../keep", "model.json"] };
+    Deno.writeTextFileSync(join(out, "model.json"), JSON.stringify(evil));
+    await fails(writeProject(FILES, out), "usage/out-not-empty", /model\.json/);
+    await writeProject(FILES, out, { force: true });
+    assert.deepEqual(names(folder), ["keep", "o"]);
+  }));
+
+Deno.test("write: a full disk gives a message and leaves nothing", () =>
+  inFolder(async (folder) => {
+    const full = () => Promise.reject(new Error("No space left on device (os error 28)"));
+    const out = join(folder, "a", "b");
+    await fails(writeProject(FILES, out, { writeFile: full }), "data/cannot-write", /disk is full/);
+    assert.deepEqual(names(folder), []);
+  }));
+
+Deno.test("write: a folder that cannot be written to, a file in the way", () =>
+  inFolder(async (folder) => {
+    Deno.writeTextFileSync(join(folder, "file"), "");
+    await fails(writeProject(FILES, join(folder, "file")), "usage/out-is-a-file", /is a file/);
+    await fails(
+      writeProject(FILES, join(folder, "file", "x")),
+      "data/cannot-write",
+      /Cannot write/,
+    );
+    if (Deno.build.os === "linux") {
+      await fails(writeProject(FILES, "/proc/burin"), "data/cannot-write", /Cannot write \/proc/);
+    }
+  }));
+
+Deno.test("write: two at once into one folder both end, one result stands", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "o");
+    await Promise.all([1, 2, 3, 4].map(() => writeProject(FILES, out)));
+    assert.deepEqual(names(out), ["model.json", "src"]);
+    assert.deepEqual(names(folder), ["o"]);
+  }));
+
+Deno.test("write: an interruption undoes what was begun", () =>
+  inFolder(async (folder) => {
+    let undo = () => {};
+    const writeFile = () => {
+      undo();
+      return Promise.reject(new Error("interrupted"));
+    };
+    const out = join(folder, "p", "o");
+    await assert.rejects(writeProject(FILES, out, { writeFile, onStart: (u) => undo = u }));
+    assert.deepEqual(names(folder), []);
+  }));
