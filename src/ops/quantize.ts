@@ -146,6 +146,7 @@ export const dequantizeLinear: OpDef<LinearAttrs> = {
     if (!isInt(ins[0]!.dtype)) throw new OpError(`it dequantises ${ins[0]!.dtype}`);
     return [{ dtype: "float32", shape: ins[0]!.shape }];
   },
+  fold: false,
   body: {
     kind: "compute",
     define(a, ins, [out]) {
