@@ -207,9 +207,16 @@ class Network:
             acc = xi @ wi
         b = self.optional(node, 2)
         if b is not None:
-            acc = acc + (b.q - b.z).reshape([-1 if i == (1 if op == "Conv" else acc.ndim - 1) else 1
-                                             for i in range(acc.ndim)])
+            shape = [1] * acc.ndim
+            shape[1 if op == "Conv" else -1] = -1
+            acc = acc + self.bias(b, x.s, sw).reshape(shape)
         return Accumulator(acc, np.asarray(x.s * sw, F))
+
+    @staticmethod
+    def bias(b, sx, sw):
+        """integers of a bias in steps of f32(sx * sw): as they are where the scales agree within 1e-5"""
+        factor = np.broadcast_to(b.s.reshape(-1).astype(np.float64) / (sx * sw.reshape(-1)), b.q.shape)
+        return np.where(np.abs(factor - 1) < 1e-5, b.q, np.rint(b.q * factor)).astype(np.int64)
 
     def mean(self, node, op, x, at):
         q = x.q - x.z

@@ -17,7 +17,7 @@ def zero_points(name, seed, dtype, zero_in, zero_middle, zero_out):
     x = n.quantised_input("x", [1, 3, 7, 7], 0.02, zero_in)
     x = n.conv(x, "c1", (5, 3, 3, 3), relu=False, output_zero=zero_middle, pads=[2, 0, 1, 1])
     x = n.conv(x, "c2", (3, 5, 2, 2), relu=False, output_zero=zero_out, pads=[0, 1, 1, 0])
-    return out(n, x, [1, 3, 8, 7])
+    return out(n, x, [1, 3, 8, 6])
 
 
 @net("zero points at the ends of int8: input 127, middle -128, output 127; asymmetric padding with them")
@@ -125,8 +125,9 @@ def corner_tables():
 def corner_requantise():
     n = QdqNet("corner_requantise", 610)
     x = n.quantised_input("x", [1, 256], 0.03125, -13)
-    for name, scale, zero, dtype in [("finer", 0.0113, 4, "int8"), ("coarser", 0.107, -77, "int8"), ("half", 0.0625, 3, "int8"),
-                                     ("quarter", 0.125, 128, "uint8"), ("moved", 0.03125, 115, "uint8")]:
+    for name, scale, zero, dtype in [("finer", 0.0113, 4, "int8"), ("coarser", 0.107, -77, "int8"),
+                                     ("half", 0.0625, 3, "int8"), ("quarter", 0.125, 128, "uint8"),
+                                     ("moved", 0.03125, 115, "uint8")]:
         out(n, n.quantise(n.dequantise(x), name, scale, zero, dtype), [1, 256])
     return n
 
@@ -172,7 +173,7 @@ def corner_odd_shapes():
     x = n.same("Reshape", x, "rows", [n.const("shape", np.array([0, 5, -1], np.int64))])
     x = n.conv(x, "c2", (7, 5, 3), strides=[2], pads=[1, 0])
     x = n.conv(x, "c3", (7, 1, 4), group=7, auto_pad="SAME_LOWER", relu=False)
-    return out(n, x, [1, 7, 14])
+    return out(n, x, [1, 7, 12])
 
 
 @net("MaxPool on quantised values with padding and zero point 127 (padding never wins), MaxPool between "
@@ -213,6 +214,19 @@ def corner_bias_scale():
                                np.nextafter(np.nextafter(exact.astype(F), F(1)), F(1)), {"axis": 0})
     y = n.node("Conv", [n.dequantise(x), *w, b], "c/conv", kernel_shape=[3, 3])
     return out(n, n.quantise(y, "c"), [1, 4, 3, 3])
+
+
+@net("biases with scales of their own (uint8 net, one Gemm and one Conv): rescaled once, round(b * sb / (sx * sw))")
+def corner_bias_rescaled():
+    n = QdqNet("corner_bias_rescaled", 620, dtype="uint8")
+    x = n.quantised_input("x", [1, 3, 5, 5], 0.0371, 140)
+    w = n.weights("c", x, (4, 3, 3, 3), bias=False)
+    b = n.dequantised_constant("c/bias", n.rng.integers(-3000, 3000, 4).astype(np.int32), np.asarray(0.00071, F), {})
+    x = n.quantise(n.node("Conv", [n.dequantise(x), *w, b], "c/conv", kernel_shape=[3, 3]), "c")
+    x = n.same("Flatten", x, "flat")
+    w = n.weights("d", x, (36, 5), 1, bias=False, per_channel=False)
+    b = n.dequantised_constant("d/bias", n.rng.integers(-127, 128, 5).astype(np.int32), np.asarray(0.031, F), {})
+    return out(n, n.quantise(n.node("Gemm", [n.dequantise(x), *w, b], "d/gemm"), "d"), [1, 5])
 
 
 @net("a quantised net with float input and output: QuantizeLinear of the input (ties, values out of range), "

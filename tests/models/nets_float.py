@@ -43,7 +43,8 @@ def float_conv_bn():
 def float_mlp():
     n = Net("float_mlp", 402)
     x = n.input("x", "float32", ["batch", 23])
-    x = n.node("Relu", [n.node("Gemm", [x, n.const("w1", n.normal(23, 31) / F(5)), n.const("b1", n.normal(31))], "g1")], "r1")
+    x = n.node("Gemm", [x, n.const("w1", n.normal(23, 31) / F(5)), n.const("b1", n.normal(31))], "g1")
+    x = n.node("Relu", [x], "r1")
     x = n.node("MatMul", [x, n.const("w2", n.normal(31, 17) / F(5))], "m2")
     x = n.node("Sigmoid", [n.node("Add", [n.const("b2", n.normal(17)), x], "a2")], "s2")
     x = n.node("Tanh", [n.node("Gemm", [x, n.const("w3", n.normal(17, 9) / F(4))], "g3")], "t3")
