@@ -46,27 +46,27 @@ const identity = ops.find((o) => o.name === "Identity")!;
  */
 function separate(g: Graph): Graph {
   const made = producers(g), uses = consumers(g);
-  const taken = new Set<Value>();
-  const isView = (v: Value): boolean => made.get(v)?.op.view !== undefined;
-  const copies = rebuild(g, (n, b) => {
-    if (!n.op.place) return undefined;
-    const ins = n.ins.map((v, i) => {
-      if (!v) return v;
-      const original = g.nodes.find((x) => x.name === n.name)?.ins[i] ?? v;
-      const shared = taken.has(original) || !made.has(original) || isView(original) ||
-        g.outputs.includes(original) || uses.get(original)!.some((u) =>
-          u.op.place && u.name !== n.name
+  const taken = new Set<Value>(), copied = new Set<string>();
+  for (const n of g.nodes) {
+    if (!n.op.place) continue;
+    n.ins.forEach((v, i) => {
+      if (!v) return;
+      const own = made.has(v) && !made.get(v)!.op.view && !made.get(v)!.op.place &&
+        !taken.has(v) && !g.outputs.includes(v) && uses.get(v)!.every((u) =>
+          u === n || !u.op.place
         );
-      taken.add(original);
-      return shared ? b.node(identity, null, [v])[0] : v;
+      taken.add(v);
+      if (!own) copied.add(`${n.name}/${i}`);
     });
-    return b.node(n.op, n.attrs, ins, {
-      name: n.name,
-      origin: n.origin,
-      outNames: n.outs.map((v) => v.name),
-    });
-  });
-  return copyOutputs(copies);
+  }
+  if (copied.size === 0) return copyOutputs(g);
+  return copyOutputs(rebuild(g, (n, b) => {
+    if (!n.op.place) return undefined;
+    const ins = n.ins.map((v, i) =>
+      copied.has(`${n.name}/${i}`) ? b.node(identity, null, [v])[0] : v
+    );
+    return b.node(n.op, n.attrs, ins, { ...n, outNames: n.outs.map((v) => v.name) });
+  }));
 }
 
 /** Outputs that are inputs, constants or other outputs get a copy. */
@@ -89,7 +89,6 @@ class Assignment {
   readonly #storage = new Map<Value, Storage>();
   readonly #free = new Set<Node>();
   readonly #made: Map<Value, Node>;
-  readonly #uses: Map<Value, Node[]>;
   readonly #channelsLast: Set<Value>;
 
   constructor(
@@ -99,7 +98,6 @@ class Assignment {
     readonly materialised: Set<Node>,
   ) {
     this.#made = producers(g);
-    this.#uses = consumers(g);
     this.#channelsLast = level >= 2 ? preferChannelsLast(g) : new Set();
   }
 

@@ -30,7 +30,7 @@ function roundClampFunction(): ScalarFn {
       kind: "code",
       params: [x, lo, hi],
       lets: [],
-      result: cast("int32", rint(clamp(x, cast("float32", lo), cast("float32", hi)))),
+      result: clamp(cast("int32", rint(x)), lo, hi),
     },
   };
 }
@@ -38,7 +38,7 @@ function roundClampFunction(): ScalarFn {
 /** `requantize(acc int32, scale float32, lo int32, hi int32)`: rint(clamp(float32(acc) × scale, lo, hi)). */
 export const REQUANTIZE: ScalarFn = requantizeFunction();
 
-/** `round_clamp(x float32, lo int32, hi int32)`: rint(clamp(x, lo, hi)); NaN gives lo. */
+/** `round_clamp(x float32, lo int32, hi int32)`: clamp(rint(x), lo, hi); NaN counts as 0. */
 export const ROUND_CLAMP: ScalarFn = roundClampFunction();
 
 /**

@@ -1,0 +1,278 @@
+/** Expressions as C99 that -Wconversion accepts and that means the same on every target. */
+import { type DType, DTYPES, isFloat, isInt } from "../util/dtype.ts";
+import { type Target } from "../target/target.ts";
+import { type Bin, type Call, type Expr, type Load, type Var } from "../te/expr.ts";
+import { type ScalarFn } from "../te/functions.ts";
+import { intervalOf } from "../te/linear.ts";
+import { hasSpecialText, scalarText } from "../tir/scalar_c.ts";
+
+const COMPARE: Readonly<Record<string, string>> = {
+  eq: "==",
+  ne: "!=",
+  lt: "<",
+  le: "<=",
+  gt: ">",
+  ge: ">=",
+};
+const INFIX: Readonly<Record<string, string>> = {
+  add: "+",
+  sub: "-",
+  mul: "*",
+  div: "/",
+  mod: "%",
+  and: "&",
+  or: "|",
+  xor: "^",
+  shl: "<<",
+  shr: ">>",
+};
+const SUFFIX: Partial<Record<DType, string>> = {
+  float32: "f32",
+  float64: "f64",
+  int32: "i32",
+  uint32: "u32",
+  int64: "i64",
+  uint64: "u64",
+};
+
+/** Types that C computes with as they are; narrower ones it widens to int. */
+const isNative = (d: DType): boolean => SUFFIX[d] !== undefined;
+
+/** Prints expressions and collects the helper functions that they need. */
+export class CExpr {
+  /** Helper functions in the order in which they must be defined. */
+  readonly helpers = new Map<string, string>();
+  /** Functions of libm that are called. */
+  readonly libm = new Set<string>();
+  readonly #names = new Map<Var, string>();
+
+  /** @param access prints an element access */
+  constructor(readonly target: Target, readonly access: (l: Load) => string) {}
+
+  name(v: Var): string {
+    return this.#names.get(v) ?? v.name;
+  }
+  /** Gives a variable its name in the C. */
+  bind(v: Var, name: string): void {
+    this.#names.set(v, name);
+  }
+  helper(name: string, text: string): string {
+    if (!this.helpers.has(name)) this.helpers.set(name, text);
+    return name;
+  }
+
+  /** An expression of exactly the C type of its dtype. */
+  readonly print = (e: Expr): string => {
+    switch (e.k) {
+      case "imm":
+        return literal(e.value, e.dtype);
+      case "var":
+        return this.name(e);
+      case "load":
+        return this.access(e);
+      case "select":
+        return this.#narrow(
+          e.dtype,
+          `${this.#operand(e.cond)} ? ${this.#operand(e.a)} : ${this.#operand(e.b)}`,
+        );
+      case "bits":
+        return this.#bits(e.dtype, e.a);
+      case "cast":
+        return this.#cast(e.dtype, e.a);
+      case "un":
+        return this.#unary(e.op, e.dtype, e.a);
+      case "bin":
+        return this.#binary(e);
+      case "call":
+        return this.#call(e);
+      case "reduce":
+        throw new TypeError("a reduction is lowered before it is printed");
+    }
+  };
+
+  /** An expression that can stand beside an operator. */
+  #operand(e: Expr): string {
+    const s = this.print(e);
+    return /^[\w.]+$|^\w+\[[^[\]]*\]$|^\w+\((?:[^()]|\([^()]*\))*\)$/.test(s) ? s : `(${s})`;
+  }
+
+  /** C computes narrow types as int; the result goes back into its type. */
+  #narrow(d: DType, s: string): string {
+    return isNative(d) ? s : `(${DTYPES[d].cType})(${s})`;
+  }
+
+  #minmax(op: string, d: DType): string {
+    const suffix = SUFFIX[d] ?? "i32", t = isNative(d) ? DTYPES[d].cType : "int32_t";
+    const sign = op === "min" ? "<" : ">";
+    return this.helper(
+      `${op}_${suffix}`,
+      `static inline ${t} ${op}_${suffix}(${t} a, ${t} b)\n{\n    return a ${sign} b ? a : b;\n}`,
+    );
+  }
+
+  #binary(e: Bin): string {
+    const d = e.a.dtype;
+    const a = this.#operand(e.a), b = this.#operand(e.b);
+    if (e.op in COMPARE) return `${a} ${COMPARE[e.op]} ${b}`;
+    if (d === "bool") return `${a} ${e.op === "and" ? "&&" : e.op === "or" ? "||" : "!="} ${b}`;
+    switch (e.op) {
+      case "min":
+      case "max":
+        return this.#narrow(d, `${this.#minmax(e.op, d)}(${this.print(e.a)}, ${this.print(e.b)})`);
+      case "floordiv":
+      case "floormod":
+        return this.#floor(e, a, b);
+      case "mod":
+        if (isFloat(d)) return `${this.#libm(d, "fmod")}(${this.print(e.a)}, ${this.print(e.b)})`;
+    }
+    return this.#narrow(d, `${a} ${INFIX[e.op]} ${b}`);
+  }
+
+  #floor(e: Bin, a: string, b: string): string {
+    const op = e.op === "floordiv" ? "/" : "%";
+    const r = e.dtype === "int32" ? intervalOf(e.a) : null;
+    if (DTYPES[e.dtype].kind === "uint" || (r && r[0] >= 0)) {
+      return this.#narrow(e.dtype, `${a} ${op} ${b}`);
+    }
+    const suffix = SUFFIX[e.dtype] ?? "i32",
+      t = isNative(e.dtype) ? DTYPES[e.dtype].cType : "int32_t";
+    const quotient = `static inline ${t} floordiv_${suffix}(${t} a, ${t} b)
+{
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}`;
+    const name = e.op === "floordiv" ? this.helper(`floordiv_${suffix}`, quotient) : this.helper(
+      `floormod_${suffix}`,
+      `static inline ${t} floormod_${suffix}(${t} a, ${t} b)
+{
+    const ${t} r = a % b;
+
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}`,
+    );
+    return this.#narrow(e.dtype, `${name}(${this.print(e.a)}, ${this.print(e.b)})`);
+  }
+
+  #unary(op: string, d: DType, x: Expr): string {
+    const a = this.#operand(x);
+    switch (op) {
+      case "neg":
+        return this.#narrow(d, `-${a}`);
+      case "not":
+        return `!${a}`;
+      case "bitnot":
+        return this.#narrow(d, `~${a}`);
+      case "abs":
+        if (isFloat(d)) return `${this.#libm(d, "fabs")}(${this.print(x)})`;
+        return DTYPES[d].kind === "uint"
+          ? this.print(x)
+          : this.#narrow(d, `${a} < 0 ? -${a} : ${a}`);
+      default:
+        return `${this.#libm(d, op)}(${this.print(x)})`;
+    }
+  }
+
+  #libm(d: DType, name: string): string {
+    const full = d === "float32" ? `${name}f` : name;
+    this.libm.add(full);
+    return full;
+  }
+
+  #cast(to: DType, x: Expr): string {
+    const from = x.dtype, t = DTYPES[to].cType;
+    if (to === "bool") return `(uint8_t)(${this.#operand(x)} != 0)`;
+    if (isFloat(from) && isInt(to)) return `${this.#saturate(from, to)}(${this.print(x)})`;
+    // int holds every narrower type: no cast is needed where C promotes anyway.
+    if (to === "int32" && ["int8", "uint8", "int16", "uint16"].includes(from)) return this.print(x);
+    return `(${t})${this.#operand(x)}`;
+  }
+
+  /** Float to integer: truncates, saturates, NaN is 0; plain C leaves all but the first undefined. */
+  #saturate(from: DType, to: DType): string {
+    const { bytes, kind, cType } = DTYPES[to];
+    const name = `${SUFFIX[from]}_to_${kind === "int" ? "i" : "u"}${bytes * 8}`;
+    const C = `${kind === "int" ? "INT" : "UINT"}${bytes * 8}`;
+    const top = `${DTYPES[from].cType === "float" ? "f" : ""}`;
+    const past = `${2 ** (bytes * 8 - (kind === "int" ? 1 : 0))}.0${top}`;
+    const low = kind === "int" ? `-${past}` : `0.0${top}`;
+    const min = kind === "int" ? `${C}_MIN` : "0";
+    return this.helper(
+      name,
+      `static inline ${cType} ${name}(${DTYPES[from].cType} x)
+{
+    if (!(x > ${low})) {
+        return x <= ${low} ? ${min} : 0;
+    }
+    return x >= ${past} ? ${C}_MAX : (${cType})x;
+}`,
+    );
+  }
+
+  #bits(to: DType, x: Expr): string {
+    const [from, t] = [DTYPES[x.dtype].cType, DTYPES[to].cType];
+    const name = `bits_${SUFFIX[to]}`;
+    return `${
+      this.helper(
+        name,
+        `static inline ${t} ${name}(${from} x)\n{\n    ${t} r;\n\n    memcpy(&r, &x, sizeof(r));\n    return r;\n}`,
+      )
+    }(${this.print(x)})`;
+  }
+
+  #call(e: Call): string {
+    const args = e.args.map(this.print).join(", ");
+    return `${this.#function(e.fn, e.args)}(${args})`;
+  }
+
+  #function(fn: ScalarFn, args: readonly Expr[]): string {
+    if (fn.def.kind === "libm") {
+      this.libm.add(fn.def.c);
+      return fn.def.c;
+    }
+    const special = scalarText(fn, args, this.target);
+    if (special) return this.helper(fn.name, special);
+    const name = hasSpecialText(fn) ? `${fn.name}_wide` : fn.name;
+    if (this.helpers.has(name)) return name;
+    const { params, lets, result } = fn.def;
+    const decl = (v: Var): string => `${DTYPES[v.dtype].cType} ${this.name(v)}`;
+    const body = lets.map(([v, x]) => `    const ${decl(v)} = ${this.print(x)};`);
+    const text = `static inline ${DTYPES[fn.dtype].cType} ${name}(${params.map(decl).join(", ")})
+{
+${body.length ? `${body.join("\n")}\n\n` : ""}    return ${this.print(result)};
+}`;
+    return this.helper(name, text);
+  }
+}
+
+/** A literal of exactly this value and type. */
+export function literal(value: number | bigint, dtype: DType): string {
+  switch (dtype) {
+    case "float32":
+    case "float64":
+      return floatLiteral(Number(value), dtype);
+    case "int64":
+      return BigInt(value) === -(2n ** 63n) ? "INT64_MIN" : `INT64_C(${value})`;
+    case "uint64":
+      return `UINT64_C(${value})`;
+    case "uint32":
+      return `${value}u`;
+    case "int32":
+      return Number(value) === -2147483648 ? "INT32_MIN" : String(value);
+    case "bool":
+      return String(value);
+    default:
+      return `(${DTYPES[dtype].cType})${Number(value) < 0 ? `(${value})` : value}`;
+  }
+}
+
+function floatLiteral(v: number, dtype: "float32" | "float64"): string {
+  const f = dtype === "float32" ? "f" : "";
+  if (Number.isNaN(v)) return f ? "NAN" : "(double)NAN";
+  if (!Number.isFinite(v)) return `${v < 0 ? "-" : ""}${f ? "INFINITY" : "(double)INFINITY"}`;
+  if (!f) return withPoint(String(v));
+  for (let digits = 1; digits <= 9; digits++) {
+    const s = v.toPrecision(digits);
+    if (Math.fround(Number(s)) === v) return `${withPoint(Object.is(v, -0) ? "-0" : s)}f`;
+  }
+  return `${withPoint(v.toPrecision(9))}f`;
+}
+const withPoint = (s: string): string => /[.e]/.test(s) ? s : `${s}.0`;

@@ -1,0 +1,203 @@
+/**
+ * A sum of products of an activation and a constant, rewritten as rows × columns: what convolution
+ * (im2row), dense layers and matrix products by constants have in common.
+ */
+import { intRange } from "../util/dtype.ts";
+import { sizeOf, tensor, type TensorData } from "../util/tensor.ts";
+import { type Compute, compute, placeholder, sum } from "../te/compute.ts";
+import {
+  add,
+  and,
+  cast,
+  type Expr,
+  floordiv,
+  floormod,
+  imm,
+  type Indexable,
+  load,
+  mul,
+  type Reduce,
+  rewrite,
+  select,
+  substitute,
+  type Var,
+  variable,
+} from "../te/expr.ts";
+import { loads, valueRange, variables } from "../te/analyze.ts";
+import { evaluate } from "../te/interp.ts";
+import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts";
+
+/**
+ *     acc[n, co, oh, ow] = b + Σ kh, kw, ci where inside: x[…]·w[co, …]
+ *   →
+ *     rows[row, kh, kw, ci] = inside ? x[…] : 0                (int16)
+ *     acc[row, col] = b + Σ k: rows[row, k]·packed[col ÷ block, k ÷ group, col mod block, k mod group]
+ *
+ * Rows run over the axes that the activation depends on, columns over those of the constant, k over
+ * the reduction, filled up with zeros to a multiple of `group`. Inside a group the constants lie in
+ * the order that the intrinsic declares.
+ */
+export interface GemmStep {
+  readonly do: "gemm";
+  readonly stage: string;
+  readonly block: number;
+  readonly group: number;
+  readonly order: readonly number[];
+}
+
+/** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
+export interface PackedTensor extends Indexable {
+  readonly order: readonly number[];
+}
+
+interface Factors {
+  readonly reduce: Reduce;
+  readonly activation: Expr;
+  readonly weights: Expr;
+  readonly rowAxes: readonly number[];
+  readonly colAxes: readonly number[];
+}
+
+/** Takes the definition apart; a text says why it is not a product by a constant. */
+export function factors(s: State, st: Stage): Factors | string {
+  const { body: r, axes } = st.compute;
+  if (r.k !== "reduce" || r.op !== "sum" || r.body.k !== "bin" || r.body.op !== "mul") {
+    return "it is not a sum of products";
+  }
+  if (r.dtype !== "int32") return "it does not accumulate in int32";
+  const isConst = (e: Expr): boolean => loads(e).every((l) => s.consts.has(l.src));
+  const { a, b } = r.body;
+  const [activation, weights] = isConst(b) ? [a, b] : [b, a];
+  if (!isConst(weights) || isConst(activation)) return "neither factor is a constant";
+  const range = valueRange(activation), i16 = intRange("int16");
+  if (!range || range[0] < i16.min || range[1] > i16.max) return "the activation exceeds int16";
+  const inRows = variables(activation, ...r.where), inCols = variables(weights);
+  if (axes.some((v) => inRows.has(v) && inCols.has(v))) return "an axis is in both factors";
+  const rowAxes = axes.flatMap((v, i) => inCols.has(v) ? [] : [i]);
+  const colAxes = axes.flatMap((v, i) => inCols.has(v) ? [i] : []);
+  return { reduce: r, activation, weights, rowAxes, colAxes };
+}
+
+/** Row-major position of coordinates. */
+const flatten = (idx: readonly Expr[], extents: readonly number[]): Expr =>
+  idx.reduce<Expr>((e, x, i) => add(mul(e, extents[i]), x), imm(0));
+
+/** Coordinates of a row-major position. */
+function unflatten(position: Expr, extents: readonly number[]): Expr[] {
+  let stride = sizeOf(extents);
+  return extents.map((n, i) => {
+    stride /= n;
+    const q = floordiv(position, stride);
+    return i === 0 ? q : floormod(q, n);
+  });
+}
+
+export function gemm(s: State, step: GemmStep): State {
+  const st = stageOf(s, step.stage);
+  const f = factors(s, st);
+  if (typeof f === "string") refuse(`gemm ${step.stage}`, f, "schedule its loops as they are");
+  const { axes, out } = st.compute;
+  const r = f.reduce;
+  const extent = (i: number): number => out.shape[i];
+  const rowExtents = f.rowAxes.map(extent), colExtents = f.colAxes.map(extent);
+  const kExtents = r.axes.map((a) => a.extent);
+  const rows = sizeOf(rowExtents), cols = sizeOf(colExtents), length = sizeOf(kExtents);
+  const pitch = Math.ceil(length / step.group) * step.group;
+  const coordinates = (row: Expr, col: Expr): Map<Var, Expr> =>
+    new Map([
+      ...unflatten(row, rowExtents).map((e, i) => [axes[f.rowAxes[i]], e] as const),
+      ...unflatten(col, colExtents).map((e, i) => [axes[f.colAxes[i]], e] as const),
+    ]);
+
+  const staged = compute(
+    `${st.name}_rows`,
+    "int16",
+    [rows, ...kExtents],
+    (row, ...ks) => {
+      const at = new Map([
+        ...coordinates(row, imm(0)),
+        ...r.axes.map((a, i) => [a.v, ks[i]] as const),
+      ]);
+      return select(
+        and(...r.where.map((w) => substitute(w, at))),
+        cast("int16", substitute(f.activation, at)),
+        imm(0, "int16"),
+      );
+    },
+    ["row", ...r.axes.map((a) => a.v.name)],
+  );
+  const flat = placeholder(staged.out.name, "int16", [rows, pitch]);
+  const matrix = constantMatrix(s, st, f);
+  const [packed, data] = packColumns(`${st.name}_w`, matrix, [cols, length, pitch], step);
+
+  const k = { v: variable("k", "int32", [0, pitch - 1]), extent: pitch };
+  const product = compute(st.name, "int32", [rows, cols], (row, col) =>
+    sum(
+      [k],
+      mul(
+        cast("int32", load(flat, [row, k.v])),
+        cast(
+          "int32",
+          load(packed, [
+            floordiv(col, step.block),
+            floordiv(k.v, step.group),
+            floormod(col, step.block),
+            floormod(k.v, step.group),
+          ]),
+        ),
+      ),
+      { init: substitute(r.init, coordinates(row, col)) },
+    ), ["row", "col"]);
+
+  const reader = (e: Expr): Expr | undefined =>
+    e.k === "load" && e.src === out
+      ? load(product.out, [
+        flatten(f.rowAxes.map((i) => e.idx[i]), rowExtents),
+        flatten(f.colAxes.map((i) => e.idx[i]), colExtents),
+      ])
+      : undefined;
+  return {
+    consts: new Map([...s.consts, [packed, data]]),
+    stages: s.stages.flatMap((x) =>
+      x === st
+        ? [{ ...plainStage(staged), rows: { flat, pitch, length } }, plainStage(product)]
+        : [{ ...x, compute: { ...x.compute, body: rewrite(x.compute.body, reader) } }]
+    ),
+  };
+}
+
+/** The constant factor as int32, row-major [cols, length]. */
+function constantMatrix(s: State, st: Stage, f: Factors): Int32Array {
+  const { axes, out } = st.compute, kAxes = f.reduce.axes;
+  const c: Compute = {
+    out: placeholder("matrix", "int32", [
+      ...f.colAxes.map((i) => out.shape[i]),
+      ...kAxes.map((a) => a.extent),
+    ]),
+    axes: [...f.colAxes.map((i) => axes[i]), ...kAxes.map((a) => a.v)],
+    body: f.weights,
+  };
+  const inputs = new Map(loads(f.weights).map((l) => [l.src, s.consts.get(l.src)!]));
+  return evaluate([c], inputs).get(c.out)!.data as Int32Array;
+}
+
+/** [cols ÷ block, pitch ÷ group, block, group], filled up with zeros. */
+function packColumns(
+  name: string,
+  matrix: Int32Array,
+  [cols, length, pitch]: readonly [number, number, number],
+  { block, group, order }: GemmStep,
+): [PackedTensor, TensorData] {
+  const shape = [Math.ceil(cols / block), pitch / group, block, group];
+  const values = new Int32Array(sizeOf(shape));
+  for (let col = 0; col < cols; col++) {
+    const base = Math.floor(col / block) * shape[1] * block * group + (col % block) * group;
+    for (let k = 0; k < length; k++) {
+      const place = base + Math.floor(k / group) * block * group + order.indexOf(k % group);
+      values[place] = matrix[col * length + k];
+    }
+  }
+  const i8 = intRange("int8");
+  const dtype = values.every((v) => v >= i8.min && v <= i8.max) ? "int8" : "int16";
+  return [{ name, dtype, shape, order }, tensor(dtype, shape, values)];
+}

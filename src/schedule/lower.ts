@@ -1,0 +1,464 @@
+/** From a scheduled state to a loop program. */
+import { bytesOf } from "../util/dtype.ts";
+import { rowMajor, sizeOf, type TensorData } from "../util/tensor.ts";
+import {
+  add,
+  and,
+  bin,
+  type Expr,
+  floordiv,
+  imm,
+  type Indexable,
+  load,
+  lt,
+  max,
+  min,
+  mul,
+  REDUCE_STEP,
+  rewrite,
+  select,
+  sub,
+  substitute,
+  type Var,
+} from "../te/expr.ts";
+import { variables } from "../te/analyze.ts";
+import { coefficient, fromLinear, linear, simplify, simplifyCondition } from "../te/linear.ts";
+import { type Buffer, type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
+import { loopValues } from "./domain.ts";
+import { type Box, fresh, relative, requiredBox } from "./region.ts";
+import { type Loop, refuse, type Split, type Stage, type State, type Workload } from "./state.ts";
+import { type PackedBuffer, tensorize, widthOf } from "./tensorize.ts";
+
+/** Intermediate results up to this size are local arrays; larger ones are scratch in the arena. */
+const LOCAL_BYTES = 64;
+
+/** What is known while a stage's nest is emitted; immutable, each level makes its own. */
+interface Frame {
+  readonly stage: Stage;
+  /** The part of the stage that is computed here. */
+  readonly box: Box;
+  /** Values of the loops entered so far. */
+  readonly values: ReadonlyMap<Loop, Expr>;
+  /** Splits whose remainder is being emitted. */
+  readonly tails: ReadonlySet<Split>;
+  /** Loops whose value can pass their extent inside a guarded split. */
+  readonly guards: readonly { readonly loop: Loop; readonly total: number }[];
+  /** What is left of the definition after conditions were hoisted. */
+  readonly body: Expr;
+  readonly where: readonly Expr[];
+}
+
+/** Lowers a workload under a schedule's state. */
+export function lower(w: Workload, s: State): Kernel {
+  return new Lowering(w, s).kernel();
+}
+
+class Lowering {
+  readonly #buffers = new Map<Indexable, Buffer>();
+  readonly #starts = new Map<Indexable, readonly Expr[]>();
+  readonly #scratch: Buffer[] = [];
+  readonly #params: Buffer[] = [];
+
+  constructor(readonly w: Workload, readonly s: State) {
+    for (const [t, b] of w.buffers) this.#buffers.set(t, b);
+  }
+
+  kernel(): Kernel {
+    const roots = this.s.stages.filter((st) => !st.at);
+    const nests = roots.map((st) => {
+      const { shape } = st.compute.out;
+      return this.#stage(st, { start: shape.map(() => imm(0)), extent: shape });
+    });
+    let body = seq(...nests);
+    for (const st of roots) {
+      const b = this.#buffers.get(st.compute.out);
+      if (b?.scope === "local") body = { k: "alloc", buf: b, body };
+    }
+    return {
+      name: this.w.name,
+      buffers: [...this.w.buffers.values(), ...this.#scratch],
+      params: this.#params,
+      body,
+      origin: this.w.origin,
+      ops: this.w.ops,
+      macs: this.w.macs,
+    };
+  }
+
+  /** The whole nest of a stage over a box. */
+  #stage(stage: Stage, box: Box): Stmt {
+    this.#outputBuffer(stage, box);
+    const { body } = stage.compute;
+    const nest = this.#nest(0, {
+      stage,
+      box,
+      values: new Map(),
+      tails: new Set(),
+      guards: [],
+      body: body.k === "reduce" ? body.body : body,
+      where: body.k === "reduce" ? body.where : [],
+    });
+    return seq(nest, this.#fill(stage, box));
+  }
+
+  /** Zeros behind the data of each row, where the pitch is longer. */
+  #fill({ rows, compute: { out } }: Stage, box: Box): Stmt | null {
+    if (!rows || rows.pitch === rows.length) return null;
+    const row = fresh("row", box.extent[0]);
+    const zeros = Array.from({ length: rows.pitch - rows.length }, (_, i): Stmt => ({
+      k: "store",
+      buf: this.#buffers.get(rows.flat)!,
+      idx: [row, imm(rows.length + i)],
+      value: imm(0, out.dtype),
+    }));
+    return { k: "for", v: row, lo: imm(0), hi: imm(box.extent[0]), body: seq(...zeros) };
+  }
+
+  /** Loops from position i inwards; a reduction's accumulator starts before its first reduce loop. */
+  #nest(i: number, f: Frame): Stmt {
+    const { loops, compute: { body } } = f.stage;
+    if (body.k === "reduce" && i === loops.findIndex((l) => l.reduce)) {
+      return seq(this.#init(i, f), this.#loops(i, f));
+    }
+    return this.#loops(i, f);
+  }
+
+  /** acc = init over the spatial loops that stand inside the first reduce loop. */
+  #init(i: number, f: Frame): Stmt {
+    const inner = f.stage.loops.slice(i).filter((l) => !l.reduce);
+    const body = f.stage.compute.body;
+    if (body.k !== "reduce") throw new TypeError("only reductions have a start");
+    const go = (k: number, g: Frame): Stmt => {
+      if (k === inner.length) return this.#store(g, body.init);
+      return this.#iterate(
+        inner[k],
+        g,
+        (h) => go(k + 1, h),
+        imm(0),
+        imm(this.#extent(inner[k], g)),
+      );
+    };
+    return go(0, f);
+  }
+
+  #loops(i: number, f: Frame): Stmt {
+    const { loops } = f.stage;
+    if (i === loops.length) return this.#leaf(f);
+    const hoisted = this.#hoist(i, f);
+    if (hoisted) return hoisted;
+    const loop = loops[i], { domain } = loop;
+    const inside = (g: Frame): Stmt => this.#inside(i, loop, g);
+    if (domain.d === "outer") {
+      const { split } = domain;
+      const total = this.#extent(split.of, f);
+      const whole = Math.floor(total / split.factor), rest = total % split.factor;
+      if (rest && split.tail === "exact") {
+        refuse(
+          `split ${split.of.name} by ${split.factor}`,
+          `it does not divide ${total}`,
+          "choose the tail 'cut' or 'guard'",
+        );
+      }
+      if (rest && split.tail === "cut") {
+        const main = whole ? this.#iterate(loop, f, inside, imm(0), imm(whole)) : null;
+        const tail: Frame = {
+          ...f,
+          values: new Map([...f.values, [loop, imm(whole)]]),
+          tails: new Set([...f.tails, split]),
+        };
+        return seq(main, inside(tail));
+      }
+      const g = rest ? { ...f, guards: [...f.guards, { loop: split.of, total }] } : f;
+      return this.#iterate(loop, g, inside, imm(0), imm(whole + (rest ? 1 : 0)));
+    }
+    const call = this.#intrinsic(i, f);
+    if (call) return call;
+    const { lo, hi, where } = this.#clip(loop, f);
+    return this.#iterate(loop, { ...f, where }, inside, lo, hi);
+  }
+
+  /** The stages attached to this loop, then the loops inside it. */
+  #inside(i: number, loop: Loop, f: Frame): Stmt {
+    const attached = this.s.stages.filter((x) =>
+      x.at?.stage === f.stage.name && x.at.loop === loop.name
+    );
+    const parts = attached.map((x) => this.#stage(x, this.#box(x, f)));
+    let body = seq(...parts, this.#nest(i + 1, f));
+    for (const x of attached) {
+      const buf = this.#buffers.get(x.compute.out)!;
+      if (buf.scope === "local") body = { k: "alloc", buf, body };
+    }
+    return body;
+  }
+
+  /** One loop from lo to hi; unrolled or without a loop where its extent says so. */
+  #iterate(loop: Loop, f: Frame, inside: (f: Frame) => Stmt, lo: Expr, hi: Expr): Stmt {
+    const at = (value: Expr): Frame => ({ ...f, values: new Map([...f.values, [loop, value]]) });
+    if (lo.k === "imm" && hi.k === "imm") {
+      const a = Number(lo.value), b = Number(hi.value);
+      if (b - a === 1 || loop.unroll) {
+        return seq(...Array.from({ length: Math.max(b - a, 0) }, (_, k) => inside(at(imm(a + k)))));
+      }
+    }
+    const v = fresh(loop.name, this.#range(loop, f));
+    return { k: "for", v, lo, hi, body: inside(at(v)) };
+  }
+
+  /** Upper bound of a loop's extent, whatever tail is being emitted. */
+  #range(loop: Loop, f: Frame): number {
+    if (loop.domain.d !== "outer") return this.#extent(loop, f);
+    const { split } = loop.domain;
+    return Math.ceil(this.#extent(split.of, f) / split.factor);
+  }
+
+  #extent(loop: Loop, f: Frame): number {
+    const d = loop.domain;
+    switch (d.d) {
+      case "axis": {
+        const { axes, body } = f.stage.compute;
+        const i = axes.indexOf(d.v);
+        if (i >= 0) return f.box.extent[i];
+        if (body.k !== "reduce") throw new TypeError(`${d.v.name} is no axis`);
+        return body.axes.find((a) => a.v === d.v)!.extent;
+      }
+      case "fuse":
+        return d.parts.reduce((n, p) => n * this.#extent(p, f), 1);
+      case "outer":
+        return Math.floor(this.#extent(d.split.of, f) / d.split.factor);
+      case "inner": {
+        const total = this.#extent(d.split.of, f);
+        return f.tails.has(d.split) ? total % d.split.factor : Math.min(total, d.split.factor);
+      }
+    }
+  }
+
+  #values(f: Frame): Map<Loop, Expr> {
+    return loopValues(f.stage.loops, f.values, (l) => this.#extent(l, f));
+  }
+
+  /** Axis variables as expressions of the loops entered so far, relative to the box. */
+  #axes(f: Frame): { global: Map<Var, Expr>; local: Map<Var, Expr> } {
+    const global = new Map<Var, Expr>(), local = new Map<Var, Expr>();
+    const { axes } = f.stage.compute;
+    for (const [loop, e] of this.#values(f)) {
+      if (loop.domain.d !== "axis") continue;
+      const i = axes.indexOf(loop.domain.v);
+      local.set(loop.domain.v, simplify(e));
+      global.set(loop.domain.v, simplify(i < 0 ? e : add(f.box.start[i], e)));
+    }
+    return { global, local };
+  }
+
+  /** What an attached stage has to provide inside the loop that `f` has just entered. */
+  #box(producer: Stage, f: Frame): Box {
+    const free = new Set<Var>();
+    const unbound = (g: Frame): Frame => {
+      const values = new Map(g.values);
+      for (const l of g.stage.loops) {
+        if (values.has(l)) continue;
+        const v = fresh(l.name, this.#extent(l, g));
+        free.add(v);
+        values.set(l, v);
+      }
+      return { ...g, values };
+    };
+    const whole = unbound(f);
+    const readers = [{ stage: f.stage, axes: this.#axes(whole).global }];
+    for (const x of this.s.stages) {
+      if (x === producer || x.at?.stage !== f.stage.name) continue;
+      const box = requiredBox(x, readers.slice(0, 1), free);
+      const inner = unbound({ ...f, stage: x, box, values: new Map(), tails: new Set() });
+      readers.push({ stage: x, axes: this.#axes(inner).global });
+    }
+    const box = requiredBox(producer, readers, free);
+    return { start: box.start.map(simplify), extent: box.extent };
+  }
+
+  /** Bounds of a reduce loop from the conditions that are linear in it. */
+  #clip(loop: Loop, f: Frame): { lo: Expr; hi: Expr; where: readonly Expr[] } {
+    const extent = this.#extent(loop, f);
+    const all = { lo: imm(0), hi: imm(extent), where: f.where };
+    if (loop.domain.d !== "axis" || !loop.reduce || loop.unroll) return all;
+    const v = loop.domain.v;
+    const { global } = this.#axes(f);
+    const lower: Expr[] = [], upper: Expr[] = [], where: Expr[] = [];
+    for (const w of f.where) {
+      const open = [...variables(w)].filter((x) => !global.has(x) && this.#isAxis(x, f));
+      const bound = w.k === "bin" && open.length === 1 && open[0] === v &&
+        linearBound(w.op, substitute(w.a, global), substitute(w.b, global), v);
+      if (!bound) where.push(w);
+      else (w.k === "bin" && w.op === "ge" ? lower : upper).push(bound);
+    }
+    return {
+      lo: simplify(lower.reduce((a, b) => max(a, b), imm(0) as Expr)),
+      hi: simplify(upper.reduce((a, b) => min(a, b), imm(extent) as Expr)),
+      where,
+    };
+  }
+
+  #isAxis(v: Var, f: Frame): boolean {
+    const { axes, body } = f.stage.compute;
+    return axes.includes(v) || (body.k === "reduce" && body.axes.some((a) => a.v === v));
+  }
+
+  /** A condition of the definition that the loops entered so far decide is tested here, once. */
+  #hoist(i: number, f: Frame): Stmt | null {
+    const { body } = f;
+    if (f.stage.compute.body.k === "reduce" || body.k !== "select") return null;
+    const { global } = this.#axes(f);
+    const decided = (c: Expr): boolean =>
+      [...variables(c)].every((v) => global.has(v) || !this.#isAxis(v, f));
+    const parts = conjuncts(body.cond);
+    const now = parts.filter(decided), later = parts.filter((c) => !decided(c));
+    if (!now.length) return null;
+    const tests = now.map((c) => this.#condition(c, global));
+    const then = { ...f, body: later.length ? select(and(...later), body.a, body.b) : body.a };
+    const otherwise = { ...f, body: body.b };
+    if (tests.some((t) => t.k === "imm" && !t.value)) return this.#loops(i, otherwise);
+    const open = tests.filter((t) => t.k !== "imm");
+    if (!open.length) return this.#loops(i, then);
+    return {
+      k: "if",
+      cond: and(...open),
+      then: this.#loops(i, then),
+      else: this.#loops(i, otherwise),
+    };
+  }
+
+  /** The loop at position i as one intrinsic call, where it is marked and fits. */
+  #intrinsic(i: number, f: Frame): Stmt | null {
+    const { loops } = f.stage, loop = loops[i];
+    if (!loop.intrinsic || i !== loops.length - 1) return null;
+    if (this.#extent(loop, f) !== widthOf(loop.intrinsic) || f.where.length || f.guards.length) {
+      return null;
+    }
+    const v = fresh(loop.name, widthOf(loop.intrinsic));
+    const s = this.#leaf({ ...f, values: new Map([...f.values, [loop, v]]) });
+    if (s.k !== "store") return null;
+    const zero = new Map([[v, imm(0)]]);
+    return tensorize(s, v, loop.intrinsic, (e) => simplify(substitute(e, zero)));
+  }
+
+  #leaf(f: Frame): Stmt {
+    const { compute: { body } } = f.stage;
+    const { global } = this.#axes(f);
+    const values = this.#values(f);
+    const tests = [
+      ...f.where.map((w) => this.#condition(w, global)),
+      ...f.guards.map((g) => simplifyCondition(lt(values.get(g.loop)!, g.total))),
+    ].filter((c) => !(c.k === "imm" && c.value));
+    const s = body.k === "reduce"
+      ? this.#store(f, bin(REDUCE_STEP[body.op], this.#accumulator(f), f.body))
+      : this.#store(f, f.body);
+    return tests.length ? { k: "if", cond: and(...tests), then: s, else: null } : s;
+  }
+
+  #accumulator(f: Frame): Expr {
+    return load(f.stage.compute.out, f.stage.compute.axes);
+  }
+
+  #store(f: Frame, value: Expr): Store {
+    const { out, axes } = f.stage.compute;
+    const { global, local } = this.#axes(f);
+    const buf = this.#buffers.get(out)!;
+    const placed = buf.scope === "output" || buf.scope === "input" ? global : local;
+    return {
+      k: "store",
+      buf,
+      idx: axes.map((v) => placed.get(v) ?? imm(0)),
+      value: this.#resolve(substitute(value, global)),
+    };
+  }
+
+  #condition(c: Expr, axes: ReadonlyMap<Var, Expr>): Expr {
+    return simplifyCondition(this.#resolve(substitute(c, axes)));
+  }
+
+  /** Loads of tensors become loads of buffers, indices simplified. */
+  #resolve(e: Expr): Expr {
+    return rewrite(e, (x) => {
+      if (x.k === "load") {
+        const start = this.#starts.get(x.src);
+        const idx = (start ? relative(x.idx, start) : x.idx).map(simplify);
+        return { ...x, src: this.#buffer(x.src), idx };
+      }
+      if (x.k === "select") {
+        const cond = simplifyCondition(x.cond);
+        return cond === x.cond ? undefined : select(cond, x.a, x.b);
+      }
+      return undefined;
+    });
+  }
+
+  #buffer(t: Indexable): Buffer {
+    const known = this.#buffers.get(t);
+    if (known) return known;
+    const data = this.s.consts.get(t);
+    if (!data) throw new TypeError(`no buffer for ${t.name}`);
+    const b = paramBuffer(t, data);
+    this.#buffers.set(t, b);
+    this.#params.push(b);
+    return b;
+  }
+
+  /** Memory for what a stage computes; the first instance is the largest. */
+  #outputBuffer(stage: Stage, box: Box): void {
+    const { out } = stage.compute;
+    const old = this.#buffers.get(out);
+    if (old && (old.scope === "output" || old.scope === "input")) return;
+    this.#starts.set(out, box.start);
+    if (stage.rows) this.#starts.set(stage.rows.flat, [box.start[0], imm(0)]);
+    if (old) return;
+    const shape = box.extent;
+    const strides = rowMajor(shape);
+    const pitch = stage.rows?.pitch;
+    if (pitch) strides[0] = pitch;
+    const length = pitch ? shape[0] * pitch : sizeOf(shape);
+    const bytes = length * bytesOf(out.dtype);
+    const scope = bytes <= LOCAL_BYTES && !stage.rows ? "local" : "scratch";
+    const b: Buffer = {
+      name: out.name,
+      dtype: out.dtype,
+      shape,
+      strides,
+      offset: 0,
+      scope,
+      length,
+      align: Math.max(4, bytesOf(out.dtype)),
+    };
+    this.#buffers.set(out, b);
+    if (scope === "scratch") this.#scratch.push(b);
+    if (stage.rows) {
+      this.#buffers.set(stage.rows.flat, { ...b, shape: [shape[0], pitch!], strides: [pitch!, 1] });
+    }
+  }
+}
+
+function paramBuffer(t: Indexable, data: TensorData): PackedBuffer {
+  return {
+    name: t.name,
+    dtype: t.dtype,
+    shape: t.shape,
+    strides: rowMajor(t.shape),
+    offset: 0,
+    scope: "param",
+    length: sizeOf(t.shape),
+    align: Math.max(4, bytesOf(t.dtype)),
+    data,
+    order: (t as PackedBuffer).order,
+  };
+}
+
+function conjuncts(e: Expr): Expr[] {
+  return e.k === "bin" && e.op === "and" ? [...conjuncts(e.a), ...conjuncts(e.b)] : [e];
+}
+
+/** v ≥ result, or v < result, from `a op b` with a positive coefficient of v; null otherwise. */
+function linearBound(op: string, a: Expr, b: Expr, v: Var): Expr | null {
+  if (op !== "ge" && op !== "lt") return null;
+  const l = linear(sub(a, b));
+  const c = coefficient(l, v);
+  if (c === null || c <= 0) return null;
+  const rest = fromLinear(linear(sub(fromLinear(l), mul(v, c))));
+  return floordiv(sub(imm(c - 1), rest), c);
+}

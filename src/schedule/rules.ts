@@ -1,0 +1,186 @@
+/** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
+import { type Target } from "../target/target.ts";
+import { type Expr, type Indexable } from "../te/expr.ts";
+import { loads, variables } from "../te/analyze.ts";
+import { DOT4, DOT4_ORDER, mla4, widen4 } from "../tir/intrinsics.ts";
+import { factors } from "./gemm.ts";
+import { initialState, type Stage, type State, type Workload } from "./state.ts";
+import { applySteps, type Schedule, type Step } from "./steps.ts";
+
+/** Tile of the blocked product: pixels × channels in registers. */
+const TILE = { rows: 2, cols: 4 };
+
+/** The steps for a workload; at level 0 and 1 loops stay as the definitions give them. */
+export function chooseSchedule(w: Workload, target: Target, level: number): Schedule {
+  const inlined = inlineSteps(w);
+  const s = applySteps(initialState(w), inlined);
+  const out = s.stages.at(-1)!;
+  const reduction = s.stages.length === 2 && s.stages[0].compute.body.k === "reduce" &&
+      readOnce(out, s.stages[0]) && target.pointerBytes > 0
+    ? s.stages[0]
+    : null;
+  const rest = level >= 2 && reduction
+    ? gemmSchedule(w, s, reduction, out) ?? channelSchedule(w, s, reduction, out) ??
+      scalarSchedule(w, reduction, out)
+    : reduction
+    ? scalarSchedule(w, reduction, out)
+    : elementwise(w, s, level);
+  return [...inlined, ...rest];
+}
+
+/**
+ * Element-wise stages are computed where they are read, unless several stages or a reduction would
+ * compute an expensive one again and again.
+ */
+function inlineSteps(w: Workload): Step[] {
+  const bodies = w.computes.map((c) => c.body);
+  return w.computes.slice(0, -1).flatMap((c): Step[] => {
+    if (c.body.k === "reduce") return [];
+    const readers = bodies.filter((b) => loads(b).some((l) => l.src === c.out));
+    const repeated = readers.length > 1 || readers.some((b) => b.k === "reduce");
+    const cheap = loads(c.body).length <= 1 && !hasCall(c.body);
+    return repeated && !cheap ? [] : [{ do: "inline", stage: c.out.name }];
+  });
+}
+
+function hasCall(e: Expr): boolean {
+  let found = false;
+  const walk = (x: Expr): void => {
+    if (x.k === "call") found = true;
+    if (x.k === "bin") [x.a, x.b].forEach(walk);
+    else if (x.k === "un" || x.k === "cast" || x.k === "bits") walk(x.a);
+    else if (x.k === "select") [x.cond, x.a, x.b].forEach(walk);
+  };
+  walk(e);
+  return found;
+}
+
+/** Whether a stage reads another at the position that it computes itself, axis by axis. */
+function readOnce(out: Stage, of: Stage): boolean {
+  const ls = loads(out.compute.body).filter((l) => l.src === of.compute.out);
+  return ls.length > 0 &&
+    ls.every((l) =>
+      l.idx.length === out.compute.axes.length && l.idx.every((e, i) => e === out.compute.axes[i])
+    );
+}
+
+/** Names of the output's axes, the one that runs slowest through its memory first. */
+function memoryOrder(w: Workload, out: Stage): string[] {
+  const strides = w.buffers.get(out.compute.out as Indexable)!.strides;
+  return out.compute.axes.map((v, i) => ({ name: v.name, stride: strides[i], i }))
+    .sort((a, b) => b.stride - a.stride || a.i - b.i).map((a) => a.name);
+}
+
+/** One accumulator at a time, the output written in the order of its memory. */
+function scalarSchedule(w: Workload, r: Stage, out: Stage): Step[] {
+  const order = memoryOrder(w, out);
+  if (order.length === 0) return [];
+  return [
+    { do: "reorder", stage: out.name, loops: order },
+    { do: "computeAt", stage: r.name, at: out.name, loop: order.at(-1)! },
+  ];
+}
+
+/** Rows × columns with a register-blocked inner product. */
+function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+  const f = factors(s, r);
+  if (typeof f === "string" || f.colAxes.length === 0 || f.rowAxes.length === 0) return null;
+  const name = (i: number): string => out.compute.axes[i].name;
+  const order = memoryOrder(w, out);
+  const rowAxes = order.filter((n) => f.rowAxes.map(name).includes(n));
+  const colAxes = order.filter((n) => f.colAxes.map(name).includes(n));
+  const row = "row", col = "col", rows = `${r.name}_rows`;
+  const channel = r.compute.body.k === "reduce" ? r.compute.body.axes.at(-1)!.v.name : "k";
+  const source = loads(f.activation)[0];
+  const widen = source && (source.dtype === "int8" || source.dtype === "uint8")
+    ? widen4(source.dtype).name
+    : null;
+  return [
+    { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order: DOT4_ORDER },
+    { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
+    { do: "fuse", stage: out.name, loops: rowAxes, into: row },
+    { do: "fuse", stage: out.name, loops: colAxes, into: col },
+    { do: "split", stage: out.name, loop: row, factor: TILE.rows, tail: "cut" },
+    { do: "split", stage: out.name, loop: col, factor: TILE.cols, tail: "cut" },
+    { do: "reorder", stage: out.name, loops: ["row_o", "col_o", "row_i", "col_i"] },
+    { do: "unroll", stage: out.name, loop: "row_i" },
+    { do: "unroll", stage: out.name, loop: "col_i" },
+    { do: "computeAt", stage: r.name, at: out.name, loop: "col_o" },
+    { do: "computeAt", stage: rows, at: out.name, loop: "row_o" },
+    { do: "split", stage: r.name, loop: "k", factor: 4, tail: "exact" },
+    { do: "reorder", stage: r.name, loops: ["k_o", "row", "col", "k_i"] },
+    { do: "unroll", stage: r.name, loop: "row" },
+    { do: "unroll", stage: r.name, loop: "col" },
+    { do: "tensorize", stage: r.name, loop: "k_i", intrinsic: DOT4.name },
+    ...(widen
+      ? [
+        { do: "split", stage: rows, loop: channel, factor: 4, tail: "cut" },
+        { do: "tensorize", stage: rows, loop: `${channel}_i`, intrinsic: widen },
+      ] as Step[]
+      : []),
+  ];
+}
+
+/** Reductions within each channel (depthwise): four channels at a time. */
+function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+  const { body } = r.compute;
+  if (body.k !== "reduce" || body.op !== "sum" || body.dtype !== "int32") return null;
+  if (body.body.k !== "bin" || body.body.op !== "mul") return null;
+  const constant = loads(body.body).find((l) => s.consts.has(l.src));
+  const source = loads(body.body).find((l) => !s.consts.has(l.src));
+  if (!constant || !source || constant.dtype !== "int8") return null;
+  if (source.dtype !== "int8" && source.dtype !== "uint8") return null;
+  const order = memoryOrder(w, out), last = order.at(-1)!;
+  const inner = out.compute.axes.findIndex((v) => v.name === last);
+  const channelVar = r.compute.axes[inner];
+  const dim = constant.idx.findIndex((e) => variables(e).has(channelVar));
+  if (dim < 0) return null;
+  const dims = constant.idx.map((_, i) => i);
+  const reduceLoops = body.axes.map((a) => a.v.name);
+  return [
+    {
+      do: "pack",
+      stage: r.name,
+      tensor: constant.src.name,
+      perm: [...dims.filter((i) => i !== dim), dim],
+    },
+    { do: "reorder", stage: out.name, loops: order },
+    { do: "split", stage: out.name, loop: last, factor: 4, tail: "cut" },
+    { do: "unroll", stage: out.name, loop: `${last}_i` },
+    { do: "computeAt", stage: r.name, at: out.name, loop: `${last}_o` },
+    {
+      do: "reorder",
+      stage: r.name,
+      loops: [
+        ...r.compute.axes.map((v) => v.name).filter((n) => n !== channelVar.name),
+        ...reduceLoops,
+        channelVar.name,
+      ],
+    },
+    { do: "tensorize", stage: r.name, loop: channelVar.name, intrinsic: mla4(source.dtype).name },
+  ];
+}
+
+/** Loops in the order of the output's memory; reductions in between stand on their own. */
+function elementwise(w: Workload, s: State, level: number): Step[] {
+  const out = s.stages.at(-1)!;
+  const order = memoryOrder(w, out);
+  if (order.length < 2) return [];
+  const steps: Step[] = [{ do: "reorder", stage: out.name, loops: order }];
+  if (level >= 1 && s.stages.length === 1 && contiguous(w, out)) {
+    steps.push({ do: "fuse", stage: out.name, loops: order, into: "i" });
+  }
+  return steps;
+}
+
+/** Whether one running index reaches every element of all operands alike. */
+function contiguous(w: Workload, out: Stage): boolean {
+  const { axes } = out.compute;
+  const strides = w.buffers.get(out.compute.out as Indexable)!.strides;
+  return loads(out.compute.body).every((l) => {
+    const b = w.buffers.get(l.src);
+    if (l.idx.length !== axes.length) return l.idx.every((e) => variables(e).size === 0);
+    return b !== undefined && l.idx.every((e, i) => e === axes[i] || b.shape[i] === 1) &&
+      b.strides.every((x, i) => x === strides[i] || b.shape[i] === 1);
+  });
+}

@@ -1,0 +1,142 @@
+/**
+ * The state that schedule steps transform: stages, each with its loops. A loop ranges over an axis
+ * of the stage's definition, or over a part or a product of other loops.
+ */
+import { type TensorData } from "../util/tensor.ts";
+import { BurinError } from "../util/errors.ts";
+import { type Compute, type Tensor } from "../te/compute.ts";
+import { type Indexable, type Var } from "../te/expr.ts";
+import { type Buffer } from "../tir/stmt.ts";
+import { type TensorIntrin } from "../tir/intrinsics.ts";
+
+/** What a kernel computes, before any decision on how. */
+export interface Workload {
+  readonly name: string;
+  /** Stages in order; the last is the output. Names of stages are the names of their tensors. */
+  readonly computes: readonly Compute[];
+  /** Memory of the inputs and of the output. */
+  readonly buffers: ReadonlyMap<Indexable, Buffer>;
+  readonly consts: ReadonlyMap<Indexable, TensorData>;
+  readonly origin: readonly string[];
+  readonly ops: readonly string[];
+  readonly macs: number;
+}
+
+/** What to do with the iterations that a split's factor does not divide. */
+export type Tail =
+  /** There are none: refused otherwise. */
+  | "exact"
+  /** A test in the inner loop. */
+  | "guard"
+  /** A second, shorter loop nest behind the first. */
+  | "cut";
+
+export interface Split {
+  readonly of: Loop;
+  readonly factor: number;
+  readonly tail: Tail;
+}
+export type Domain =
+  | { readonly d: "axis"; readonly v: Var }
+  | { readonly d: "fuse"; readonly parts: readonly Loop[] }
+  | { readonly d: "outer" | "inner"; readonly split: Split };
+
+export interface Loop {
+  readonly name: string;
+  readonly domain: Domain;
+  readonly reduce: boolean;
+  readonly unroll: boolean;
+  readonly intrinsic: TensorIntrin | null;
+}
+
+/** Where a stage is computed: on its own, or inside a loop of a stage that reads it. */
+export interface Attach {
+  readonly stage: string;
+  readonly loop: string;
+}
+
+/** A rows stage lies in memory as rows of `pitch` elements; what follows the data is zero. */
+export interface Rows {
+  /** The same memory as [rows, pitch]. */
+  readonly flat: Tensor;
+  readonly pitch: number;
+  readonly length: number;
+}
+
+export interface Stage {
+  readonly name: string;
+  readonly compute: Compute;
+  /** Outermost first. */
+  readonly loops: readonly Loop[];
+  readonly at: Attach | null;
+  readonly rows: Rows | null;
+}
+
+export interface State {
+  readonly stages: readonly Stage[];
+  readonly consts: ReadonlyMap<Indexable, TensorData>;
+}
+
+/** A step that does not fit the state. */
+export function refuse(step: string, why: string, fits: string): never {
+  throw new BurinError("model/schedule-step", `Cannot ${step} as ${why}`, fits);
+}
+
+const axisLoop = (v: Var, reduce: boolean): Loop => ({
+  name: v.name,
+  domain: { d: "axis", v },
+  reduce,
+  unroll: false,
+  intrinsic: null,
+});
+
+/** A stage with one loop an axis, in the order of the definition. */
+export function plainStage(compute: Compute): Stage {
+  const reduceAxes = compute.body.k === "reduce" ? compute.body.axes.map((a) => a.v) : [];
+  return {
+    name: compute.out.name,
+    compute,
+    loops: [
+      ...compute.axes.map((v) => axisLoop(v, false)),
+      ...reduceAxes.map((v) => axisLoop(v, true)),
+    ],
+    at: null,
+    rows: null,
+  };
+}
+
+/** Every stage on its own, one loop an axis. */
+export const initialState = (w: Workload): State => ({
+  stages: w.computes.map(plainStage),
+  consts: w.consts,
+});
+
+export function stageOf(s: State, name: string): Stage {
+  const stage = s.stages.find((x) => x.name === name);
+  if (!stage) {
+    refuse(
+      `find stage '${name}'`,
+      "there is none",
+      `stages: ${s.stages.map((x) => x.name).join(", ")}`,
+    );
+  }
+  return stage;
+}
+
+export function loopOf(stage: Stage, name: string): Loop {
+  const loop = stage.loops.find((l) => l.name === name);
+  if (!loop) {
+    refuse(
+      `find loop '${name}' of ${stage.name}`,
+      "there is none",
+      `its loops: ${stage.loops.map((l) => l.name).join(", ")}`,
+    );
+  }
+  return loop;
+}
+
+/** The state with one stage replaced (or dropped, or several in its place). */
+export const replaceStage = (s: State, name: string, ...by: Stage[]): State => ({
+  ...s,
+  stages: s.stages.flatMap((x) => x.name === name ? by : [x]),
+});

@@ -1,0 +1,73 @@
+/** Runs loop programs: the definition of what the generated C must do. */
+import { allocate, type ElementArray } from "../util/tensor.ts";
+import { intRange } from "../util/dtype.ts";
+import { type Expr, type Indexable, type Load } from "../te/expr.ts";
+import { compileJs, JsPrinter } from "../te/js.ts";
+import { type Buffer, type Kernel, type Stmt } from "./stmt.ts";
+
+/** A kernel made runnable: takes the memory of each of its buffers, then of its params, in order. */
+export type RunnableKernel = (memory: readonly ElementArray[]) => void;
+
+/**
+ * Translates a kernel for the interpreter. With `checked`, every access outside a buffer's memory
+ * throws, and so does a value that its integer element type cannot hold.
+ */
+export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}): RunnableKernel {
+  const outer = [...k.buffers, ...k.params];
+  const names = new Map<Indexable, string>(outer.map((b, i) => [b, `b${i}`]));
+  const nameOf = (b: Buffer): string => {
+    let n = names.get(b);
+    if (!n) names.set(b, n = `l${names.size}`);
+    return n;
+  };
+  const address = (b: Buffer, idx: readonly Expr[], print: (e: Expr) => string): string => {
+    const sum = idx.map((e, i) => `(${print(e)})*${b.strides[i]}`);
+    if (b.offset) sum.push(String(b.offset));
+    const a = sum.join("+") || "0";
+    return options.checked ? `at(${a},${b.length},${JSON.stringify(b.name)})` : a;
+  };
+  const js = new JsPrinter((l: Load, print) => {
+    const b = l.src as Buffer;
+    return `${nameOf(b)}[${address(b, l.idx, print)}]`;
+  });
+  const fit = (b: Buffer, value: string): string => {
+    if (!options.checked || !["int8", "uint8", "int16", "uint16"].includes(b.dtype)) return value;
+    const { min, max } = intRange(b.dtype);
+    return `fits(${value},${min},${max},${JSON.stringify(b.name)})`;
+  };
+  const allocs: Buffer[] = [];
+  const stmt = (s: Stmt): string => {
+    switch (s.k) {
+      case "seq":
+        return s.body.map(stmt).join("");
+      case "for": {
+        const v = js.name(s.v);
+        return `{const e=${js.print(s.hi)};for(let ${v}=${js.print(s.lo)};${v}<e;${v}++){${
+          stmt(s.body)
+        }}}`;
+      }
+      case "store":
+        return `${nameOf(s.buf)}[${address(s.buf, s.idx, js.print)}]=${
+          fit(s.buf, js.print(s.value))
+        };`;
+      case "if":
+        return `if(${js.print(s.cond)}){${stmt(s.then)}}${s.else ? `else{${stmt(s.else)}}` : ""}`;
+      case "let":
+        return `{const ${js.name(s.v)}=${js.print(s.value)};${stmt(s.body)}}`;
+      case "alloc":
+        allocs.push(s.buf);
+        nameOf(s.buf);
+        return stmt(s.body);
+      case "intrin":
+        return stmt(s.op.meaning(s.args, s.scalars));
+    }
+  };
+  const body = stmt(k.body);
+  const locals = allocs.map((b) => nameOf(b));
+  const checks = options.checked
+    ? `const at=(a,n,name)=>{if(!(a>=0&&a<n))throw new RangeError(name+"["+a+"] of "+n);return a;};` +
+      `const fits=(v,lo,hi,name)=>{if(v<lo||v>hi)throw new RangeError(v+" into "+name);return v;};`
+    : "";
+  const run = compileJs(js, [...outer.map((_, i) => `b${i}`), ...locals], checks + body);
+  return (memory) => run(...memory, ...allocs.map((b) => allocate(b.dtype, b.length)));
+}

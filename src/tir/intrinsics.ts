@@ -1,0 +1,304 @@
+/**
+ * Tensor intrinsics: what one call does to a few consecutive elements, as a loop program (its
+ * meaning, which the interpreter runs) and as C for each kind of core. A test holds the two equal.
+ */
+import { type Feature } from "../target/target.ts";
+import { type DType } from "../util/dtype.ts";
+import { add, cast, type Expr, load, mul, sub } from "../te/expr.ts";
+import { type Access, seq, type Stmt } from "./stmt.ts";
+
+/** One operand: `count` consecutive elements. */
+export interface IntrinArg {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly count: number;
+  readonly mode: "read" | "write" | "update";
+}
+
+/** C for cores with a feature; null is portable C and stands last. */
+export interface CVariant {
+  readonly feature: Feature | null;
+  readonly needs: readonly string[];
+  readonly text: string;
+}
+
+export interface TensorIntrin {
+  readonly name: string;
+  readonly args: readonly IntrinArg[];
+  /** Names of the compile-time integers. */
+  readonly scalars: readonly string[];
+  meaning(args: readonly Access[], scalars: readonly number[]): Stmt;
+  /** The first operand is a scalar, passed and returned by value. */
+  readonly byValue: boolean;
+  readonly c: readonly CVariant[];
+}
+
+/** Element `j` of an access. */
+const at = (a: Access, j: number): readonly Expr[] =>
+  a.idx.map((e, i) => i === a.axis ? add(e, j) : e);
+const read = (a: Access, j: number): Expr => load(a.buf, at(a, j));
+const write = (a: Access, j: number, value: Expr): Stmt => ({
+  k: "store",
+  buf: a.buf,
+  idx: at(a, j),
+  value,
+});
+
+/** Shared pieces of C, by name; each stands once in a file that needs it. */
+export const C_HELPERS: Readonly<Record<string, string>> = {
+  load32: `/* Four bytes at any address. */
+static inline uint32_t load32(const void *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}`,
+  store32: `static inline void store32(void *p, uint32_t v)
+{
+    memcpy(p, &v, 4);
+}`,
+  smlad: `/* acc + x.lo * y.lo + x.hi * y.hi on signed halfwords. */
+static inline int32_t smlad(uint32_t x, uint32_t y, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(x), "r"(y), "r"(acc));
+    return r;
+}`,
+  sxtb16: `/* Bytes 0 and 2 as signed halfwords. */
+static inline uint32_t sxtb16(uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(x));
+    return r;
+}`,
+  sxtb16_ror8: `/* Bytes 1 and 3 as signed halfwords. */
+static inline uint32_t sxtb16_ror8(uint32_t x)
+{
+    uint32_t r;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(x));
+    return r;
+}`,
+  smlabb: `/* acc + x.lo * y.lo on signed halfwords. */
+static inline int32_t smlabb(uint32_t x, uint32_t y, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlabb %0, %1, %2, %3" : "=r"(r) : "r"(x), "r"(y), "r"(acc));
+    return r;
+}`,
+  smlatt: `/* acc + x.hi * y.hi on signed halfwords. */
+static inline int32_t smlatt(uint32_t x, uint32_t y, int32_t acc)
+{
+    int32_t r;
+    __asm__("smlatt %0, %1, %2, %3" : "=r"(r) : "r"(x), "r"(y), "r"(acc));
+    return r;
+}`,
+  ...Object.fromEntries((["s", "u"] as const).flatMap((s) => [
+    [
+      `${s}xtab16`,
+      `/* Bytes 0 and 2 of x as ${
+        s === "s" ? "signed" : "unsigned"
+      } halfwords, added to those of a. */
+static inline uint32_t ${s}xtab16(uint32_t a, uint32_t x)
+{
+    uint32_t r;
+    __asm__("${s}xtab16 %0, %1, %2" : "=r"(r) : "r"(a), "r"(x));
+    return r;
+}`,
+    ],
+    [
+      `${s}xtab16_ror8`,
+      `/* Bytes 1 and 3 of x as ${
+        s === "s" ? "signed" : "unsigned"
+      } halfwords, added to those of a. */
+static inline uint32_t ${s}xtab16_ror8(uint32_t a, uint32_t x)
+{
+    uint32_t r;
+    __asm__("${s}xtab16 %0, %1, %2, ror #8" : "=r"(r) : "r"(a), "r"(x));
+    return r;
+}`,
+    ],
+  ])),
+  pkhbt: `/* Low halfword of x, low halfword of y above it. */
+static inline uint32_t pkhbt(uint32_t x, uint32_t y)
+{
+    uint32_t r;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(r) : "r"(x), "r"(y));
+    return r;
+}`,
+  pkhtb: `/* High halfword of x below the high halfword of y. */
+static inline uint32_t pkhtb(uint32_t y, uint32_t x)
+{
+    uint32_t r;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(r) : "r"(y), "r"(x));
+    return r;
+}`,
+};
+
+/** Order in which {@link DOT4} expects the four weights of a group. */
+export const DOT4_ORDER: readonly number[] = [0, 2, 1, 3];
+
+/**
+ * acc += Σ a[i]·w[σ(i)], int16 × int8 in int32. The weights are stored in the order 0, 2, 1, 3, so
+ * that SXTB16 of the word gives the pairs that meet a[0..1] and a[2..3].
+ */
+export const DOT4: TensorIntrin = {
+  name: "dot4",
+  args: [
+    { name: "acc", dtype: "int32", count: 1, mode: "update" },
+    { name: "a", dtype: "int16", count: 4, mode: "read" },
+    { name: "w", dtype: "int8", count: 4, mode: "read" },
+  ],
+  scalars: [],
+  byValue: true,
+  meaning([acc, a, w]) {
+    const product = (i: number): Expr =>
+      mul(cast("int32", read(a, DOT4_ORDER[i])), cast("int32", read(w, i)));
+    return write(acc, 0, [0, 1, 2, 3].map(product).reduce((s, p) => add(s, p), read(acc, 0)));
+  },
+  c: [
+    {
+      feature: "dsp",
+      needs: ["load32", "sxtb16", "sxtb16_ror8", "smlad"],
+      text: `/* acc + a[0] w[0] + a[1] w[2] + a[2] w[1] + a[3] w[3] */
+static inline int32_t dot4(int32_t acc, const int16_t *a, const int8_t *w)
+{
+    const uint32_t w0213 = load32(w);
+
+    acc = smlad(load32(a), sxtb16(w0213), acc);
+    return smlad(load32(a + 2), sxtb16_ror8(w0213), acc);
+}`,
+    },
+    {
+      feature: null,
+      needs: [],
+      text: `/* acc + a[0] w[0] + a[1] w[2] + a[2] w[1] + a[3] w[3] */
+static inline int32_t dot4(int32_t acc, const int16_t *a, const int8_t *w)
+{
+    return acc + a[0] * w[0] + a[1] * w[2] + a[2] * w[1] + a[3] * w[3];
+}`,
+    },
+  ],
+};
+
+const short = (d: DType): string => d === "int8" ? "s8" : "u8";
+const cType = (d: DType): string => d === "int8" ? "int8_t" : "uint8_t";
+const letter = (d: DType): string => d === "int8" ? "s" : "u";
+
+/** acc[i] += (x[i] − zero)·w[i] for four channels; x is int8 or uint8, w int8. */
+export const mla4 = (x: DType): TensorIntrin => ({
+  name: `mla4_${short(x)}`,
+  args: [
+    { name: "acc", dtype: "int32", count: 4, mode: "update" },
+    { name: "x", dtype: x, count: 4, mode: "read" },
+    { name: "w", dtype: "int8", count: 4, mode: "read" },
+  ],
+  scalars: ["zero"],
+  byValue: false,
+  meaning([acc, x, w], [zero]) {
+    return seq(...[0, 1, 2, 3].map((i) =>
+      write(
+        acc,
+        i,
+        add(read(acc, i), mul(sub(cast("int32", read(x, i)), zero), cast("int32", read(w, i)))),
+      )
+    ));
+  },
+  c: [
+    {
+      feature: "dsp",
+      needs: [
+        "load32",
+        "sxtb16",
+        "sxtb16_ror8",
+        `${letter(x)}xtab16`,
+        `${letter(x)}xtab16_ror8`,
+        "smlabb",
+        "smlatt",
+      ],
+      text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
+static inline void mla4_${short(x)}(int32_t *acc, const ${
+        cType(x)
+      } *x, const int8_t *w, int32_t zero)
+{
+    const uint32_t minus = ((uint32_t)-zero & 0xffffu) | ((uint32_t)-zero << 16);
+    const uint32_t x0123 = load32(x), w0123 = load32(w);
+    const uint32_t x02 = ${letter(x)}xtab16(minus, x0123), x13 = ${
+        letter(x)
+      }xtab16_ror8(minus, x0123);
+    const uint32_t w02 = sxtb16(w0123), w13 = sxtb16_ror8(w0123);
+
+    acc[0] = smlabb(x02, w02, acc[0]);
+    acc[1] = smlabb(x13, w13, acc[1]);
+    acc[2] = smlatt(x02, w02, acc[2]);
+    acc[3] = smlatt(x13, w13, acc[3]);
+}`,
+    },
+    {
+      feature: null,
+      needs: [],
+      text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
+static inline void mla4_${short(x)}(int32_t *acc, const ${
+        cType(x)
+      } *x, const int8_t *w, int32_t zero)
+{
+    for (int32_t i = 0; i < 4; i++) {
+        acc[i] += (x[i] - zero) * w[i];
+    }
+}`,
+    },
+  ],
+});
+
+/** dst[i] = src[i] − zero for four elements, int8 or uint8 to int16. */
+export const widen4 = (x: DType): TensorIntrin => ({
+  name: `widen4_${short(x)}`,
+  args: [
+    { name: "dst", dtype: "int16", count: 4, mode: "write" },
+    { name: "src", dtype: x, count: 4, mode: "read" },
+  ],
+  scalars: ["zero"],
+  byValue: false,
+  meaning([dst, src], [zero]) {
+    return seq(
+      ...[0, 1, 2, 3].map((i) =>
+        write(dst, i, cast("int16", sub(cast("int32", read(src, i)), zero)))
+      ),
+    );
+  },
+  c: [
+    {
+      feature: "dsp",
+      needs: [
+        "load32",
+        "store32",
+        `${letter(x)}xtab16`,
+        `${letter(x)}xtab16_ror8`,
+        "pkhbt",
+        "pkhtb",
+      ],
+      text: `/* dst[i] = src[i] - zero for four elements */
+static inline void widen4_${short(x)}(int16_t *dst, const ${cType(x)} *src, int32_t zero)
+{
+    const uint32_t minus = ((uint32_t)-zero & 0xffffu) | ((uint32_t)-zero << 16);
+    const uint32_t x0123 = load32(src);
+    const uint32_t x02 = ${letter(x)}xtab16(minus, x0123), x13 = ${
+        letter(x)
+      }xtab16_ror8(minus, x0123);
+
+    store32(dst, pkhbt(x02, x13));
+    store32(dst + 2, pkhtb(x13, x02));
+}`,
+    },
+    {
+      feature: null,
+      needs: [],
+      text: `/* dst[i] = src[i] - zero for four elements */
+static inline void widen4_${short(x)}(int16_t *dst, const ${cType(x)} *src, int32_t zero)
+{
+    for (int32_t i = 0; i < 4; i++) {
+        dst[i] = (int16_t)(src[i] - zero);
+    }
+}`,
+    },
+  ],
+});
