@@ -1,0 +1,192 @@
+/** Activation functions. All are one expression of their input, so that chains become tables. */
+import { numbers } from "../util/tensor.ts";
+import * as te from "../te/expr.ts";
+import { add, div, type Expr, imm, mul, select, sub, un } from "../te/expr.ts";
+import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
+import { type Acc, type QuantRule } from "../ir/quant.ts";
+import { elementwise, fn, onnx } from "./common.ts";
+
+/** Bounds in real numbers, null where there is none. */
+export interface ClipAttrs {
+  readonly lo: number | null;
+  readonly hi: number | null;
+}
+
+/** Bounds on an accumulator wait for its quantisation; bounds that wait already are clipped too. */
+function boundAcc(x: Acc, { lo, hi }: ClipAttrs): Acc {
+  const clip = (v: number): number => {
+    const up = lo === null ? v : Math.max(v, lo);
+    return hi === null ? up : Math.min(up, hi);
+  };
+  return {
+    ...x,
+    lo: x.lo === null ? lo : clip(x.lo),
+    hi: x.hi === null ? hi : clip(x.hi),
+  };
+}
+
+/** Without waiting bounds the maximum is taken on the integers at once. */
+const reluOnIntegers: QuantRule<null> = (_, [x], { b }) => {
+  if (x?.k !== "acc") return null;
+  if (x.lo !== null || x.hi !== null) return boundAcc(x, { lo: 0, hi: null });
+  return { ...x, acc: b.node(relu, null, [x.acc])[0] };
+};
+
+/** max(x, 0). */
+export const relu: OpDef<null> = elementwise({
+  name: "Relu",
+  onnx: 6,
+  accepts: "number",
+  body: ([x]) => te.max(x, 0),
+  quantized: reluOnIntegers,
+});
+
+function readBounds(r: AttrReader): ClipAttrs {
+  const bound = (name: string, input: number): number | null => {
+    if (r.has(name)) return r.float(name);
+    const t = r.opset >= 11 && input < r.inputCount ? r.operand(input) : undefined;
+    if (!t) return null;
+    if (t.data.length !== 1) {
+      throw new OpError(`its ${name} has shape [${t.shape}]`, "use a scalar");
+    }
+    return numbers(t)[0];
+  };
+  return { lo: bound("min", 1), hi: bound("max", 2) };
+}
+
+/** min(max(x, lo), hi). */
+export const clip: OpDef<ClipAttrs> = elementwise<ClipAttrs>({
+  name: "Clip",
+  onnx: [onnx("Clip", 6, readBounds, 1)],
+  accepts: "number",
+  body([x], { lo, hi }) {
+    const bounded = lo === null ? x : te.max(x, lo);
+    return hi === null ? bounded : te.min(bounded, hi);
+  },
+  quantized: (a, [x]) => x?.k === "acc" ? boundAcc(x, a) : null,
+});
+
+interface AlphaAttrs {
+  readonly alpha: number;
+}
+const withAlpha = (
+  name: string,
+  since: number,
+  alpha: number,
+  body: (x: Expr, alpha: Expr) => Expr,
+): OpDef<AlphaAttrs> =>
+  elementwise<AlphaAttrs>({
+    name,
+    onnx: since,
+    attrs: (r) => ({ alpha: r.float("alpha", alpha) }),
+    accepts: "float",
+    body: ([x], a) => body(x, imm(a.alpha, x.dtype)),
+  });
+const plain = (name: string, since: number, body: (x: Expr) => Expr): OpDef<null> =>
+  elementwise({ name, onnx: since, accepts: "float32", body: ([x]) => body(x) });
+
+const one = (x: Expr): Expr => imm(1, x.dtype);
+const positive = (x: Expr): Expr => te.gt(x, 0);
+const expMinus1 = (x: Expr): Expr => sub(fn("exp", x), one(x));
+/** ln(1 + e^x) without overflow. */
+const softplus = (x: Expr): Expr =>
+  add(te.max(x, 0), fn("log", add(one(x), fn("exp", un("neg", un("abs", x))))));
+const unitClamp = (x: Expr): Expr => te.clamp(x, 0, 1);
+
+interface LinearAttrs {
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** clamp(alpha·x + beta, 0, 1). */
+const hardSigmoid = elementwise<LinearAttrs>({
+  name: "HardSigmoid",
+  onnx: 6,
+  attrs: (r) => ({ alpha: r.float("alpha", 0.2), beta: r.float("beta", 0.5) }),
+  accepts: "float",
+  body: ([x], { alpha, beta }) => unitClamp(add(mul(x, imm(alpha, x.dtype)), imm(beta, x.dtype))),
+});
+
+interface SeluAttrs {
+  readonly alpha: number;
+  readonly gamma: number;
+}
+const selu = elementwise<SeluAttrs>({
+  name: "Selu",
+  onnx: 6,
+  attrs: (r) => ({
+    alpha: r.float("alpha", 1.67326319217681884765625),
+    gamma: r.float("gamma", 1.05070102214813232421875),
+  }),
+  accepts: "float",
+  body([x], a) {
+    const alpha = imm(a.alpha, x.dtype), gamma = imm(a.gamma, x.dtype);
+    return mul(gamma, select(positive(x), x, mul(alpha, expMinus1(x))));
+  },
+});
+
+interface ShrinkAttrs {
+  readonly bias: number;
+  readonly lambd: number;
+}
+const shrink = elementwise<ShrinkAttrs>({
+  name: "Shrink",
+  onnx: 9,
+  attrs: (r) => ({ bias: r.float("bias", 0), lambd: r.float("lambd", 0.5) }),
+  accepts: "float",
+  body([x], { bias, lambd }) {
+    const b = imm(bias, x.dtype);
+    return select(
+      te.lt(x, -lambd),
+      add(x, b),
+      select(te.gt(x, lambd), sub(x, b), imm(0, x.dtype)),
+    );
+  },
+});
+
+interface GeluAttrs {
+  readonly approximate: boolean;
+}
+/** x·Φ(x), with the error function, or with the hyperbolic tangent that is close to it. */
+const gelu = elementwise<GeluAttrs>({
+  name: "Gelu",
+  onnx: [
+    onnx("Gelu", 20, (r) => ({ approximate: r.string("approximate", "none") === "tanh" })),
+    { domain: "com.microsoft", type: "Gelu", since: 1, attrs: () => ({ approximate: false }) },
+  ],
+  accepts: "float32",
+  body([x], { approximate }) {
+    const c = (v: number): Expr => imm(v, x.dtype);
+    const inner = approximate
+      ? fn(
+        "tanh",
+        mul(c(Math.sqrt(2 / Math.PI)), add(x, mul(c(0.044715), mul(x, mul(x, x))))),
+      )
+      : fn("erf", mul(x, c(Math.SQRT1_2)));
+    return mul(mul(c(0.5), x), add(c(1), inner));
+  },
+});
+
+export const ops = [
+  relu,
+  clip,
+  plain("Sigmoid", 6, (x) => fn("sigmoid", x)),
+  plain("Tanh", 6, (x) => fn("tanh", x)),
+  plain("Softplus", 1, softplus),
+  plain("Softsign", 1, (x) => div(x, add(one(x), un("abs", x)))),
+  plain(
+    "HardSwish",
+    14,
+    (x) => mul(x, unitClamp(add(mul(x, imm(1 / 6, x.dtype)), imm(0.5, x.dtype)))),
+  ),
+  plain("Mish", 18, (x) => mul(x, fn("tanh", softplus(x)))),
+  withAlpha("LeakyRelu", 6, 0.01, (x, a) => select(te.lt(x, 0), mul(x, a), x)),
+  withAlpha("Elu", 6, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(x)))),
+  withAlpha("Celu", 12, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(div(x, a))))),
+  withAlpha("ThresholdedRelu", 10, 1, (x, a) => select(te.gt(x, a), x, imm(0, x.dtype))),
+  withAlpha("Swish", 24, 1, (x, a) => mul(x, fn("sigmoid", mul(x, a)))),
+  hardSigmoid,
+  selu,
+  shrink,
+  gelu,
+] as OpDef<unknown>[];

@@ -1,0 +1,159 @@
+/** Element-wise operators of two and more inputs, with numpy's broadcasting. */
+import { isFloat } from "../util/dtype.ts";
+import { compute } from "../te/compute.ts";
+import * as te from "../te/expr.ts";
+import { bin, type BinOp, cast, type Expr, imm, select } from "../te/expr.ts";
+import { type OpDef, OpError } from "../ir/opdef.ts";
+import { dims } from "../ir/graph.ts";
+import { axisNames } from "./axes.ts";
+import {
+  type Accepts,
+  broadcastLoad,
+  broadcastShapes,
+  elementwise,
+  fn,
+  noAttrs,
+  onnx,
+  operand,
+  sameType,
+} from "./common.ts";
+
+const binary = (name: string, op: BinOp, since: number, accepts: Accepts = "number") =>
+  elementwise({ name, onnx: since, accepts, arity: 2, body: ([a, b]) => bin(op, a, b) });
+const compare = (name: string, op: BinOp, since: number, accepts: Accepts = "number") =>
+  elementwise({
+    name,
+    onnx: since,
+    accepts,
+    arity: 2,
+    result: "bool",
+    body: ([a, b]) => bin(op, a, b),
+  });
+const variadic = (name: string, body: (xs: readonly Expr[]) => Expr) =>
+  elementwise({ name, onnx: 6, accepts: "number", arity: "any", body });
+
+export const add = binary("Add", "add", 7);
+export const sub = binary("Sub", "sub", 7);
+export const mul = binary("Mul", "mul", 7);
+/** Integers truncate, as in C. */
+export const div = binary("Div", "div", 7);
+export const max = variadic("Max", (xs) => xs.reduce((a, b) => te.max(a, b)));
+export const min = variadic("Min", (xs) => xs.reduce((a, b) => te.min(a, b)));
+const sum = variadic("Sum", (xs) => xs.reduce((a, b) => te.add(a, b)));
+const mean = variadic(
+  "Mean",
+  (xs) => te.div(xs.reduce((a, b) => te.add(a, b)), imm(xs.length, xs[0].dtype)),
+);
+
+/** x where x ≥ 0, else slope · x. */
+export const prelu = elementwise({
+  name: "PRelu",
+  onnx: 7,
+  accepts: "number",
+  arity: 2,
+  body: ([x, slope]) => select(te.lt(x, 0), te.mul(x, slope), x),
+});
+
+/** The result has the type of the base; integers go through double. */
+export const pow: OpDef<null> = {
+  name: "Pow",
+  onnx: [onnx("Pow", 7, noAttrs)],
+  infer(_, ins) {
+    const base = operand(ins, 0, "number"), exponent = operand(ins, 1, "number");
+    return [{ dtype: base.dtype, shape: broadcastShapes([dims(base), dims(exponent)]) }];
+  },
+  body: {
+    kind: "compute",
+    define(_, [base, exponent], [out]) {
+      const shape = dims(out), dtype = isFloat(out.dtype) ? out.dtype : "float64";
+      return [compute("y", out.dtype, shape, (...at) => {
+        const a = cast(dtype, broadcastLoad(base!, at)),
+          b = cast(dtype, broadcastLoad(exponent!, at));
+        return cast(out.dtype, fn("pow", a, b));
+      }, axisNames(shape.length))];
+    },
+  },
+};
+
+/** Remainder with the sign of the divisor (Python's), or with fmod that of the dividend (C's). */
+const mod: OpDef<{ fmod: boolean }> = {
+  ...elementwise<{ fmod: boolean }>({
+    name: "Mod",
+    onnx: 10,
+    attrs: (r) => ({ fmod: r.int("fmod", 0) !== 0 }),
+    accepts: "number",
+    arity: 2,
+    body([a, b], { fmod }) {
+      if (isFloat(a.dtype)) return fn("fmod", a, b);
+      const r = bin("mod", a, b);
+      if (fmod || a.dtype.startsWith("uint")) return r;
+      const signs = te.lt(bin("xor", r, b), 0);
+      return select(te.and(bin("ne", r, imm(0, r.dtype)), signs), te.add(r, b), r);
+    },
+  }),
+  infer(a, ins) {
+    const types = [operand(ins, 0, "number"), operand(ins, 1, "number")];
+    sameType(types);
+    if (isFloat(types[0].dtype) && !a.fmod) {
+      throw new OpError(`its inputs are ${types[0].dtype} without fmod`, "set fmod=1 for floats");
+    }
+    return [{ dtype: types[0].dtype, shape: broadcastShapes(types.map(dims)) }];
+  },
+};
+
+const shift: OpDef<{ left: boolean }> = elementwise<{ left: boolean }>({
+  name: "BitShift",
+  onnx: 11,
+  attrs: (r) => ({ left: r.string("direction") === "LEFT" }),
+  accepts: "int",
+  arity: 2,
+  body: ([a, b], { left }) => bin(left ? "shl" : "shr", a, b),
+});
+
+/** condition ? x : y; of any element type. */
+export const where: OpDef<null> = {
+  name: "Where",
+  onnx: [onnx("Where", 9, noAttrs)],
+  infer(_, ins) {
+    const cond = operand(ins, 0, "bool"), x = operand(ins, 1, "any"), y = operand(ins, 2, "any");
+    sameType([x, y]);
+    return [{ dtype: x.dtype, shape: broadcastShapes([cond, x, y].map(dims)) }];
+  },
+  body: {
+    kind: "compute",
+    define(_, ins, [out]) {
+      const shape = dims(out);
+      return [compute("y", out.dtype, shape, (...at) => {
+        const [c, x, y] = ins.map((t) => broadcastLoad(t!, at));
+        return select(c, x, y);
+      }, axisNames(shape.length))];
+    },
+  },
+};
+
+export const ops = [
+  add,
+  sub,
+  mul,
+  div,
+  max,
+  min,
+  sum,
+  mean,
+  prelu,
+  pow,
+  mod,
+  shift,
+  where,
+  compare("Equal", "eq", 7, "any"),
+  compare("Greater", "gt", 7),
+  compare("Less", "lt", 7),
+  compare("GreaterOrEqual", "ge", 12),
+  compare("LessOrEqual", "le", 12),
+  binary("And", "and", 7, "bool"),
+  binary("Or", "or", 7, "bool"),
+  binary("Xor", "xor", 7, "bool"),
+  binary("BitwiseAnd", "and", 18, "int"),
+  binary("BitwiseOr", "or", 18, "int"),
+  binary("BitwiseXor", "xor", 18, "int"),
+] as OpDef<unknown>[];
