@@ -1,0 +1,127 @@
+/** What an operator is: its ONNX forms, its types, its meaning. One object an operator, in src/ops. */
+import { BurinError } from "../util/errors.ts";
+import { type TensorData } from "../util/tensor.ts";
+import { type Compute, type Tensor } from "../te/compute.ts";
+import { type Graph, type StateSlot, type TensorType, type Value } from "./graph.ts";
+import { type Builder } from "./build.ts";
+import { type QuantRule } from "./quant.ts";
+
+/** The data of constant inputs, by input index. */
+export type KnownData = (input: number) => TensorData | undefined;
+
+/** Attribute and operand access while an ONNX node is read; every getter checks the type. */
+export interface AttrReader {
+  /** The version of the operator set that the model imports for this node's domain. */
+  readonly opset: number;
+  readonly inputCount: number;
+  readonly outputCount: number;
+  has(name: string): boolean;
+  int(name: string, fallback?: number): number;
+  float(name: string, fallback?: number): number;
+  string(name: string, fallback?: string): string;
+  ints(name: string, fallback?: readonly number[]): readonly number[];
+  floats(name: string, fallback?: readonly number[]): readonly number[];
+  tensor(name: string): TensorData;
+  /** Type of an input, null where it is left out. */
+  type(input: number): TensorType | null;
+  /**
+   * The data of an input that must be known at compile time (shapes, axes, bounds), undefined where
+   * it is left out. Throws `model/operand-not-constant` where it is computed at run time.
+   */
+  operand(input: number): TensorData | undefined;
+  /** The same, as numbers. */
+  operandInts(input: number): readonly number[] | undefined;
+}
+
+/** One ONNX operator that reads into this definition. */
+export interface OnnxBinding<A> {
+  /** "" for ai.onnx. */
+  readonly domain: string;
+  readonly type: string;
+  /** First operator set version that this reading understands. */
+  readonly since: number;
+  attrs(r: AttrReader): A;
+  /** How many leading inputs stay data; the rest were read as operands. All by default. */
+  readonly inputs?: number;
+}
+
+/** Types of a node's inputs and outputs, shapes bound. */
+export interface IO {
+  readonly ins: readonly (TensorType | null)[];
+  readonly outs: readonly TensorType[];
+}
+
+export interface Cost {
+  readonly macs: number;
+}
+
+/** Strided access to another tensor's memory, in elements. */
+export interface StridedView {
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+/** Where a value lies inside a larger one: start per axis. */
+export interface Region {
+  readonly input: number;
+  readonly start: readonly number[];
+}
+
+export type Body<A> =
+  /** Tensor expressions, in order; the last `outs.length` of them are the outputs. */
+  | {
+    readonly kind: "compute";
+    define(a: A, ins: readonly (Tensor | null)[], outs: readonly TensorType[]): readonly Compute[];
+  }
+  /** Rewritten into other nodes before anything else looks at it. */
+  | {
+    readonly kind: "expand";
+    rewrite(a: A, ins: readonly (Value | null)[], outs: readonly TensorType[], b: Builder): Value[];
+  }
+  /** A step graph run a known number of times. */
+  | { readonly kind: "scan"; readonly step: Graph; readonly state: readonly StateSlot[] }
+  /** Data-dependent control flow: a C template and its reference. */
+  | {
+    readonly kind: "kernel";
+    readonly template: string;
+    reference(a: A, ins: readonly (TensorData | null)[]): TensorData[];
+    context(a: A, io: IO): unknown;
+  }
+  /** A user's or vendor's C function. */
+  | {
+    readonly kind: "extern";
+    readonly symbol: string;
+    readonly headers: readonly string[];
+    workspace(io: IO): number;
+    reference(a: A, ins: readonly (TensorData | null)[]): TensorData[];
+  };
+
+export interface OpDef<A> {
+  readonly name: string;
+  readonly onnx: readonly OnnxBinding<A>[];
+  /** Output types; throws {@link OpError} where the inputs do not fit. */
+  infer(a: A, ins: readonly (TensorType | null)[], known: KnownData): readonly TensorType[];
+  readonly body: Body<A>;
+  /**
+   * false: a node of nothing but constants stays a node at import, as its integers mean more to the
+   * passes than its result does (the weights of quantised graphs behind DequantizeLinear).
+   */
+  readonly fold?: false;
+  /**
+   * How the output can share its input's memory, given the input's strides: movement operators.
+   * Returns null where no strided view can express it.
+   */
+  view?(a: A, io: IO, strides: readonly number[]): StridedView | null;
+  /** How inputs can be placed inside the output instead of being copied (Concat). */
+  place?(a: A, io: IO): readonly Region[];
+  /** How the operator acts on quantised operands; absent: it computes on floats. */
+  readonly quantized?: QuantRule<A>;
+  cost?(a: A, io: IO): Cost;
+}
+
+/** An operator whose attributes or inputs do not fit; the importer adds which node. */
+export class OpError extends BurinError {
+  constructor(why: string, hint?: string) {
+    super("model/bad-operator", why, hint);
+  }
+}

@@ -1,0 +1,37 @@
+/** What memory planners take and give. Steps are the kernels in their order, numbered from 0. */
+
+/** One piece of memory that must be placed; views of it are part of it. */
+export interface Request {
+  readonly name: string;
+  readonly bytes: number;
+  /** In bytes, a power of two. */
+  readonly align: number;
+  /** First and last step that touches it, both included. */
+  readonly first: number;
+  readonly last: number;
+  /** Regions that may hold it, best first. */
+  readonly regions: readonly string[];
+}
+
+/** A region that the planner may fill; `bytes` null: as large as it needs to be. */
+export interface Region {
+  readonly name: string;
+  readonly bytes: number | null;
+}
+
+export interface Placed {
+  readonly request: Request;
+  readonly region: string;
+  readonly offset: number;
+}
+
+export interface Plan {
+  readonly placed: readonly Placed[];
+  /** Bytes used of every region. */
+  readonly used: ReadonlyMap<string, number>;
+  /** Name of the planner that found it. */
+  readonly planner: string;
+}
+
+/** Places every request; throws `model/does-not-fit` where a region is too small. */
+export type Planner = (requests: readonly Request[], regions: readonly Region[]) => Plan;
