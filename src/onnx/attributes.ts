@@ -1,0 +1,123 @@
+/** Typed access to the attributes and constant operands of one ONNX node. */
+import { BurinError } from "../util/errors.ts";
+import { numbers, type TensorData } from "../util/tensor.ts";
+import type { TensorType, Value } from "../ir/graph.ts";
+import { type AttrReader, OpError } from "../ir/opdef.ts";
+import type { AttributeKind, NodeView, TensorView } from "./reader.ts";
+import { tensorData } from "./tensors.ts";
+import { malformed } from "./wire.ts";
+
+/** What a reader needs beside the node. */
+export interface Operands {
+  readonly opset: number;
+  readonly ins: readonly (Value | null)[];
+  /** The data of a value where it can be known at import. */
+  known(v: Value): TensorData | undefined;
+}
+
+const KIND_TEXT: Readonly<Record<AttributeKind, string>> = {
+  float: "a float",
+  int: "an integer",
+  string: "a text",
+  tensor: "a tensor",
+  graph: "a graph",
+  floats: "a list of floats",
+  ints: "a list of integers",
+  strings: "a list of texts",
+  tensors: "a list of tensors",
+  graphs: "a list of graphs",
+  other: "of an unknown kind",
+};
+
+/** {@link AttrReader} over a node; remembers which attributes were asked for. */
+export class NodeAttributes implements AttrReader {
+  readonly opset: number;
+  readonly inputCount: number;
+  readonly outputCount: number;
+  readonly #asked = new Set<string>();
+  readonly #byName = new Map<string, { kind: AttributeKind; value: unknown }>();
+
+  constructor(readonly node: NodeView, readonly operands: Operands) {
+    this.opset = operands.opset;
+    this.inputCount = operands.ins.length;
+    this.outputCount = node.outputs.length;
+    for (const a of node.attributes) {
+      if (this.#byName.has(a.name)) {
+        throw malformed(`the node '${node.name}' has two attributes '${a.name}'`);
+      }
+      this.#byName.set(a.name, a);
+    }
+  }
+
+  /** Attributes that nobody asked for, graphs excepted. */
+  unread(): string[] {
+    return this.node.attributes
+      .filter((a) => !this.#asked.has(a.name) && a.kind !== "graph" && a.kind !== "graphs")
+      .map((a) => a.name);
+  }
+
+  has(name: string): boolean {
+    this.#asked.add(name);
+    return this.#byName.has(name);
+  }
+
+  int(name: string, fallback?: number): number {
+    return this.#get("int", name, fallback);
+  }
+  float(name: string, fallback?: number): number {
+    return this.#get("float", name, fallback);
+  }
+  string(name: string, fallback?: string): string {
+    return this.#get("string", name, fallback);
+  }
+  ints(name: string, fallback?: readonly number[]): readonly number[] {
+    return this.#get("ints", name, fallback);
+  }
+  floats(name: string, fallback?: readonly number[]): readonly number[] {
+    return this.#get("floats", name, fallback);
+  }
+  tensor(name: string): TensorData {
+    return tensorData(this.#get<TensorView>("tensor", name));
+  }
+
+  type(input: number): TensorType | null {
+    return this.operands.ins[input]?.type ?? null;
+  }
+
+  operand(input: number): TensorData | undefined {
+    const v = this.operands.ins[input];
+    if (!v) return undefined;
+    const data = this.operands.known(v);
+    if (data) return data;
+    throw new BurinError(
+      "model/operand-not-constant",
+      `its input ${input} ('${v.name}') is computed when the model runs`,
+      "this input must be a constant: fix the shapes when exporting the model",
+    );
+  }
+
+  operandInts(input: number): readonly number[] | undefined {
+    const t = this.operand(input);
+    if (t === undefined) return undefined;
+    if (t.dtype !== "int64" && t.dtype !== "int32") {
+      throw new OpError(`its input ${input} is ${t.dtype} where integers belong`);
+    }
+    return numbers(t);
+  }
+
+  #get<T>(kind: AttributeKind, name: string, fallback?: T): T {
+    this.#asked.add(name);
+    const a = this.#byName.get(name);
+    if (!a) {
+      if (fallback !== undefined) return fallback;
+      throw new OpError(`its attribute '${name}' is missing`);
+    }
+    // A list may be written as a single element, and an empty list has no kind of its own.
+    if (a.kind === kind) return a.value as T;
+    if (`${a.kind}s` === kind) return [a.value] as T;
+    if (a.kind === "other" && kind.endsWith("s")) return [] as T;
+    throw new OpError(
+      `its attribute '${name}' is ${KIND_TEXT[a.kind]} where ${KIND_TEXT[kind]} belongs`,
+    );
+  }
+}

@@ -1,0 +1,67 @@
+/** An ONNX file to a graph: what the file says, with shapes bound and constants computed. */
+import type { Graph } from "../ir/graph.ts";
+import { ops as allOps } from "../ops/mod.ts";
+import { bindDims } from "./dims.ts";
+import { GraphImporter } from "./nodes.ts";
+import { checkOutputs } from "./outputs.ts";
+import { readModel } from "./reader.ts";
+import { type AnyOp, OpTable, UnsupportedNodes } from "./unsupported.ts";
+import { malformed } from "./wire.ts";
+
+export interface ImportOptions {
+  /** Sizes of symbolic dimensions by name; those of anonymous ones as `input.axis`. */
+  readonly dims?: Readonly<Record<string, number>>;
+  /** Name of the graph; the file's own by default. */
+  readonly name?: string;
+  /** The operators to read with; all by default. */
+  readonly ops?: readonly AnyOp[];
+}
+
+export interface Imported {
+  readonly graph: Graph;
+  /** What the user should know: assumed sizes, dropped attributes and fields. One sentence each. */
+  readonly notes: readonly string[];
+  /** Nodes in the file by operator (`Conv`, `com.microsoft:QGemm`), nested graphs included. */
+  readonly opCounts: ReadonlyMap<string, number>;
+  readonly producer: string;
+  readonly irVersion: number;
+  /** Version by domain, "" for ai.onnx. */
+  readonly opsets: ReadonlyMap<string, number>;
+}
+
+/**
+ * Reads an ONNX model.
+ *
+ * Every dimension of the result is a number. Nodes whose inputs are all constant are computed away,
+ * within a budget, except where the operator wants to stay.
+ *
+ * @throws BurinError `model/malformed`, `model/unsupported-operators` (an {@link UnsupportedNodes}
+ * that names them all), `model/unsupported-type`, `model/external-data`, `model/unbound-dimension`,
+ * `model/unknown-shape`, `model/output-mismatch`, `usage/unknown-dimension`, `usage/bad-dimension`
+ */
+export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imported {
+  const model = readModel(bytes);
+  const notes: string[] = [];
+  const initialized = new Set(model.graph.initializers.map((t) => t.name));
+  const inputs = model.graph.inputs.filter((v) => !initialized.has(v.name));
+  if (model.graph.outputs.length === 0) throw malformed("its graph has no outputs");
+  if (model.unknownFields.length) {
+    notes.push(`fields of a newer ONNX are not read: ${model.unknownFields.join(", ")}`);
+  }
+  const { sizes, types } = bindDims(model.graph, inputs, options.dims ?? {}, notes);
+  const importer = new GraphImporter(model, new OpTable(options.ops ?? allOps), sizes, notes);
+  const values = inputs.map((v, i) => ({ name: v.name, type: types[i] }));
+  const graph = importer.graph(model.graph, values, options.name ?? model.graph.name);
+  if (graph === null) throw new UnsupportedNodes(importer.problems, importer.total);
+  checkOutputs(graph, model.graph.outputs, sizes);
+  return {
+    graph,
+    notes: [...notes, ...importer.droppedAttributes()],
+    opCounts: importer.opCounts,
+    producer: model.producer,
+    irVersion: model.irVersion,
+    opsets: model.opsets,
+  };
+}
+
+export { UnsupportedNodes };

@@ -1,0 +1,283 @@
+/** The nodes of an ONNX graph, one after another, into a graph of operators. */
+import { BurinError } from "../util/errors.ts";
+import { sizeOf, type TensorData } from "../util/tensor.ts";
+import { Builder } from "../ir/build.ts";
+import { constantOutputs, foldBudget } from "../ir/evaluate.ts";
+import { dims, type Graph, type Node, type TensorType, type Value } from "../ir/graph.ts";
+import { OpError } from "../ir/opdef.ts";
+import { NodeAttributes } from "./attributes.ts";
+import { constantNode } from "./constant.ts";
+import type { DimSizes } from "./dims.ts";
+import { nestedGraphs, topological } from "./order.ts";
+import type { GraphView, ModelView, NodeView, TensorView, ValueInfoView } from "./reader.ts";
+import { tensorData } from "./tensors.ts";
+import { type Found, type OpTable, type Problem, typeName } from "./unsupported.ts";
+import { malformed } from "./wire.ts";
+
+/** Names of one graph; undefined stands for a value that an unsupported node should have made. */
+interface Scope {
+  readonly values: Map<string, Value | undefined>;
+  readonly tensors: ReadonlyMap<string, TensorView>;
+  readonly declared: ReadonlyMap<string, ValueInfoView>;
+  readonly outer: Scope | null;
+  readonly b: Builder;
+  /** Where the graph lies, for messages: "" or ` in 'loop'`. */
+  readonly where: string;
+}
+
+/** Imports a model's graphs and gathers what is wrong with them. */
+export class GraphImporter {
+  readonly problems: Problem[] = [];
+  readonly opCounts = new Map<string, number>();
+  /** Nodes seen so far. */
+  total = 0;
+  readonly #budget = foldBudget();
+  /** Nodes of nothing but constants that were kept as nodes; evaluated when somebody asks. */
+  readonly #keptConstants = new Map<Value, Node>();
+  readonly #evaluated = new Map<Node, TensorData[] | null>();
+  /** Values that stand in for those of unsupported nodes, and what was computed from them. */
+  readonly #tainted = new Set<Value>();
+  /** Attributes that no operator asked for: `Conv.foo` to node count. */
+  readonly #dropped = new Map<string, number>();
+
+  constructor(
+    readonly model: ModelView,
+    readonly table: OpTable,
+    readonly sizes: DimSizes,
+    readonly notes: string[],
+  ) {}
+
+  /** The graph, or null after unsupported nodes (see {@link problems}). */
+  graph(g: GraphView, inputs: readonly Value[], name: string): Graph | null {
+    const graph = this.#graph(g, inputs, name, null, "");
+    return this.problems.length === 0 ? graph : null;
+  }
+
+  /** Notes about attributes that were not read. */
+  droppedAttributes(): string[] {
+    return [...this.#dropped].map(([what, n]) => {
+      const dot = what.lastIndexOf(".");
+      const nodes = n === 1 ? "one node" : `${n} nodes`;
+      return `the attribute '${what.slice(dot + 1)}' of ${
+        what.slice(0, dot)
+      } is not used (${nodes})`;
+    });
+  }
+
+  #graph(
+    g: GraphView,
+    inputs: readonly Value[],
+    name: string,
+    outer: Scope | null,
+    where: string,
+  ): Graph | null {
+    if (g.sparseInitializers.length) {
+      throw new BurinError(
+        "model/unsupported-type",
+        `Cannot read the tensor '${g.sparseInitializers[0]}' as it is sparse`,
+        "store it as a dense tensor",
+      );
+    }
+    const scope: Scope = {
+      values: new Map(),
+      tensors: byName(g.initializers),
+      declared: new Map([...g.valueInfo, ...g.outputs].map((v) => [v.name, v])),
+      outer,
+      b: new Builder().reserve(inputs.map((v) => v.name)),
+      where,
+    };
+    for (const v of inputs) define(scope, v.name, v);
+    const { order, sorted } = topological(g);
+    if (!sorted) this.notes.push(`the nodes are not in order${where}; they were sorted`);
+    for (const i of order) this.#node(g.nodes[i], i, scope);
+    const outputs = g.outputs.map((v) => this.#lookup(scope, v.name, "the graph's outputs"));
+    if (outputs.includes(undefined)) return null;
+    return {
+      name,
+      inputs,
+      outputs: outputs as Value[],
+      outputNames: [...byName(g.outputs).keys()],
+      nodes: scope.b.nodes,
+      states: [],
+    };
+  }
+
+  #node(n: NodeView, index: number, scope: Scope): void {
+    const type = typeName(n.domain, n.opType);
+    const name = n.name || `${n.opType}_${index}`;
+    this.total++;
+    this.opCounts.set(type, (this.opCounts.get(type) ?? 0) + 1);
+    if (n.outputs.length === 0) throw malformed(`the node '${name}' (${type}) has no outputs`);
+    const inputs = n.inputs.map((x) =>
+      x === "" ? null : this.#lookup(scope, x, `the node '${name}' (${type})`)
+    );
+    const known = inputs.filter((v) => v !== undefined);
+    const problem = this.#attempt(() => {
+      if (type === "Constant") {
+        define(scope, n.outputs[0], scope.b.constant(constantNode(n, name), n.outputs[0]));
+        return;
+      }
+      const found = this.table.find(n, this.model.opsets, this.model.functions);
+      if (!("op" in found)) throw new OpError(found.reason, found.hint);
+      if (known.length === inputs.length) this.#apply(n, name, found, known, scope);
+    });
+    const tainted = known.some((v) => v && this.#tainted.has(v));
+    // What was computed from a stand-in is not known only because its maker is not supported.
+    if (problem && !(tainted && problem.code === "model/operand-not-constant")) {
+      const { message: reason, hint } = problem;
+      this.problems.push({ node: name + scope.where, type, reason, hint });
+    }
+    if (n.outputs.every((x) => x === "" || scope.values.has(x))) return;
+    // The rest of the graph is still looked at, so that one run names all that is missing.
+    for (const g of nestedGraphs(n)) this.#survey(g, ` in '${name}'${scope.where}`);
+    for (const x of n.outputs) if (x !== "") define(scope, x, this.#standIn(scope, x));
+  }
+
+  #apply(
+    n: NodeView,
+    name: string,
+    { op, binding }: Found,
+    inputs: readonly (Value | null)[],
+    scope: Scope,
+  ): void {
+    const reader = new NodeAttributes(n, {
+      opset: this.model.opsets.get(n.domain)!,
+      ins: inputs,
+      known: (v) => this.#data(v),
+    });
+    const attrs = binding.attrs(reader);
+    for (const a of reader.unread()) {
+      const key = `${typeName(n.domain, n.opType)}.${a}`;
+      this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1);
+    }
+    const ins = inputs.slice(0, binding.inputs);
+    const types = op.infer(attrs, ins.map((v) => v?.type ?? null), (i) => ins[i]?.data);
+    types.forEach((t) => checkSize(t));
+    const extra = n.outputs.slice(types.length).find((x) => x !== "");
+    if (extra !== undefined) throw new OpError(`its output '${extra}' is not supported`);
+    const bodies = nestedGraphs(n).map((g) => this.#body(g, name, scope));
+    const foldable = op.fold !== false && bodies.length === 0;
+    const data = foldable ? constantOutputs({ op, attrs, ins, outs: types }, this.#budget) : null;
+    const outs = data
+      ? data.map((d, i) => scope.b.constant(d, n.outputs[i] || `${name}_out${i}`))
+      : scope.b.node(op, attrs, ins, { name, origin: [name], outNames: n.outputs, bodies });
+    if (!data) this.#remember(scope.b.nodes[scope.b.nodes.length - 1]);
+    n.outputs.forEach((x, i) => x !== "" && define(scope, x, outs[i]));
+    if (ins.some((v) => v && this.#tainted.has(v))) outs.forEach((v) => this.#tainted.add(v));
+  }
+
+  #remember(node: Node): void {
+    if (node.bodies.length) return;
+    if (!node.ins.every((v) => v === null || v.data || this.#keptConstants.has(v))) return;
+    node.outs.forEach((v) => this.#keptConstants.set(v, node));
+  }
+
+  /** The data of a constant, or of what nodes compute from constants alone. */
+  #data(v: Value): TensorData | undefined {
+    if (v.data) return v.data;
+    const node = this.#keptConstants.get(v);
+    if (!node) return undefined;
+    let outs = this.#evaluated.get(node);
+    if (outs === undefined) {
+      const ins = node.ins.map((x) => x && { ...x, data: this.#data(x) });
+      const types = node.outs.map((x) => x.type);
+      outs = constantOutputs({ ...node, ins, outs: types }, this.#budget);
+      this.#evaluated.set(node, outs);
+    }
+    return outs?.[node.outs.indexOf(v)];
+  }
+
+  #body(g: GraphView, name: string, outer: Scope): Graph {
+    const where = ` in '${name}'${outer.where}`;
+    const inputs = g.inputs.map((v) => {
+      const type = this.sizes.type(v.type, `the input '${v.name}'${where}`);
+      if (!type) throw new OpError(`its graph's input '${v.name}' has no declared type and shape`);
+      return { name: v.name, type };
+    });
+    const graph = this.#graph(g, inputs, g.name || name, outer, where);
+    if (!graph) throw new OpError("its graph holds nodes that are not supported");
+    return graph;
+  }
+
+  /** Looks for operators that do not exist in graphs that are not imported. */
+  #survey(g: GraphView, where: string): void {
+    g.nodes.forEach((n, i) => {
+      const type = typeName(n.domain, n.opType);
+      this.total++;
+      this.opCounts.set(type, (this.opCounts.get(type) ?? 0) + 1);
+      for (const inner of nestedGraphs(n)) this.#survey(inner, ` in '${n.name}'${where}`);
+      const found = this.table.find(n, this.model.opsets, this.model.functions);
+      if ("op" in found || type === "Constant") return;
+      const node = (n.name || `${n.opType}_${i}`) + where;
+      this.problems.push({ node, type, reason: found.reason, hint: found.hint });
+    });
+  }
+
+  /** Runs a step of the import; what speaks against the node comes back, other errors go on. */
+  #attempt(step: () => void): { code: string; message: string; hint: string | undefined } | null {
+    try {
+      step();
+      return null;
+    } catch (e) {
+      if (e instanceof BurinError) {
+        const ofNode = e instanceof OpError || e.code === "model/operand-not-constant" ||
+          e.code === "model/unsupported-type";
+        if (!ofNode) throw e;
+        return e;
+      }
+      // An operator that stumbles over inputs which no valid model has.
+      const message = `its inputs and attributes do not fit together (${(e as Error).message})`;
+      const hint = "check the model with onnx.checker; if it is valid, please report this";
+      return { code: "model/bad-operator", message, hint };
+    }
+  }
+
+  /** A value of the declared type in place of one that is not computed. */
+  #standIn(scope: Scope, name: string): Value | undefined {
+    const declared = scope.declared.get(name);
+    const type = declared && this.sizes.type(declared.type, `the value '${name}'`);
+    if (!type) return undefined;
+    const v = { name, type };
+    this.#tainted.add(v);
+    return v;
+  }
+
+  #lookup(scope: Scope, name: string, reader: string): Value | undefined {
+    for (let s: Scope | null = scope; s; s = s.outer) {
+      if (s.values.has(name)) return s.values.get(name);
+      const t = s.tensors.get(name);
+      if (t) {
+        const v = s.b.constant(tensorData(t), name);
+        s.values.set(name, v);
+        return v;
+      }
+    }
+    throw malformed(
+      `${reader} read${reader.startsWith("the node") ? "s" : ""} '${name}', ` +
+        `which nothing computes${scope.where}`,
+    );
+  }
+}
+
+function define(scope: Scope, name: string, v: Value | undefined): void {
+  if (scope.values.has(name) || scope.tensors.has(name)) {
+    throw malformed(`the value '${name}' is defined twice${scope.where}`);
+  }
+  scope.values.set(name, v);
+}
+
+function byName<T extends { readonly name: string }>(list: readonly T[]): Map<string, T> {
+  const map = new Map<string, T>();
+  for (const x of list) {
+    if (map.has(x.name)) throw malformed(`the name '${x.name}' stands twice in one list`);
+    map.set(x.name, x);
+  }
+  return map;
+}
+
+function checkSize(t: TensorType): void {
+  const n = sizeOf(dims(t));
+  if (t.shape.some((d) => !Number.isSafeInteger(d) || (d as number) < 0) || n >= 2 ** 31) {
+    throw new OpError(`its result would have the shape [${t.shape}]`);
+  }
+}
