@@ -143,16 +143,22 @@ const quantized: QuantRule<ConvAttrs> = (a, [x, w, bias], ctx): Acc | null => {
   return { k: "acc", acc, scale: r.scale, axis: 1, lo: null, hi: null };
 };
 
-const readAttrs = (r: AttrReader): ConvAttrs => ({
-  strides: r.ints("strides", []),
-  dilations: r.ints("dilations", []),
-  pads: r.ints("pads", []),
-  autoPad: r.string("auto_pad", "NOTSET") as AutoPad,
-  group: r.int("group", 1),
-  xZero: 0,
-  wZero: 0,
-  acc: "int32",
-});
+function readAttrs(r: AttrReader): ConvAttrs {
+  const kernel = r.ints("kernel_shape", []), w = r.type(1)?.shape.slice(2);
+  if (kernel.length && w && (kernel.length !== w.length || kernel.some((k, i) => k !== w[i]))) {
+    throw new OpError(`its kernel_shape [${kernel}] is not its weight's [${w}]`);
+  }
+  return {
+    strides: r.ints("strides", []),
+    dilations: r.ints("dilations", []),
+    pads: r.ints("pads", []),
+    autoPad: r.string("auto_pad", "NOTSET") as AutoPad,
+    group: r.int("group", 1),
+    xZero: 0,
+    wZero: 0,
+    acc: "int32",
+  };
+}
 
 export const conv: OpDef<ConvAttrs> = {
   name: "Conv",

@@ -71,12 +71,13 @@ function checkParameters(a: LinearAttrs, ins: readonly (TensorType | null)[]): v
   }
 }
 
-const axisOf = (r: AttrReader): number => {
+function axisOf(r: AttrReader): number {
+  r.int("saturate", 1); // concerns float8 alone
   if (r.int("block_size", 0) !== 0) {
     throw new OpError("it quantises in blocks", "quantise per tensor or per channel");
   }
   return r.int("axis", 1);
-};
+}
 
 /** Lowest and highest result relative to the zero point. */
 const bounds = (dtype: DType, zero: Expr): [Expr, Expr] => {

@@ -12,9 +12,11 @@ import {
   dequantizeAcc,
   dequantizeLinear,
   quantizeLinear,
+  relu,
   requantizeOp,
   table,
 } from "../ops/mod.ts";
+import { Producers } from "./producers.ts";
 import { FoldingBuilder } from "./folding_builder.ts";
 import { evaluateNode } from "../ir/evaluate.ts";
 import { applyLut, type Lut, lutOf } from "./lut.ts";
@@ -45,6 +47,7 @@ class Integerizer {
   readonly #floats = new Map<Known, Value>();
   readonly #info = new Map<Known, NodeInfo>();
   readonly #ctx: QuantContext;
+  readonly #made = new Producers();
   readonly #luts = new Map<Deq, Lut>();
   /** Chains that are computed rather than looked up where their float is needed. */
   readonly #chains = new Map<Lut, Node>();
@@ -175,12 +178,18 @@ class Integerizer {
         Math.max(roundEven(Math.fround(Math.fround(v) / sy)) + zero, range.min),
         range.max,
       );
-    const lo = stored(x.lo, range.min), hi = Math.max(stored(x.hi, range.max), lo);
-    const pending = x.lo !== null || x.hi !== null ? this.#info.get(x)?.origin ?? [] : [];
+    // A maximum with 0 on the accumulator is a bound of the result, as rounding is monotone.
+    const before = this.#made.of(this.#b, x.acc);
+    const positive = before?.op === relu && before.ins[0];
+    const lowest = stored(x.lo, range.min);
+    const lo = positive ? Math.max(lowest, stored(0, 0)) : lowest,
+      hi = Math.max(stored(x.hi, range.max), lo);
+    const bounded = positive || x.lo !== null || x.hi !== null;
+    const pending = bounded ? this.#info.get(x)?.origin ?? [] : [];
     const origin = [...new Set([...pending, ...info.origin])];
     const scale = tensor("float32", x.scale.shape, m);
     const attrs = { dtype, zero, lo, hi, axis: x.axis };
-    return this.#b.node(requantizeOp, attrs, [x.acc, this.#b.constant(scale)], {
+    return this.#b.node(requantizeOp, attrs, [positive || x.acc, this.#b.constant(scale)], {
       ...info,
       origin,
     })[0];

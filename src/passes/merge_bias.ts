@@ -5,14 +5,14 @@
 import { sizeOf } from "../util/tensor.ts";
 import { type Builder, rebuild } from "../ir/build.ts";
 import { dims, type Graph, type Node, type Value } from "../ir/graph.ts";
-import { conv, dequantizeLinear, type LinearAttrs, matmul } from "../ops/mod.ts";
+import { add, conv, dequantizeLinear, type LinearAttrs, matmul } from "../ops/mod.ts";
 import { Producers, Uses } from "./producers.ts";
 
 export function mergeBias(g: Graph): Graph {
   const made = new Producers();
   const uses = new Uses(g);
   return rebuild(g, (n, b) => {
-    if (n.op.name !== "Add" || n.ins.length !== 2) return undefined;
+    if (n.op !== add || n.ins.length !== 2) return undefined;
     for (const i of [0, 1]) {
       const x = n.ins[i]!, c = n.ins[1 - i]!;
       const p = made.of(b, x);

@@ -1,0 +1,45 @@
+/** The passes over graphs in their order. Each is lossless; what changes bits is an option elsewhere. */
+import type { Graph } from "../ir/graph.ts";
+import { commonSubexpressions } from "./common_subexpressions.ts";
+import { expand } from "./expand.ts";
+import { foldConstants } from "./fold_constants.ts";
+import { hoistQuantize } from "./hoist_quantize.ts";
+import { integerize } from "./integerize.ts";
+import { mergeBias } from "./merge_bias.ts";
+import { simplify } from "./simplify.ts";
+
+/** A named step; it runs at its -O level and above. */
+export interface Pass {
+  readonly name: string;
+  readonly level: 0 | 1 | 2 | 3;
+  run(g: Graph): Graph;
+}
+
+/** Level 0 holds what the meaning of a graph needs; quantised graphs are integer at every level. */
+export const PASSES: readonly Pass[] = [
+  { name: "expand", level: 0, run: expand },
+  { name: "simplify", level: 1, run: simplify },
+  { name: "merge-bias", level: 0, run: mergeBias },
+  { name: "hoist-quantize", level: 1, run: hoistQuantize },
+  { name: "integerize", level: 0, run: integerize },
+  { name: "fold-constants", level: 1, run: foldConstants },
+  { name: "simplify-again", level: 1, run: simplify },
+  { name: "common-subexpressions", level: 1, run: commonSubexpressions },
+];
+
+export interface PipelineOptions {
+  /** -O level, 3 by default. */
+  readonly level?: number;
+  /** Sees the graph after every pass: inspection, counting, verification. */
+  readonly observe?: (pass: string, g: Graph) => void;
+}
+
+/** Runs the passes of a level. */
+export function runPasses(g: Graph, { level = 3, observe }: PipelineOptions = {}): Graph {
+  for (const p of PASSES) {
+    if (p.level > level) continue;
+    g = p.run(g);
+    observe?.(p.name, g);
+  }
+  return g;
+}
