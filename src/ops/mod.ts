@@ -2,17 +2,28 @@
 import type { OpDef } from "../ir/opdef.ts";
 import { ops as activation } from "./activation.ts";
 import { ops as cast } from "./cast.ts";
+import { ops as concat } from "./concat.ts";
 import { ops as conv } from "./conv.ts";
+import { ops as dropout } from "./dropout.ts";
 import { ops as elementwise } from "./elementwise.ts";
+import { ops as gather } from "./gather.ts";
 import { ops as matmul } from "./matmul.ts";
+import { ops as movement } from "./movement.ts";
+import { ops as pad } from "./pad.ts";
 import { ops as quantize } from "./quantize.ts";
+import { ops as reshape } from "./reshape.ts";
+import { ops as shape } from "./shape.ts";
 import { ops as unary } from "./unary.ts";
 
 // Operators and helpers that passes speak of by name.
 export { clip, type ClipAttrs, relu } from "./activation.ts";
 export { cast } from "./cast.ts";
+export { concat, type ConcatAttrs } from "./concat.ts";
 export { add, div, max, min, mul, pow, sub } from "./elementwise.ts";
 export { conv, type ConvAttrs, convGeometry } from "./conv.ts";
+export { slice, type SliceAttrs, split, transpose, type TransposeAttrs } from "./movement.ts";
+export { pad, type PadAttrs } from "./pad.ts";
+export { identity, reshape, type ReshapeAttrs } from "./reshape.ts";
 export { gemm, matmul, type MatMulAttrs } from "./matmul.ts";
 export {
   dequantizeAcc,
@@ -30,9 +41,16 @@ export {
 export const ops: readonly OpDef<any>[] = [
   ...activation,
   ...cast,
+  ...concat,
   ...conv,
+  ...dropout,
   ...elementwise,
+  ...gather,
   ...matmul,
+  ...movement,
+  ...pad,
   ...quantize,
+  ...reshape,
+  ...shape,
   ...unary,
 ];
