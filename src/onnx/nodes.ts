@@ -125,7 +125,7 @@ export class GraphImporter {
     // What was computed from a stand-in is not known only because its maker is not supported.
     if (problem && !(tainted && problem.code === "model/operand-not-constant")) {
       const { message: reason, hint } = problem;
-      this.problems.push({ node: name + scope.where, type, reason, hint });
+      this.problems.push({ node: name, where: scope.where, type, reason, hint });
     }
     if (n.outputs.every((x) => x === "" || scope.values.has(x))) return;
     // The rest of the graph is still looked at, so that one run names all that is missing.
@@ -208,8 +208,8 @@ export class GraphImporter {
       for (const inner of nestedGraphs(n)) this.#survey(inner, ` in '${n.name}'${where}`);
       const found = this.table.find(n, this.model.opsets, this.model.functions);
       if ("op" in found || type === "Constant") return;
-      const node = (n.name || `${n.opType}_${i}`) + where;
-      this.problems.push({ node, type, reason: found.reason, hint: found.hint });
+      const node = n.name || `${n.opType}_${i}`;
+      this.problems.push({ node, where, type, reason: found.reason, hint: found.hint });
     });
   }
 

@@ -16,6 +16,8 @@ export interface Found {
 /** A node that cannot be compiled, and why. */
 export interface Problem {
   readonly node: string;
+  /** Where its graph lies: "" or ` in 'loop'`. */
+  readonly where: string;
   /** `Conv`, `com.microsoft:FusedConv`. */
   readonly type: string;
   /** A clause that goes on from "as": `its attribute 'axis' is missing`. */
@@ -37,7 +39,7 @@ export class UnsupportedNodes extends BurinError {
 }
 
 const line = (p: Problem): string =>
-  `  '${p.node}' (${p.type}): ${p.reason}${p.hint ? `; ${p.hint}` : ""}`;
+  `  '${p.node}'${p.where} (${p.type}): ${p.reason}${p.hint ? `; ${p.hint}` : ""}`;
 
 /** The operator with its domain unless that is ai.onnx. */
 export const typeName = (domain: string, opType: string): string =>

@@ -1,0 +1,142 @@
+/** Small ONNX files for tests, written field by field; shares nothing with the importer. */
+import proto from "onnx-proto";
+
+type Attr = number | string | readonly number[] | proto.onnx.IAttributeProto;
+type Dims = readonly (number | string | null)[];
+
+/** TensorProto.DataType by name. */
+export const TYPE: Readonly<Record<string, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+  int4: 22,
+};
+
+/** Attributes from plain values: integers and lists of them; anything else as a full message. */
+function attribute(name: string, v: Attr): proto.onnx.IAttributeProto {
+  const { AttributeType: T } = proto.onnx.AttributeProto;
+  if (typeof v === "number") return { name, type: T.INT, i: v };
+  if (typeof v === "string") return { name, type: T.STRING, s: new TextEncoder().encode(v) };
+  if (Array.isArray(v)) return { name, type: T.INTS, ints: v as number[] };
+  return { name, ...v as proto.onnx.IAttributeProto };
+}
+
+export const floatAttr = (f: number): proto.onnx.IAttributeProto => ({ type: 1, f });
+export const tensorAttr = (t: proto.onnx.ITensorProto): proto.onnx.IAttributeProto => ({
+  type: 4,
+  t,
+});
+export const graphAttr = (g: proto.onnx.IGraphProto): proto.onnx.IAttributeProto => ({
+  type: 5,
+  g,
+});
+
+/** A node; `type` may carry a domain: `com.microsoft:QGemm`. The name is the first output's. */
+export function node(
+  type: string,
+  input: string[],
+  output: string[],
+  attrs: Record<string, Attr> = {},
+  name = `${output[0]}_node`,
+): proto.onnx.INodeProto {
+  const [opType, domain = ""] = type.split(":").reverse();
+  return {
+    name,
+    opType,
+    domain,
+    input,
+    output,
+    attribute: Object.entries(attrs).map(([k, v]) => attribute(k, v)),
+  };
+}
+
+/** A declared value; a null dimension is anonymous, null instead of a list means no known rank. */
+export const value = (
+  name: string,
+  dtype: string,
+  shape: Dims | null,
+): proto.onnx.IValueInfoProto => ({
+  name,
+  type: {
+    tensorType: {
+      elemType: TYPE[dtype],
+      ...(shape && {
+        shape: {
+          dim: shape.map((d) =>
+            d === null ? {} : typeof d === "number" ? { dimValue: d } : { dimParam: d }
+          ),
+        },
+      }),
+    },
+  },
+});
+
+/** A tensor in one of the typed lists. */
+export function tensor(
+  name: string,
+  dtype: string,
+  dims: number[],
+  values: readonly number[],
+): proto.onnx.ITensorProto {
+  const field: Record<string, string> = {
+    float32: "floatData",
+    float64: "doubleData",
+    int64: "int64Data",
+    uint32: "uint64Data",
+    uint64: "uint64Data",
+  };
+  return { name, dataType: TYPE[dtype], dims, [field[dtype] ?? "int32Data"]: [...values] };
+}
+
+/** A tensor of raw little-endian bytes. */
+export const rawTensor = (
+  name: string,
+  dtype: string,
+  dims: number[],
+  rawData: Uint8Array,
+): proto.onnx.ITensorProto => ({ name, dataType: TYPE[dtype], dims, rawData });
+
+export interface ModelParts {
+  readonly nodes?: proto.onnx.INodeProto[];
+  readonly inputs?: proto.onnx.IValueInfoProto[];
+  readonly outputs?: proto.onnx.IValueInfoProto[];
+  readonly initializers?: proto.onnx.ITensorProto[];
+  readonly valueInfo?: proto.onnx.IValueInfoProto[];
+  readonly opsets?: Readonly<Record<string, number>>;
+  readonly irVersion?: number;
+}
+
+/** A graph message, for nested graphs. */
+export const graph = (p: ModelParts): proto.onnx.IGraphProto => ({
+  name: "g",
+  node: p.nodes ?? [],
+  input: p.inputs ?? [],
+  output: p.outputs ?? [],
+  initializer: p.initializers ?? [],
+  valueInfo: p.valueInfo ?? [],
+});
+
+/** The bytes of a model; operator set 17 of ai.onnx by default. */
+export function model(p: ModelParts): Uint8Array {
+  const { ModelProto } = proto.onnx;
+  return ModelProto.encode({
+    irVersion: p.irVersion ?? 8,
+    producerName: "test",
+    opsetImport: Object.entries(p.opsets ?? { "": 17 }).map(([domain, version]) => ({
+      domain,
+      version,
+    })),
+    graph: graph(p),
+  }).finish();
+}
