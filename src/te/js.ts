@@ -102,7 +102,7 @@ export class JsPrinter {
     const p = this.print;
     switch (e.k) {
       case "imm":
-        return typeof e.value === "bigint" ? `${e.value}n` : this.#number(e.value);
+        return typeof e.value === "bigint" ? `(${e.value}n)` : this.#number(e.value);
       case "var":
         return this.name(e);
       case "load":
