@@ -1,0 +1,144 @@
+/** Places buffers one after another in a given order, each at the lowest offset where it fits. */
+import { invariant } from "../util/errors.ts";
+import type { Plan, Region, Request } from "./plan.ts";
+
+/** What planners minimise, the first difference counts. */
+export interface Cost {
+  /** Bytes of the buffers that no region could take. */
+  readonly unplaced: number;
+  /** Bytes outside the preferred region, times the rank of the region that took them. */
+  readonly spilled: number;
+  /** Bytes used of all regions together. */
+  readonly used: number;
+}
+
+/** Negative where `a` is the better one. */
+export const compareCost = (a: Cost, b: Cost): number =>
+  a.unplaced - b.unplaced || a.spilled - b.spilled || a.used - b.used;
+
+/**
+ * The evaluator that planners share: an order of the requests goes in, their places come out.
+ * Memory is allocated once, so that a search can evaluate thousands of orders.
+ */
+export class Placement {
+  readonly #requests: readonly Request[];
+  readonly #regions: readonly Region[];
+  readonly #choices: readonly (readonly number[])[];
+  readonly #bytes: Float64Array;
+  readonly #align: Float64Array;
+  readonly #first: Float64Array;
+  readonly #last: Float64Array;
+  readonly #offset: Float64Array;
+  readonly #region: Int32Array;
+  readonly #capacity: Float64Array;
+  readonly #used: Float64Array;
+  /** For each region what it holds so far, by offset. */
+  readonly #held: readonly Int32Array[];
+  readonly #count: Int32Array;
+
+  /** @throws BurinError `internal/invariant` where a request names an unknown region */
+  constructor(requests: readonly Request[], regions: readonly Region[]) {
+    this.#requests = requests;
+    this.#regions = regions;
+    const indices = new Map(regions.map((r, i) => [r.name, i]));
+    this.#choices = requests.map((r) =>
+      r.regions.map((name) => {
+        const index = indices.get(name);
+        invariant(index !== undefined, `buffer ${r.name} wants region ${name}, which is not given`);
+        return index;
+      })
+    );
+    this.#bytes = Float64Array.from(requests, (r) => r.bytes);
+    this.#align = Float64Array.from(requests, (r) => r.align);
+    this.#first = Float64Array.from(requests, (r) => r.first);
+    this.#last = Float64Array.from(requests, (r) => r.last);
+    this.#offset = new Float64Array(requests.length);
+    this.#region = new Int32Array(requests.length);
+    this.#capacity = Float64Array.from(regions, (r) => r.bytes ?? Infinity);
+    this.#used = new Float64Array(regions.length);
+    this.#held = regions.map(() => new Int32Array(requests.length));
+    this.#count = new Int32Array(regions.length);
+  }
+
+  /**
+   * Places the requests in this order (indices into the requests).
+   * @returns null as soon as the cost passes `limit`
+   */
+  place(order: ArrayLike<number>, limit?: Cost): Cost | null {
+    this.#used.fill(0);
+    this.#count.fill(0);
+    this.#region.fill(-1);
+    let [unplaced, spilled, used] = [0, 0, 0];
+    for (let k = 0; k < order.length; k++) {
+      const i = order[k];
+      const choices = this.#choices[i];
+      let rank = 0;
+      while (rank < choices.length && !this.#placeIn(i, choices[rank])) rank++;
+      if (rank === choices.length) unplaced += this.#bytes[i];
+      else {
+        const region = choices[rank];
+        const end = this.#offset[i] + this.#bytes[i];
+        spilled += rank * this.#bytes[i];
+        if (end > this.#used[region]) {
+          used += end - this.#used[region];
+          this.#used[region] = end;
+        }
+      }
+      if (limit && compareCost({ unplaced, spilled, used }, limit) > 0) return null;
+    }
+    return { unplaced, spilled, used };
+  }
+
+  #placeIn(i: number, region: number): boolean {
+    const [first, last, bytes, align] = [
+      this.#first[i],
+      this.#last[i],
+      this.#bytes[i],
+      this.#align[i],
+    ];
+    const held = this.#held[region];
+    const count = this.#count[region];
+    let at = 0;
+    if (bytes > 0) {
+      for (let k = 0; k < count; k++) {
+        const j = held[k];
+        if (this.#first[j] > last || this.#last[j] < first) continue;
+        const start = this.#offset[j];
+        // Those that follow start even higher.
+        if (start >= at + bytes) break;
+        const end = start + this.#bytes[j];
+        if (end > at) at = Math.ceil(end / align) * align;
+      }
+    }
+    if (at + bytes > this.#capacity[region]) return false;
+    this.#offset[i] = at;
+    this.#region[i] = region;
+    if (bytes === 0) return true;
+    let k = count;
+    for (; k > 0 && this.#offset[held[k - 1]] > at; k--) held[k] = held[k - 1];
+    held[k] = i;
+    this.#count[region] = count + 1;
+    return true;
+  }
+
+  /** Requests of the last order whose end is the end of their region: they make it that large. */
+  topmost(): number[] {
+    return this.#requests.flatMap((_, i) => {
+      const region = this.#region[i];
+      return region < 0 || this.#offset[i] + this.#bytes[i] === this.#used[region] ? [i] : [];
+    });
+  }
+
+  /** The last order as a plan; requests that found no place are left out. */
+  plan(planner: string): Plan {
+    return {
+      placed: this.#requests.flatMap((request, i) =>
+        this.#region[i] < 0
+          ? []
+          : [{ request, region: this.#regions[this.#region[i]].name, offset: this.#offset[i] }]
+      ),
+      used: new Map(this.#regions.map((r, i) => [r.name, this.#used[i]])),
+      planner,
+    };
+  }
+}

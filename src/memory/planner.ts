@@ -1,0 +1,78 @@
+/** The memory planner: the best of several searches, at an effort that the caller chooses. */
+import { livePeak } from "./bound.ts";
+import { doesNotFit } from "./does_not_fit.ts";
+import { GREEDY_KEYS, greedyOrder } from "./greedy.ts";
+import { hillClimb, isBetter } from "./hill_climb.ts";
+import { type Cost, Placement } from "./placement.ts";
+import type { Plan, Region, Request } from "./plan.ts";
+
+/** How much to search. */
+export interface PlanOptions {
+  /** 0: by size alone. 1: the best of all greedy orders. 2 and 3: hill climbing as well. */
+  readonly level: 0 | 1 | 2 | 3;
+}
+
+/**
+ * Rounds of hill climbing at each level. A round goes on from the best order so far with a seed of
+ * its own, so that a higher level begins with all that a lower one does and is never worse.
+ */
+const ROUNDS = [0, 0, 4, 16] as const;
+
+/** Buffers that a round may place: its steps are this over the number of buffers. */
+const PLACED_PER_ROUND = 25_000;
+
+interface Found {
+  readonly order: Int32Array;
+  readonly cost: Cost;
+  readonly planner: string;
+}
+
+function greedyPlans(requests: readonly Request[], placement: Placement, level: number): Found[] {
+  const keys = Object.entries(GREEDY_KEYS).slice(0, level === 0 ? 1 : undefined);
+  return keys.map(([planner, key]) => {
+    const order = greedyOrder(requests, key);
+    return { order, cost: placement.place(order)!, planner };
+  });
+}
+
+const best = (found: readonly Found[]): Found =>
+  found.reduce((a, b) => isBetter(b.cost, a.cost) ? b : a);
+
+function search(
+  requests: readonly Request[],
+  regions: readonly Region[],
+  level: PlanOptions["level"],
+): Plan & {
+  readonly cost: Cost;
+} {
+  const placement = new Placement(requests, regions);
+  const bound = livePeak(requests, regions.length).bytes;
+  const enough = (c: Cost) => c.unplaced === 0 && c.spilled === 0 && c.used <= bound;
+  let found = best(greedyPlans(requests, placement, level));
+  const steps = Math.ceil(PLACED_PER_ROUND / Math.max(1, requests.length));
+  for (let seed = 1; seed <= ROUNDS[level] && !enough(found.cost); seed++) {
+    const climbed = hillClimb(requests, placement, found.order, { steps, seed }, enough);
+    // An equal cost is another place on the same plateau, from where the next round may go on.
+    const planner = isBetter(climbed.cost, found.cost) ? "hill-climb" : found.planner;
+    found = { ...climbed, planner };
+  }
+  placement.place(found.order);
+  return { ...placement.plan(found.planner), cost: found.cost };
+}
+
+/**
+ * Places every request. Requests prefer their first region; with one region the plan minimises its
+ * size, with several first the bytes that had to go elsewhere, then the size of all together.
+ * The same input gives the same plan on any machine: budgets count placements, not time.
+ * @throws BurinError `model/does-not-fit` where the regions are too small
+ */
+export function planMemory(
+  requests: readonly Request[],
+  regions: readonly Region[],
+  options: PlanOptions,
+): Plan {
+  const { cost, ...plan } = search(requests, regions, options.level);
+  if (cost.unplaced === 0) return plan;
+  const unlimited = regions.map((r) => ({ ...r, bytes: null }));
+  throw doesNotFit(requests, regions, search(requests, unlimited, options.level).cost.used);
+}
