@@ -13,30 +13,45 @@ export interface Port {
   readonly name: string;
   /** Its name as a C identifier, unique among the ports of its direction. */
   readonly cName: string;
+  /** Element type. */
   readonly dtype: DType;
+  /** Element type in C. */
   readonly cType: string;
+  /** Dimensions, the batch first where the graph has one. */
   readonly shape: readonly number[];
+  /** Bytes of all elements. */
   readonly bytes: number;
   /** Quantisation: real = scale × (q − zeroPoint); absent where the graph does not say. */
   readonly scale?: number;
+  /** See `scale`. */
   readonly zeroPoint?: number;
+  /** Where the values lie. */
   readonly placement: Placement;
 }
 
 /** A region of memory that the library needs from its caller. */
 export interface ArenaRegion {
+  /** The region's field in `NAME_memory`. */
   readonly name: string;
+  /** Bytes that the caller provides. */
   readonly bytes: number;
+  /** Alignment in bytes. */
   readonly align: number;
 }
 
 /** One buffer of the memory plan; steps count generated kernels, both ends included. */
 export interface PlannedBuffer {
+  /** Name of the value. */
   readonly name: string;
+  /** Region that it lies in. */
   readonly region: string;
+  /** Bytes from the start of the region. */
   readonly offset: number;
+  /** Size in bytes. */
   readonly bytes: number;
+  /** First step at which it is live. */
   readonly firstStep: number;
+  /** Last step at which it is live. */
   readonly lastStep: number;
   /** Whose memory it is: the arena's, the caller's, or another buffer's (a view). */
   readonly owner: string;
@@ -44,22 +59,33 @@ export interface PlannedBuffer {
 
 /** One generated kernel. */
 export interface KernelInfo {
+  /** Its C function. */
   readonly name: string;
   /** ONNX nodes that it computes. */
   readonly nodes: readonly string[];
+  /** Operators that it computes. */
   readonly ops: readonly string[];
+  /** Multiply-accumulates of one run. */
   readonly macs: number;
+  /** Scratch memory in the arena, in bytes. */
   readonly scratchBytes: number;
 }
 
 /** Options as the compiler understood them, for model.json and for reproducing the output. */
 export interface NormalizedOptions {
+  /** Name of the board. */
   readonly board: string;
+  /** C-safe prefix of every symbol. */
   readonly name: string;
+  /** How much is transformed. */
   readonly optLevel: 0 | 1 | 2 | 3;
+  /** What is traded for what. */
   readonly optimize: "balanced" | "speed" | "ram" | "flash";
+  /** Rounding of requantisation. */
   readonly requant: "exact" | "fast";
+  /** Where inputs and outputs live. */
   readonly io: "caller" | "arena";
+  /** Sizes of symbolic dimensions. */
   readonly dims: Readonly<Record<string, number>>;
 }
 
@@ -67,14 +93,23 @@ export interface NormalizedOptions {
 export interface Artifact {
   /** C-safe prefix of every symbol. */
   readonly name: string;
+  /** SHA-256 of the ONNX file, hexadecimal. */
   readonly modelSha256: string;
+  /** Options as understood. */
   readonly options: NormalizedOptions;
+  /** Graph inputs, in graph order. */
   readonly inputs: readonly Port[];
+  /** Graph outputs, in graph order. */
   readonly outputs: readonly Port[];
+  /** Memory that the caller provides. */
   readonly regions: readonly ArenaRegion[];
+  /** The memory plan. */
   readonly buffers: readonly PlannedBuffer[];
+  /** Generated kernels, in the order in which they run. */
   readonly kernels: readonly KernelInfo[];
+  /** Bytes of all regions together. */
   readonly arenaBytes: number;
+  /** Bytes of constants in flash. */
   readonly paramsBytes: number;
   /** The library's own sources, path in the output folder → text (include/, src/). */
   readonly sources: ReadonlyMap<string, string>;

@@ -12,6 +12,7 @@ export interface OutputMatch {
   readonly max_lsb: number | null;
   /** Elements that differ: at all, or by more than the tolerance for a float without a step. */
   readonly mismatched: number;
+  /** Elements that were compared. */
   readonly elements: number;
 }
 
@@ -80,6 +81,7 @@ const largestOf = (values: Float64Array): number => values.reduce((a, b) => Math
 export interface Comparison {
   /** By `out0`, `out1` …. */
   readonly match: Record<string, OutputMatch>;
+  /** Whether all differences are within the tolerance. */
   readonly passes: boolean;
 }
 

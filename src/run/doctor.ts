@@ -4,12 +4,17 @@ import { installCommand, recentEnough, TOOLS } from "./toolchain.ts";
 
 /** One tool as it was found. */
 export interface ToolReport {
+  /** Name of the tool. */
   readonly tool: string;
+  /** What it is for. */
   readonly purpose: string;
   /** Null where it is not installed. */
   readonly path: string | null;
+  /** Null where it is not installed or does not start. */
   readonly version: string | null;
+  /** Oldest version that does. */
   readonly minimum: string;
+  /** Whether it can be used. */
   readonly ok: boolean;
   /** The command that installs it; null where nothing is to do. */
   readonly install: string | null;

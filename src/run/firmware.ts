@@ -10,12 +10,15 @@ import { type Library, linkImage, picolibcFolder, writeTree } from "./build.ts";
 import { readSections } from "./measure.ts";
 import type { Toolchain } from "./toolchain.ts";
 
-/** A linked firmware image and what of the board's memory it takes, in bytes. */
+/** What of the board's memory a linked firmware image takes, in bytes. */
 export interface Firmware {
-  readonly path: string;
+  /** Bytes of flash that the image takes. */
   readonly flashUsed: number;
+  /** Bytes of flash that the board has. */
   readonly flashBytes: number;
+  /** Bytes of RAM that the image takes, its stack included. */
   readonly ramUsed: number;
+  /** Bytes of RAM that the board has. */
   readonly ramBytes: number;
 }
 
@@ -100,7 +103,6 @@ export async function linkFirmware(
   const sum = (list: typeof sections) => list.reduce((total, s) => total + s.bytes, 0);
   const loaded = sections.filter((s) => !s.writable || s.name === ".data");
   return {
-    path,
     flashUsed: sum(loaded),
     flashBytes: memoryBlocks(board, "flash")[0].bytes,
     ramUsed: sum(sections.filter((s) => s.writable)),

@@ -23,19 +23,27 @@ const STACK_MARGIN = 512;
 
 /** What `run --json` prints. */
 export interface RunResult {
+  /** File name of the model. */
   readonly model: string;
+  /** Name of the board. */
   readonly board: string;
   /** What executed: `qemu-system-arm 7.2.22, mps2-an500 as stand-in`, `gcc 12.2.0, this computer`. */
   readonly engine: string;
+  /** Samples that were run. */
   readonly samples: number;
   /** By output; null where nothing was expected. */
   readonly match: Readonly<Record<string, OutputMatch>> | null;
   /** Instructions of the entry function, one a sample; null on this computer. */
   readonly instructions: readonly number[] | null;
+  /** All regions with all scratch. */
   readonly arena_bytes: number;
+  /** Arena, inputs and outputs outside it, .data and .bss, stack. */
   readonly ram_bytes: number;
+  /** Constants in flash. */
   readonly params_bytes: number;
+  /** Machine code of the library and of the libgcc and libm members that it uses. */
   readonly code_bytes: number;
+  /** Code and constants. */
   readonly flash_bytes: number;
   /** Deepest use of the stack by the entry function; null on this computer. */
   readonly stack_bytes: number | null;
@@ -55,7 +63,9 @@ export interface RunOptions extends BuildOptions, Tolerance {
 
 /** A run: its figures, its outputs, and the firmware where the board has a memory map of its own. */
 export interface Execution {
+  /** Figures. */
   readonly result: RunResult;
+  /** Outputs, sample by sample. */
   readonly outputs: readonly Sample[];
   /** Whether everything that was expected came, within tolerance. */
   readonly passes: boolean;

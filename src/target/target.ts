@@ -5,9 +5,13 @@ export type Feature = "dsp" | "fpu" | "fpu64" | "mve" | "clz" | "umull" | "div";
 
 /** One memory of a board, in bytes. */
 export interface MemoryRegion {
+  /** Lowercase name, unique on its board. */
   readonly name: string;
+  /** Flash keeps constants and code, RAM the rest. */
   readonly kind: "flash" | "ram";
+  /** Address. */
   readonly base: number;
+  /** Size in bytes. */
   readonly bytes: number;
   /** Relative access time; 1 is the fastest. */
   readonly latency: number;
@@ -19,13 +23,17 @@ export interface Target {
   readonly cpu: string;
   /** Prefix of the tools: `arm-none-eabi-`, or empty for the host's own. */
   readonly prefix: string;
+  /** The core's flags for gcc. */
   readonly cflags: readonly string[];
+  /** What the core has. */
   readonly features: readonly Feature[];
+  /** Bytes of a pointer. */
   readonly pointerBytes: number;
 }
 
 /** How many instructions an emulator's timer tick stands for, and where the timer is. */
 export interface Counter {
+  /** Which timer. */
   readonly kind: "systick" | "cmsdk-timer" | "sse-counter";
   /** Ticks a second of the emulator's clock. */
   readonly hz: number;
@@ -37,14 +45,19 @@ export interface Counter {
 
 /** A machine of QEMU that runs an image linked for this board. */
 export interface Machine {
+  /** Its name for QEMU's -M. */
   readonly name: string;
+  /** Timer that counts instructions. */
   readonly counter: Counter;
 }
 
 /** A board: a target, its memories, and a machine that executes it (its own or a stand-in's). */
 export interface Board {
+  /** Name for `--board`: the name of its file. */
   readonly name: string;
+  /** Name for people. */
   readonly title: string;
+  /** Its core. */
   readonly target: Target;
   /** Absent memories (board host) mean: as much as there is. */
   readonly memory: readonly MemoryRegion[];

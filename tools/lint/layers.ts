@@ -56,6 +56,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     instead: "run takes an artifact: its types come through project/mod.ts",
   },
   "compile.ts": {
+    values: ["compile", ...BELOW_CLI],
+    instead: "the driver joins the stages; tune, quantize, report and cli call it",
+  },
+  // The driver's own rooms.
+  compile: {
     values: BELOW_CLI,
     instead: "the driver joins the stages; tune, quantize, report and cli call it",
   },

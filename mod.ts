@@ -1,0 +1,53 @@
+/**
+ * Burin compiles ONNX models ahead of time to C for microcontrollers. Each command of the command
+ * line is a function here.
+ *
+ * ```ts
+ * import { compile } from "./mod.ts";
+ *
+ * const { artifact, out } = await compile({ model: "kws.onnx", board: "stm32f746" });
+ * console.log(out, artifact.arenaBytes);
+ * ```
+ *
+ * Failures that a user can cause are thrown as {@link BurinError}, whose code is stable.
+ * @module
+ */
+export { type BoardInfo, boards } from "./src/cli/boards.ts";
+export {
+  compile,
+  type Compiled,
+  compileInMemory,
+  type Project,
+  type ProjectRequest,
+} from "./src/cli/compile.ts";
+export { doctor } from "./src/cli/doctor.ts";
+export { example, type ExampleResult } from "./src/cli/example.ts";
+export { inspect, type InspectRequest, STAGES } from "./src/cli/inspect.ts";
+export type { CompileRequest } from "./src/cli/options.ts";
+export { run, type RunRequest } from "./src/cli/run.ts";
+export type {
+  ArenaRegion,
+  Artifact,
+  KernelInfo,
+  NormalizedOptions,
+  Placement,
+  PlannedBuffer,
+  Port,
+} from "./src/codegen/artifact.ts";
+export type { ProjectFiles } from "./src/project/mod.ts";
+export type { Comparison, OutputMatch } from "./src/run/compare.ts";
+export type { ToolReport } from "./src/run/doctor.ts";
+export type { Firmware } from "./src/run/firmware.ts";
+export type { Execution, RunResult } from "./src/run/mod.ts";
+export type { Sample } from "./src/run/samples.ts";
+export type {
+  Board,
+  Counter,
+  Feature,
+  Machine,
+  MemoryRegion,
+  Target,
+} from "./src/target/target.ts";
+export type { DType } from "./src/util/dtype.ts";
+export { BurinError, type ErrorCode, type Fault } from "./src/util/errors.ts";
+export type { ElementArray, TensorData } from "./src/util/tensor.ts";

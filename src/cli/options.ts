@@ -1,0 +1,117 @@
+/** The options that compile, run and inspect share. */
+import { loadBoard } from "../target/boards.ts";
+import { BurinError } from "../util/errors.ts";
+import type { Args, OptionSpec } from "./args.ts";
+import { stemOf, userPath } from "./paths.ts";
+import type { CompileOptions } from "./compiler.ts";
+
+/** What to compile and how, as a program or a command line gives it. */
+export interface CompileRequest {
+  /** Path of the ONNX file; default the bundled example. */
+  readonly model?: string;
+  /** A board's name or the path of a board file (it ends in .json). */
+  readonly board: string;
+  /** Prefix of every C symbol; default the file's stem made C-safe. */
+  readonly name?: string;
+  /** How much is transformed; default 3. */
+  readonly optLevel?: 0 | 1 | 2 | 3;
+  /** What to trade for what; default balanced. */
+  readonly optimize?: "balanced" | "speed" | "ram" | "flash";
+  /** Rounding of requantisation; `fast` may differ by one step; default exact. */
+  readonly requant?: "exact" | "fast";
+  /** Where inputs and outputs live; default caller. */
+  readonly io?: "caller" | "arena";
+  /** Sizes of symbolic dimensions. */
+  readonly dims?: Readonly<Record<string, number>>;
+}
+
+/** Options of the command line for a {@link CompileRequest}. */
+export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  board: { kind: "value", value: "NAME", help: "a board of `deno task boards`, or a .json file" },
+  name: { kind: "value", value: "N", help: "prefix of every C symbol; default the file's stem" },
+  dim: { kind: "list", value: "batch=1", help: "size of a symbolic dimension; may be repeated" },
+  O: {
+    kind: "value",
+    value: "0..3",
+    help: "how much is transformed; default 3",
+    choices: [..."0123"],
+  },
+  optimize: {
+    kind: "value",
+    value: "GOAL",
+    help: "what to trade for what; default balanced",
+    choices: ["balanced", "speed", "ram", "flash"],
+  },
+  requant: {
+    kind: "value",
+    value: "HOW",
+    help: "rounding; fast may differ by one step; default exact",
+    choices: ["exact", "fast"],
+  },
+  io: {
+    kind: "value",
+    value: "WHERE",
+    help: "where inputs and outputs live; default caller",
+    choices: ["caller", "arena"],
+  },
+};
+
+function dimsOf(list: readonly string[]): Record<string, number> {
+  return Object.fromEntries(list.map((text) => {
+    const at = text.lastIndexOf("=");
+    const size = Number(text.slice(at + 1));
+    if (at < 1 || !Number.isSafeInteger(size) || size < 1) {
+      throw new BurinError(
+        "usage/bad-value",
+        `Cannot set --dim to ${text} as it takes NAME=SIZE with a size of at least 1`,
+        "write --dim batch=1",
+      );
+    }
+    return [text.slice(0, at), size];
+  }));
+}
+
+/**
+ * The request that a command line states; `--board` may be absent where `board` is given.
+ * @throws BurinError `usage/no-board`, `usage/bad-value`
+ */
+export function requestOf(args: Args, board = args.value("board")): CompileRequest {
+  if (board === undefined) {
+    throw new BurinError(
+      "usage/no-board",
+      "Cannot compile as no board is named",
+      "add --board stm32f746; `deno task boards` lists the boards",
+    );
+  }
+  const level = args.value("O");
+  return {
+    model: args.operands[0],
+    board,
+    name: args.value("name"),
+    optLevel: level === undefined ? undefined : Number(level) as 0 | 1 | 2 | 3,
+    optimize: args.value("optimize") as CompileRequest["optimize"],
+    requant: args.value("requant") as CompileRequest["requant"],
+    io: args.value("io") as CompileRequest["io"],
+    dims: dimsOf(args.list("dim")),
+  };
+}
+
+/**
+ * The compiler's options for a request, defaults filled in.
+ * @param path the model's, whose stem is the default name
+ * @throws BurinError `usage/unknown-board`, `board/invalid`
+ */
+export function compileOptions(request: CompileRequest, path: string): CompileOptions {
+  const { board, name, optLevel = 3, optimize = "balanced", requant = "exact", io = "caller" } =
+    request;
+  return {
+    board: loadBoard(board.endsWith(".json") ? userPath(board) : board),
+    fileStem: stemOf(path),
+    ...(name === undefined ? {} : { name }),
+    optLevel,
+    optimize,
+    requant,
+    io,
+    dims: request.dims ?? {},
+  };
+}

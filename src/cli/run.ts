@@ -1,0 +1,164 @@
+/** `run`: compile, execute the generated C on a board's machine, compare. */
+import { basename } from "@std/path";
+import { ensureTools } from "../run/install.ts";
+import { type Execution, runOnBoard, type RunResult } from "../run/mod.ts";
+import { joinSamples, madeUpSample, type Sample, splitSamples } from "../run/samples.ts";
+import { toolsFor } from "../run/toolchain.ts";
+import { loadBoard } from "../target/boards.ts";
+import { BurinError } from "../util/errors.ts";
+import { readNpz, writeNpz } from "../util/npz.ts";
+import { type Args, type Command, numberOption } from "./args.ts";
+import { compileInMemory } from "./compile.ts";
+import { COMPILE_OPTIONS, type CompileRequest, requestOf } from "./options.ts";
+import { readUserFile, userPath, writeUserFile } from "./paths.ts";
+import { grouped, print, printJson, say, table } from "./terminal.ts";
+
+/** What `run` is asked for: the model, its options, its data. */
+export interface RunRequest extends CompileRequest {
+  /** Path of an .npz with the inputs; default one made-up sample. */
+  readonly inputs?: string;
+  /** Path of an .npz with the expected outputs. */
+  readonly expect?: string;
+  /** Steps of quantisation that outputs may differ by; default 0. */
+  readonly maxLsb?: number;
+  /** What floats may differ by, relative to the largest expected value; default 1e-4. */
+  readonly rtol?: number;
+  /** Path of an .npz to write the outputs to. */
+  readonly outputs?: string;
+  /** Called with what is being done, before it takes time. */
+  readonly progress?: (doing: string) => void;
+}
+
+function matchCounts(inputs: readonly Sample[], expected: readonly Sample[], file: string): void {
+  if (inputs.length === expected.length) return;
+  throw new BurinError(
+    "data/samples",
+    `Cannot compare with ${file} as it holds ${expected.length} samples for ${inputs.length} inputs`,
+  );
+}
+
+/**
+ * Compiles a model, executes it and compares its outputs.
+ * @throws BurinError `data/*` for the files, `tool/missing`, `board/*`, `model/*`
+ */
+export async function run(request: RunRequest): Promise<Execution> {
+  const doing = request.progress ?? (() => {});
+  doing(`compiling ${request.model === undefined ? "the example" : basename(request.model)}`);
+  const read = (file: string) => readNpz(readUserFile(file), file);
+  const given = request.inputs === undefined ? null : read(request.inputs);
+  const wanted = request.expect === undefined ? null : read(request.expect);
+  const { artifact, board, model } = await compileInMemory(request);
+  const samples = given === null
+    ? [madeUpSample(artifact.inputs)]
+    : splitSamples(given, artifact.inputs, "in", request.inputs!);
+  const expected = wanted === null
+    ? undefined
+    : splitSamples(wanted, artifact.outputs, "out", request.expect!);
+  if (expected) matchCounts(samples, expected, request.expect!);
+  const { maxLsb, rtol, progress } = request;
+  const options = { model: basename(model), expected, maxLsb, rtol, progress };
+  const execution = await runOnBoard(artifact, board, samples, options);
+  if (request.outputs !== undefined) {
+    const file = writeNpz(joinSamples(execution.outputs, artifact.outputs, "out"));
+    writeUserFile(request.outputs, file);
+  }
+  return execution;
+}
+
+function matchRows({ match }: RunResult): string[][] {
+  return Object.entries(match ?? {}).map(([name, m]) => {
+    if (m.mismatched === 0) {
+      return [`  ${name}`, `as expected in all ${grouped(m.elements)} elements`];
+    }
+    const steps = m.max_lsb === null ? "" : ` (${m.max_lsb} step${m.max_lsb === 1 ? "" : "s"})`;
+    return [
+      `  ${name}`,
+      `differs in ${grouped(m.mismatched)} of ${grouped(m.elements)} elements, by at most ${
+        Number(m.max_abs.toPrecision(3))
+      }${steps}`,
+    ];
+  });
+}
+
+/** Instructions per inference as one cell. */
+export function instructionsText(counts: readonly number[]): string {
+  const [low, high] = [Math.min(...counts), Math.max(...counts)];
+  const mean = counts.reduce((a, b) => a + b, 0) / counts.length;
+  return low === high
+    ? `${grouped(low)} an inference`
+    : `${grouped(mean)} an inference (${grouped(low)} to ${grouped(high)})`;
+}
+
+function summary({ result, firmware }: Execution): string {
+  const r = result;
+  const stack = r.stack_bytes === null ? "" : `, stack ${grouped(r.stack_bytes)}`;
+  const rows = [
+    ...matchRows(r),
+    ...(r.instructions ? [["  instructions", instructionsText(r.instructions)]] : []),
+    ["  RAM", `${grouped(r.ram_bytes)} bytes (arena ${grouped(r.arena_bytes)}${stack})`],
+    [
+      "  flash",
+      `${grouped(r.flash_bytes)} bytes (code ${grouped(r.code_bytes)}, constants ${
+        grouped(r.params_bytes)
+      })`,
+    ],
+  ];
+  if (firmware) {
+    rows.push([
+      "  firmware",
+      `linked for ${r.board}: ${grouped(firmware.flashUsed)} of ${
+        grouped(firmware.flashBytes)
+      } bytes of flash, ${grouped(firmware.ramUsed)} of ${grouped(firmware.ramBytes)} of RAM`,
+    ]);
+  }
+  const count = `${r.samples} sample${r.samples === 1 ? "" : "s"}`;
+  return `${r.model} on ${r.board}: ${count} (${r.engine})\n${table(rows)}`;
+}
+
+async function main(args: Args): Promise<number> {
+  if (args.operands.length === 0) {
+    throw new BurinError(
+      "usage/no-model",
+      "Cannot run as no model is named",
+      "write deno task run MODEL.onnx --board mps2-an386",
+    );
+  }
+  const base = requestOf(args);
+  const { target } = loadBoard(base.board.endsWith(".json") ? userPath(base.board) : base.board);
+  await ensureTools(toolsFor(target));
+  const request: RunRequest = {
+    ...base,
+    inputs: args.value("inputs"),
+    expect: args.value("expect"),
+    outputs: args.value("outputs"),
+    maxLsb: numberOption(args, "max-lsb", 0),
+    rtol: numberOption(args, "rtol", 0),
+    progress: (doing) => say(`${doing} …`),
+  };
+  if (request.inputs === undefined) say("No --inputs: running one made-up sample.");
+  const execution = await run(request);
+  if (args.flag("json")) printJson(execution.result);
+  else print(summary(execution));
+  if (execution.passes) return 0;
+  say("The outputs differ from what was expected.");
+  return 1;
+}
+
+/** The command. */
+export const command: Command = {
+  name: "run",
+  summary: "Compile a model, execute the generated C under QEMU or on this computer, compare.",
+  operands: "MODEL.onnx",
+  maxOperands: 1,
+  options: {
+    ...COMPILE_OPTIONS,
+    inputs: { kind: "value", value: "F.npz", help: "samples: in0, in1 … or the graph's names" },
+    expect: { kind: "value", value: "F.npz", help: "expected outputs: out0, out1 …" },
+    "max-lsb": { kind: "value", value: "N", help: "steps of quantisation allowed; default 0" },
+    rtol: { kind: "value", value: "X", help: "tolerance of floats, relative; default 1e-4" },
+    outputs: { kind: "value", value: "F.npz", help: "file to write the outputs to" },
+    json: { kind: "flag", help: "print the figures as one JSON object" },
+  },
+  notes: "An array with one axis more than its tensor is a batch of samples.",
+  main,
+};
