@@ -6,7 +6,7 @@ import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import type { Acc, QuantRule } from "../ir/quant.ts";
 import { spatialNames } from "./axes.ts";
-import { accumulate, type IntegerAttrs, zeroPoint } from "./integer.ts";
+import { accumulate, constantZeros, type IntegerAttrs, zeroPoint } from "./integer.ts";
 
 export type AutoPad = "NOTSET" | "VALID" | "SAME_UPPER" | "SAME_LOWER";
 
@@ -178,8 +178,10 @@ export const convInteger: OpDef<ConvAttrs> = {
   infer: (a, [x, w]) => infer(a, [x, w, null]),
   body: {
     kind: "expand",
-    rewrite: (a, [x, w, xZero = null, wZero = null], _, b) =>
-      b.node(conv, a, [x, w, null, xZero, wZero]),
+    rewrite(a, [x, w, xZero = null, wZero = null], _, b) {
+      const z = constantZeros(b, w!, [xZero, wZero], 0);
+      return b.node(conv, { ...a, ...z.attrs }, [x, z.w, null, ...z.inputs]);
+    },
   },
 };
 

@@ -7,6 +7,7 @@ import { DTYPES } from "../util/dtype.ts";
 import { numbers, tensor, type TensorData } from "../util/tensor.ts";
 import type { Tensor } from "../te/compute.ts";
 import { cast, type Expr, imm, load, sub, type Var } from "../te/expr.ts";
+import type { Builder } from "../ir/build.ts";
 import { dims, type Value } from "../ir/graph.ts";
 import type { Deq, QuantContext, Rep } from "../ir/quant.ts";
 
@@ -34,6 +35,32 @@ export function zeroPoint(
     e,
     cast(e.dtype, load(tensor, full.map((v, i) => tensor.shape[i] === 1 ? imm(0) : v))),
   );
+}
+
+/** What becomes of zero points that are inputs: numbers or folded where they are constant. */
+export interface Zeros {
+  readonly w: Value;
+  readonly attrs: Pick<IntegerAttrs, "xZero" | "wZero">;
+  /** Those that are only known at run time. */
+  readonly inputs: readonly [Value | null, Value | null];
+}
+
+/** Takes constant zero points out of the way. */
+export function constantZeros(
+  b: Builder,
+  w: Value,
+  [zx, zw]: readonly [Value | null, Value | null],
+  channelAxis: number,
+): Zeros {
+  const single = (z: Value | null): number | null =>
+    !z ? 0 : z.data?.data.length === 1 ? Number(z.data.data[0]) : null;
+  const x = single(zx), known = single(zw);
+  const folded = w.data && zw?.data && foldZero(w.data, numbers(zw.data), channelAxis);
+  return {
+    w: folded && folded !== w.data ? b.constant(folded, w.name) : w,
+    attrs: { xZero: x ?? 0, wZero: folded ? 0 : known ?? 0 },
+    inputs: [x === null ? zx : null, folded || known !== null ? null : zw],
+  };
 }
 
 /** Operands of a sum of products, as representations. */
@@ -118,7 +145,7 @@ function channelOf(shape: readonly number[], axis: number): (i: number) => numbe
   return (i) => Math.floor(i / inner) % shape[axis];
 }
 
-/** Weights minus their zero points, as int8 where they fit, else int16, else unchanged int32. */
+/** Weights minus their zero points, as int8 where they fit, else int16, else int32. */
 function foldZero(w: TensorData, zero: readonly number[], axis: number): TensorData {
   if (zero.every((z) => z === 0) && w.dtype === "int8") return w;
   const channel = channelOf(w.shape, axis);
@@ -131,7 +158,7 @@ function foldZero(w: TensorData, zero: readonly number[], axis: number): TensorD
   const fits = (["int8", "int16", "int32"] as const).find((d) =>
     lo >= Number(DTYPES[d].min) && hi <= Number(DTYPES[d].max)
   )!;
-  return fits === w.dtype ? w : tensor(fits, w.shape, values);
+  return tensor(fits, w.shape, values);
 }
 
 /** Lower and upper bound of every channel's sum of products, whatever the order of the terms. */

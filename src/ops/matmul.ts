@@ -5,7 +5,7 @@ import { add, cast, type Expr, imm, load, mul, type Var } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import type { Acc, QuantRule } from "../ir/quant.ts";
-import { accumulate, type IntegerAttrs, zeroPoint } from "./integer.ts";
+import { accumulate, constantZeros, type IntegerAttrs, zeroPoint } from "./integer.ts";
 
 /**
  * Inputs a [batch…, M, K], b [batch…, K, N], bias (broadcast to the output) or null, and, where they
@@ -139,8 +139,10 @@ export const matmulInteger: OpDef<MatMulAttrs> = {
   infer: (at, [a, b]) => infer(at, [a, b]),
   body: {
     kind: "expand",
-    rewrite: (at, [a, b, aZero = null, bZero = null], _, bld) =>
-      bld.node(matmul, at, [a, b, null, aZero, bZero]),
+    rewrite(at, [a, b, aZero = null, bZero = null], _, bld) {
+      const z = constantZeros(bld, b!, [aZero, bZero], b!.type.shape.length - 1);
+      return bld.node(matmul, { ...at, ...z.attrs }, [a, z.w, null, ...z.inputs]);
+    },
   },
 };
 

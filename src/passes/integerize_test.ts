@@ -91,22 +91,28 @@ function same(g: Graph, inputs: TensorData[]): Graph {
 }
 
 Deno.test("a convolution between quantisations becomes integer, per channel, with its bias", () => {
-  for (const [xt, wt] of [["int8", "int8"], ["uint8", "int8"], ["uint8", "uint8"]] as const) {
+  const cases = [
+    ["int8", "int8", [0, 0, 0], "int8"],
+    ["uint8", "int8", [0, 0, 0], "int8"],
+    ["int8", "int8", [-3, -3, -3], "int16"],
+    ["uint8", "uint8", [128, 128, 128], "int8"],
+    ["uint8", "uint8", [128, 100, 7], "int16"],
+  ] as const;
+  for (const [xt, wt, zeros, folded] of cases) {
     const t = new Qdq();
     const x = t.input(xt, [1, 2, 4, 4]);
     const w = t.constant(bytes(wt, [3, 2, 3, 3], 2));
-    const zeros = wt === "uint8" ? [128, 100, 7] : [0, 0, 0];
     const bias = t.constant(tensor("int32", [3], [1000, -2000, 30]));
     const y = t.b.node(conv, CONV, [
       t.dq(x, [0.5], [3]),
-      t.dq(w, [0.25, 0.5, 1], zeros, 0),
+      t.dq(w, [0.25, 0.5, 1], [...zeros], 0),
       t.dq(bias, [0.125, 0.25, 0.5], [0, 0, 0], 0),
     ])[0];
     const h = same(t.graph(t.q(y, 64, -5)), [bytes(xt, [1, 2, 4, 4])]);
     assert.deepEqual(names(h), ["Conv", "Requantize"]);
     assert.deepEqual(h.nodes[0].ins.map((v) => v!.type.dtype), [
       xt,
-      wt === "int8" ? "int8" : "int16",
+      folded,
       "int32",
     ]);
     assert.deepEqual(attrsOf<typeof CONV>(h, "Conv").wZero, 0);
