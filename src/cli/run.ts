@@ -3,7 +3,7 @@ import { basename } from "@std/path";
 import { ensureTools } from "../run/install.ts";
 import { type Execution, runOnBoard, type RunResult } from "../run/mod.ts";
 import { joinSamples, madeUpSample, type Sample, splitSamples } from "../run/samples.ts";
-import { toolsFor } from "../run/toolchain.ts";
+import { missingError, toolsFor } from "../run/toolchain.ts";
 import { loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import { readNpz, writeNpz } from "../util/npz.ts";
@@ -125,7 +125,8 @@ async function main(args: Args): Promise<number> {
   }
   const base = requestOf(args);
   const { target } = loadBoard(base.board.endsWith(".json") ? userPath(base.board) : base.board);
-  await ensureTools(toolsFor(target));
+  const missing = await ensureTools(toolsFor(target));
+  if (missing.length > 0) throw missingError(missing, `build for ${target.cpu}`);
   const request: RunRequest = {
     ...base,
     inputs: args.value("inputs"),

@@ -1,24 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { BurinError } from "../util/errors.ts";
+import { inFolder, namesIn } from "../util/testing.ts";
 import { writeProject } from "./write.ts";
 
 const FILES = new Map([
   ["src/a.c", "int a;\n"],
   ["model.json", JSON.stringify({ tool: { name: "burin" }, files: ["src/a.c", "model.json"] })],
 ]);
-
-/** Runs a test in a folder of its own, whose name has a space and a letter beyond ASCII. */
-async function inFolder(task: (folder: string) => Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync({ prefix: "burin test é " });
-  try {
-    await task(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
-const names = (folder: string) => [...Deno.readDirSync(folder)].map((e) => e.name).sort();
 
 const fails = (promise: Promise<void>, code: string, message: RegExp) =>
   assert.rejects(promise, (e) => {
@@ -32,10 +21,10 @@ Deno.test("write: a new folder, its parents, again over its own result", () =>
   inFolder(async (folder) => {
     const out = join(folder, "x", "y z");
     await writeProject(FILES, out);
-    assert.deepEqual(names(out), ["model.json", "src"]);
+    assert.deepEqual(namesIn(out), ["model.json", "src"]);
     await writeProject(new Map([...FILES, ["src/a.c", "int b;\n"]]), out);
     assert.equal(Deno.readTextFileSync(join(out, "src/a.c")), "int b;\n");
-    assert.deepEqual(names(join(folder, "x")), ["y z"]);
+    assert.deepEqual(namesIn(join(folder, "x")), ["y z"]);
   }));
 
 Deno.test("write: files of others are refused, and stay with --force", () =>
@@ -45,8 +34,8 @@ Deno.test("write: files of others are refused, and stay with --force", () =>
     Deno.writeTextFileSync(join(out, "src", "mine.c"), "mine");
     await fails(writeProject(FILES, out), "usage/out-not-empty", /did not write: src\/mine\.c$/);
     await writeProject(new Map([["src/b.c", "b"]]), out, { force: true });
-    assert.deepEqual(names(join(out, "src")), ["b.c", "mine.c"]);
-    assert.deepEqual(names(folder), ["o"]);
+    assert.deepEqual(namesIn(join(out, "src")), ["b.c", "mine.c"]);
+    assert.deepEqual(namesIn(folder), ["o"]);
   }));
 
 Deno.test("write: a model.json that lists paths outside is not believed", () =>
@@ -58,7 +47,7 @@ Deno.test("write: a model.json that lists paths outside is not believed", () =>
     Deno.writeTextFileSync(join(out, "model.json"), JSON.stringify(evil));
     await fails(writeProject(FILES, out), "usage/out-not-empty", /model\.json/);
     await writeProject(FILES, out, { force: true });
-    assert.deepEqual(names(folder), ["keep", "o"]);
+    assert.deepEqual(namesIn(folder), ["keep", "o"]);
   }));
 
 Deno.test("write: a full disk gives a message and leaves nothing", () =>
@@ -66,7 +55,7 @@ Deno.test("write: a full disk gives a message and leaves nothing", () =>
     const full = () => Promise.reject(new Error("No space left on device (os error 28)"));
     const out = join(folder, "a", "b");
     await fails(writeProject(FILES, out, { writeFile: full }), "data/cannot-write", /disk is full/);
-    assert.deepEqual(names(folder), []);
+    assert.deepEqual(namesIn(folder), []);
   }));
 
 Deno.test("write: a folder that cannot be written to, a file in the way", () =>
@@ -87,8 +76,8 @@ Deno.test("write: two at once into one folder both end, one result stands", () =
   inFolder(async (folder) => {
     const out = join(folder, "o");
     await Promise.all([1, 2, 3, 4].map(() => writeProject(FILES, out)));
-    assert.deepEqual(names(out), ["model.json", "src"]);
-    assert.deepEqual(names(folder), ["o"]);
+    assert.deepEqual(namesIn(out), ["model.json", "src"]);
+    assert.deepEqual(namesIn(folder), ["o"]);
   }));
 
 Deno.test("write: an interruption undoes what was begun", () =>
@@ -100,5 +89,5 @@ Deno.test("write: an interruption undoes what was begun", () =>
     };
     const out = join(folder, "p", "o");
     await assert.rejects(writeProject(FILES, out, { writeFile, onStart: (u) => undo = u }));
-    assert.deepEqual(names(folder), []);
+    assert.deepEqual(namesIn(folder), []);
   }));

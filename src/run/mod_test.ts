@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { boardNames, loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import { runOnBoard } from "./mod.ts";
@@ -136,4 +137,45 @@ Deno.test("run: nothing is left behind", async () => {
   await run("host");
   const after = [...Deno.readDirSync(Deno.env.get("TMPDIR") ?? "/tmp")].map((e) => e.name);
   assert.deepEqual(after.filter((n) => n.startsWith("burin-") && !before.includes(n)), []);
+});
+
+Deno.test("run: an endless run is ended, with a message", async () => {
+  const artifact = tinyArtifact("mps2-an386", (s) => s.replace("memcpy", "for (;;) {} memcpy"));
+  const board = loadBoard("mps2-an386");
+  await assert.rejects(runOnBoard(artifact, board, samples, { timeoutSeconds: 2 }), (e) => {
+    assert(e instanceof BurinError);
+    assert.equal(e.code, "tool/timeout");
+    return true;
+  });
+});
+
+Deno.test("run: Ctrl-C ends the emulator and leaves nothing behind", async () => {
+  const folder = Deno.makeTempDirSync();
+  const script = `
+    import { runOnBoard } from ${JSON.stringify(new URL("./mod.ts", import.meta.url).href)};
+    import * as tiny from ${JSON.stringify(new URL("./tiny_artifact.ts", import.meta.url).href)};
+    import { loadBoard } from ${
+    JSON.stringify(new URL("../target/boards.ts", import.meta.url).href)
+  };
+    const artifact = tiny.tinyArtifact("mps2-an386", (s) => s.replace("memcpy", "for (;;) {} memcpy"));
+    const progress = (doing) => console.log(doing);
+    await runOnBoard(artifact, loadBoard("mps2-an386"), tiny.TINY_SAMPLES, { progress });`;
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--config", config, script],
+    env: { TMPDIR: folder },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  try {
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stdout) {
+      if (!decoder.decode(chunk, { stream: true }).includes("running")) continue;
+      setTimeout(() => child.kill("SIGINT"), 300);
+    }
+    assert.equal((await child.status).code, 130);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });
