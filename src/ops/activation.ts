@@ -3,7 +3,7 @@ import { numbers } from "../util/tensor.ts";
 import * as te from "../te/expr.ts";
 import { add, div, type Expr, imm, mul, select, sub, un } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
-import { type Acc, type QuantRule } from "../ir/quant.ts";
+import type { Acc, QuantRule } from "../ir/quant.ts";
 import { elementwise, fn, onnx } from "./common.ts";
 
 /** Bounds in real numbers, null where there is none. */

@@ -1,5 +1,5 @@
 /** Cast: conversion between element types. */
-import { type DType } from "../util/dtype.ts";
+import type { DType } from "../util/dtype.ts";
 import { compute } from "../te/compute.ts";
 import { cast as castExpr, load } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";

@@ -5,7 +5,7 @@ import { call, type Expr, imm, load } from "../te/expr.ts";
 import { erf, exp, libm, type LibmName, log, sigmoid, tanh } from "../te/scalar.ts";
 import { type AttrReader, type OnnxBinding, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
-import { type QuantRule } from "../ir/quant.ts";
+import type { QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
 
 export type Types = readonly (TensorType | null)[];

@@ -3,7 +3,7 @@ import { compute } from "../te/compute.ts";
 import { add, cast, clamp, type Expr, imm, load, lt, select } from "../te/expr.ts";
 import { type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
-import { type QuantRule } from "../ir/quant.ts";
+import type { QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
 import { axisIndex, onnx, operand, type Types } from "./common.ts";
 

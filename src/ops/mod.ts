@@ -1,6 +1,7 @@
 /** The one array of all operators; the importer and the table in the documentation read it. */
 import type { OpDef } from "../ir/opdef.ts";
 import { ops as activation } from "./activation.ts";
+import { ops as arg } from "./arg.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as concat } from "./concat.ts";
 import { ops as conv } from "./conv.ts";
@@ -9,10 +10,14 @@ import { ops as elementwise } from "./elementwise.ts";
 import { ops as gather } from "./gather.ts";
 import { ops as matmul } from "./matmul.ts";
 import { ops as movement } from "./movement.ts";
+import { ops as normalization } from "./normalization.ts";
 import { ops as pad } from "./pad.ts";
+import { ops as pool } from "./pool.ts";
 import { ops as quantize } from "./quantize.ts";
+import { ops as reduce } from "./reduce.ts";
 import { ops as reshape } from "./reshape.ts";
 import { ops as shape } from "./shape.ts";
+import { ops as softmax } from "./softmax.ts";
 import { ops as unary } from "./unary.ts";
 
 // Operators and helpers that passes speak of by name.
@@ -23,6 +28,9 @@ export { add, div, max, min, mul, pow, sub } from "./elementwise.ts";
 export { conv, type ConvAttrs, convGeometry } from "./conv.ts";
 export { slice, type SliceAttrs, split, transpose, type TransposeAttrs } from "./movement.ts";
 export { pad, type PadAttrs } from "./pad.ts";
+export { averagePool, type AveragePoolAttrs, maxPool, type MaxPoolAttrs } from "./pool.ts";
+export { type ReduceAttrs, reduceMax, reduceMean } from "./reduce.ts";
+export { logSoftmax, softmax, type SoftmaxAttrs } from "./softmax.ts";
 export { identity, reshape, type ReshapeAttrs } from "./reshape.ts";
 export { gemm, matmul, type MatMulAttrs } from "./matmul.ts";
 export {
@@ -40,6 +48,7 @@ export {
 // deno-lint-ignore no-explicit-any
 export const ops: readonly OpDef<any>[] = [
   ...activation,
+  ...arg,
   ...cast,
   ...concat,
   ...conv,
@@ -48,9 +57,13 @@ export const ops: readonly OpDef<any>[] = [
   ...gather,
   ...matmul,
   ...movement,
+  ...normalization,
   ...pad,
+  ...pool,
   ...quantize,
+  ...reduce,
   ...reshape,
   ...shape,
+  ...softmax,
   ...unary,
 ];

@@ -17,7 +17,7 @@ import {
 } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
-import { type Deq, type QuantRule } from "../ir/quant.ts";
+import type { Deq, QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
 import { axisIndex, onnx, operand } from "./common.ts";
 

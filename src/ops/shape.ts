@@ -1,5 +1,5 @@
 /** Operators whose results depend on shapes and attributes alone: constants once shapes are known. */
-import { type DType } from "../util/dtype.ts";
+import type { DType } from "../util/dtype.ts";
 import { numbers, sizeOf } from "../util/tensor.ts";
 import { compute } from "../te/compute.ts";
 import { add, cast, eq, type Expr, imm, mul, select } from "../te/expr.ts";

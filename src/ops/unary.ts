@@ -1,8 +1,8 @@
 /** Element-wise mathematics of one input. */
 import * as te from "../te/expr.ts";
 import { type Expr, imm, select, un, type UnOp } from "../te/expr.ts";
-import { type OpDef } from "../ir/opdef.ts";
-import { type LibmName } from "../te/scalar.ts";
+import type { OpDef } from "../ir/opdef.ts";
+import type { LibmName } from "../te/scalar.ts";
 import { type Accepts, elementwise, fn } from "./common.ts";
 
 const unary = (
@@ -26,6 +26,8 @@ const sign = (x: Expr): Expr => {
   return select(te.gt(x, 0), one(1), select(te.lt(x, 0), one(-1), one(0)));
 };
 
+export const squareRoot = basic("Sqrt", "sqrt", 6);
+
 const isInf = elementwise<{ positive: boolean; negative: boolean }>({
   name: "IsInf",
   onnx: 10,
@@ -47,7 +49,7 @@ const isInf = elementwise<{ positive: boolean; negative: boolean }>({
 
 export const ops = [
   basic("Neg", "neg", 6, "number"),
-  basic("Sqrt", "sqrt", 6),
+  squareRoot,
   basic("Floor", "floor", 6),
   basic("Ceil", "ceil", 6),
   basic("Round", "rint", 11),

@@ -1,5 +1,5 @@
 /** Movement operators without a copy: how strides change. */
-import { type StridedView } from "../ir/opdef.ts";
+import type { StridedView } from "../ir/opdef.ts";
 
 /**
  * numpy's algorithm of reshape without a copy: both shapes fall into groups of axes of equal

@@ -9,7 +9,7 @@
  * 1.5·2²³, as a Cortex-M4 has no rounding instruction. An error is given in units in the last place
  * (ulp) against float64 and is the largest over the test's sample of some million arguments.
  */
-import { type DType } from "../util/dtype.ts";
+import type { DType } from "../util/dtype.ts";
 import {
   add,
   bin,
@@ -31,7 +31,7 @@ import {
   type Var,
   variable,
 } from "./expr.ts";
-import { type ScalarFn } from "./functions.ts";
+import type { ScalarFn } from "./functions.ts";
 
 /** Names a sub-expression of a function under construction. */
 type Let = (name: string, e: Expr) => Var;

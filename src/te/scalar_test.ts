@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { compute, placeholder } from "./compute.ts";
 import { call, load, visit } from "./expr.ts";
 import { evaluate } from "./interp.ts";
-import { type ScalarFn } from "./functions.ts";
+import type { ScalarFn } from "./functions.ts";
 import { erf, exp, libm, log, sigmoid, tanh } from "./scalar.ts";
 
 /** Values of a function over a sample, as the interpreter computes them. */
