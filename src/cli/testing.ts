@@ -15,10 +15,13 @@ export async function typeTask(
   args: readonly string[],
   options: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<Answer> {
+  // Where the tests are a task themselves, their own INIT_CWD would be passed on.
+  const { INIT_CWD: _, ...env } = Deno.env.toObject();
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "--config", CONFIG, ...args],
     cwd: options.cwd,
-    env: { NO_COLOR: "1", ...options.env },
+    clearEnv: true,
+    env: { ...env, NO_COLOR: "1", ...options.env },
     stdin: "null",
   }).output();
   const text = new TextDecoder();
