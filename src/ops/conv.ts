@@ -143,8 +143,9 @@ const quantized: QuantRule<ConvAttrs> = (a, [x, w, bias], ctx): Acc | null => {
   return { k: "acc", acc, scale: r.scale, axis: 1, lo: null, hi: null };
 };
 
-function readAttrs(r: AttrReader): ConvAttrs {
-  const kernel = r.ints("kernel_shape", []), w = r.type(1)?.shape.slice(2);
+/** @param weight the weight's position among the inputs */
+export function readConv(r: AttrReader, weight = 1): ConvAttrs {
+  const kernel = r.ints("kernel_shape", []), w = r.type(weight)?.shape.slice(2);
   if (kernel.length && w && (kernel.length !== w.length || kernel.some((k, i) => k !== w[i]))) {
     throw new OpError(`its kernel_shape [${kernel}] is not its weight's [${w}]`);
   }
@@ -162,7 +163,7 @@ function readAttrs(r: AttrReader): ConvAttrs {
 
 export const conv: OpDef<ConvAttrs> = {
   name: "Conv",
-  onnx: [{ domain: "", type: "Conv", since: 1, attrs: readAttrs, inputs: 3 }],
+  onnx: [{ domain: "", type: "Conv", since: 1, attrs: (r) => readConv(r), inputs: 3 }],
   infer,
   body: { kind: "compute", define },
   quantized,
@@ -174,7 +175,7 @@ export const conv: OpDef<ConvAttrs> = {
 /** Integer convolution of stored integers; zero points are inputs 2 and 3. */
 export const convInteger: OpDef<ConvAttrs> = {
   name: "ConvInteger",
-  onnx: [{ domain: "", type: "ConvInteger", since: 10, attrs: readAttrs }],
+  onnx: [{ domain: "", type: "ConvInteger", since: 10, attrs: (r) => readConv(r) }],
   infer: (a, [x, w]) => infer(a, [x, w, null]),
   body: {
     kind: "expand",

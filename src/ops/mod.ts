@@ -5,6 +5,7 @@ import { ops as arg } from "./arg.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as concat } from "./concat.ts";
 import { ops as conv } from "./conv.ts";
+import { ops as dynamicQuant } from "./dynamic_quant.ts";
 import { ops as dropout } from "./dropout.ts";
 import { ops as elementwise } from "./elementwise.ts";
 import { ops as gather } from "./gather.ts";
@@ -13,6 +14,7 @@ import { ops as movement } from "./movement.ts";
 import { ops as normalization } from "./normalization.ts";
 import { ops as pad } from "./pad.ts";
 import { ops as pool } from "./pool.ts";
+import { ops as qlinear } from "./qlinear.ts";
 import { ops as quantize } from "./quantize.ts";
 import { ops as reduce } from "./reduce.ts";
 import { ops as reshape } from "./reshape.ts";
@@ -27,7 +29,7 @@ export { concat, type ConcatAttrs } from "./concat.ts";
 export { add, div, max, min, mul, pow, sub } from "./elementwise.ts";
 export { conv, type ConvAttrs, convGeometry } from "./conv.ts";
 export { slice, type SliceAttrs, split, transpose, type TransposeAttrs } from "./movement.ts";
-export { pad, type PadAttrs } from "./pad.ts";
+export { pad, type PadAttrs, padding } from "./pad.ts";
 export { averagePool, type AveragePoolAttrs, maxPool, type MaxPoolAttrs } from "./pool.ts";
 export { type ReduceAttrs, reduceMax, reduceMean } from "./reduce.ts";
 export { logSoftmax, softmax, type SoftmaxAttrs } from "./softmax.ts";
@@ -53,6 +55,7 @@ export const ops: readonly OpDef<any>[] = [
   ...concat,
   ...conv,
   ...dropout,
+  ...dynamicQuant,
   ...elementwise,
   ...gather,
   ...matmul,
@@ -60,6 +63,7 @@ export const ops: readonly OpDef<any>[] = [
   ...normalization,
   ...pad,
   ...pool,
+  ...qlinear,
   ...quantize,
   ...reduce,
   ...reshape,

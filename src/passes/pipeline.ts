@@ -1,7 +1,10 @@
 /** The passes over graphs in their order. Each is lossless; what changes bits is an option elsewhere. */
 import type { Graph } from "../ir/graph.ts";
+import { denseToConv } from "./dense_to_conv.ts";
 import { commonSubexpressions } from "./common_subexpressions.ts";
 import { expand } from "./expand.ts";
+import { foldBatchNorm } from "./fold_batch_norm.ts";
+import { mergePad } from "./merge_pad.ts";
 import { foldConstants } from "./fold_constants.ts";
 import { hoistQuantize } from "./hoist_quantize.ts";
 import { integerize } from "./integerize.ts";
@@ -19,11 +22,14 @@ export interface Pass {
 export const PASSES: readonly Pass[] = [
   { name: "expand", level: 0, run: expand },
   { name: "simplify", level: 1, run: simplify },
+  { name: "fold-batch-norm", level: 1, run: foldBatchNorm },
   { name: "merge-bias", level: 0, run: mergeBias },
   { name: "hoist-quantize", level: 1, run: hoistQuantize },
   { name: "integerize", level: 0, run: integerize },
   { name: "fold-constants", level: 1, run: foldConstants },
   { name: "simplify-again", level: 1, run: simplify },
+  { name: "merge-pad", level: 1, run: mergePad },
+  { name: "dense-to-conv", level: 1, run: denseToConv },
   { name: "common-subexpressions", level: 1, run: commonSubexpressions },
 ];
 
