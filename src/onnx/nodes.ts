@@ -10,7 +10,7 @@ import { constantNode } from "./constant.ts";
 import type { DimSizes } from "./dims.ts";
 import { nestedGraphs, topological } from "./order.ts";
 import type { GraphView, ModelView, NodeView, TensorView, ValueInfoView } from "./reader.ts";
-import { tensorData } from "./tensors.ts";
+import { dtypeOf, tensorData, TYPES_HINT, unsupportedType } from "./tensors.ts";
 import { type Found, type OpTable, type Problem, typeName } from "./unsupported.ts";
 import { malformed } from "./wire.ts";
 
@@ -91,7 +91,11 @@ export class GraphImporter {
     if (!sorted) this.notes.push(`the nodes are not in order${where}; they were sorted`);
     for (const i of order) this.#node(g.nodes[i], i, scope);
     const outputs = g.outputs.map((v) => this.#lookup(scope, v.name, "the graph's outputs"));
-    if (outputs.includes(undefined)) return null;
+    if (outputs.includes(undefined)) {
+      // An output that is a constant of such a type has no node that could be named.
+      g.outputs.forEach((v) => checkOutputType(scope, v.name));
+      return null;
+    }
     return {
       name,
       inputs,
@@ -113,6 +117,8 @@ export class GraphImporter {
     );
     const known = inputs.filter((v) => v !== undefined);
     const problem = this.#attempt(() => {
+      const foreign = n.inputs.map((x) => [x, foreignType(scope, x)]).find(([, t]) => t);
+      if (foreign) throw new OpError(`its input '${foreign[0]}' is ${foreign[1]}`, TYPES_HINT);
       if (type === "Constant") {
         define(scope, n.outputs[0], scope.b.constant(constantNode(n, name), n.outputs[0]));
         return;
@@ -247,6 +253,7 @@ export class GraphImporter {
       if (s.values.has(name)) return s.values.get(name);
       const t = s.tensors.get(name);
       if (t) {
+        if (unsupportedType(t.dataType)) return undefined;
         const v = s.b.constant(tensorData(t), name);
         s.values.set(name, v);
         return v;
@@ -257,6 +264,21 @@ export class GraphImporter {
         `which nothing computes${scope.where}`,
     );
   }
+}
+
+function checkOutputType(scope: Scope, name: string): void {
+  const t = scope.tensors.get(name);
+  if (t) dtypeOf(t.dataType, `the output '${name}'`);
+}
+
+/** The name of the element type of a tensor that cannot be used. */
+function foreignType(scope: Scope, name: string): string | null {
+  for (let s: Scope | null = scope; s; s = s.outer) {
+    const t = s.tensors.get(name);
+    if (t) return unsupportedType(t.dataType);
+    if (s.values.has(name)) return null;
+  }
+  return null;
 }
 
 function define(scope: Scope, name: string, v: Value | undefined): void {

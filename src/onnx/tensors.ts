@@ -59,10 +59,19 @@ export function dtypeOf(dataType: number, what: string): DType {
   if (dataType === 0) throw malformed(`${what} has no element type`);
   throw new BurinError(
     "model/unsupported-type",
-    `Cannot use ${what} as its element type is ${OTHERS[dataType] ?? `number ${dataType}`}`,
-    "supported are bool, integers of 8 to 64 bits, float16, bfloat16, float32 and float64",
+    `Cannot use ${what} as its element type is ${unsupportedType(dataType)}`,
+    TYPES_HINT,
   );
 }
+
+/** The name of an element type that cannot be used, null for one that can or is missing. */
+export function unsupportedType(dataType: number): string | null {
+  return dataType === 0 || dataType in TYPES ? null : OTHERS[dataType] ?? `number ${dataType}`;
+}
+
+/** What to do about an unsupported element type. */
+export const TYPES_HINT =
+  "supported are bool, integers of 8 to 64 bits, float16, bfloat16, float32 and float64";
 
 /**
  * The number of elements of a declared shape.
