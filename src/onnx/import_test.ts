@@ -342,7 +342,7 @@ Deno.test("every unsupported node is named at once, behind unsupported ones and 
       "sixth Plus: its attribute 'bias' is a text where an integer belongs",
     ],
   );
-  assert.match(e.message, /\n  'Baz_0' in 'third' \(Baz\): Burin/);
+  assert.match(e.message, /\n {2}'Baz_0' in 'third' \(Baz\): Burin/);
   assert.match(e.message, /'second' \(Plus\): its bias is negative; use a positive one\n/);
   assert.equal(e.exitCode, 1);
 });
