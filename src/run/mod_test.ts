@@ -179,3 +179,19 @@ Deno.test("run: Ctrl-C ends the emulator and leaves nothing behind", async () =>
     Deno.removeSync(folder, { recursive: true });
   }
 });
+
+Deno.test("run: inputs and outputs may live in the arena", async () => {
+  const base = tinyArtifact("mps2-an386");
+  const at = (offset: number) => ({ where: "arena", region: "arena", offset } as const);
+  const artifact = {
+    ...base,
+    inputs: [{ ...base.inputs[0], placement: at(4) }],
+    outputs: base.outputs.map((p, i) => ({ ...p, placement: at(8 + 4 * i) })),
+  };
+  const expected = samples.map((s) => base.interpret(s));
+  for (const name of ["host", "mps2-an386"]) {
+    const { result, passes } = await runOnBoard(artifact, loadBoard(name), samples, { expected });
+    assert(passes);
+    assert.equal(result.ram_bytes, 16 + (result.stack_bytes ?? 0));
+  }
+});
