@@ -4,6 +4,7 @@
  */
 import { BurinError } from "../util/errors.ts";
 import { DTYPES } from "../util/dtype.ts";
+import { roundEven } from "../util/integers.ts";
 import { numbers, tensor, type TensorData } from "../util/tensor.ts";
 import type { Tensor } from "../te/compute.ts";
 import { cast, type Expr, imm, load, sub, type Var } from "../te/expr.ts";
@@ -209,10 +210,4 @@ function biasIntegers(
       "quantise the model again with a calibration set that covers its inputs",
     );
   });
-}
-
-/** Rounds half to even. */
-function roundEven(x: number): number {
-  const r = Math.round(x);
-  return r - x === 0.5 && r % 2 !== 0 ? r - 1 : r;
 }

@@ -34,6 +34,9 @@ export interface LinearAttrs {
 }
 export interface QuantizeAttrs extends LinearAttrs {
   readonly dtype: DType;
+  /** Bounds of the result where they are narrower than the type's; only with a number as zero. */
+  readonly lo?: number;
+  readonly hi?: number;
 }
 
 type Ins = readonly (Tensor | null)[];
@@ -80,10 +83,14 @@ function axisOf(r: AttrReader): number {
 }
 
 /** Lowest and highest result relative to the zero point. */
-const bounds = (dtype: DType, zero: Expr): [Expr, Expr] => {
+function bounds(
+  dtype: DType,
+  zero: Expr,
+  { lo, hi }: { lo?: number; hi?: number } = {},
+): [Expr, Expr] {
   const { min, max } = intRange(dtype);
-  return [sub(imm(min), zero), sub(imm(max), zero)];
-};
+  return [sub(imm(lo ?? min), zero), sub(imm(hi ?? max), zero)];
+}
 
 const TARGETS: readonly DType[] = ["int8", "uint8", "int16", "uint16", "int32"];
 /** TensorProto.DataType of the types that `output_dtype` may name. */
@@ -121,7 +128,7 @@ export const quantizeLinear: OpDef<QuantizeAttrs> = {
       const shape = dims(out);
       return [compute("y", a.dtype, shape, (...at) => {
         const zero = zeroOf(a, ins, at);
-        const [lo, hi] = bounds(a.dtype, zero);
+        const [lo, hi] = bounds(a.dtype, zero, a);
         const x = div(cast("float32", load(ins[0]!, at)), scaleOf(a, ins, at));
         return cast(a.dtype, quantize(x, lo, hi, zero));
       }, axisNames(shape.length))];

@@ -4,6 +4,7 @@
  */
 import { BurinError } from "../util/errors.ts";
 import { intRange, isFloat } from "../util/dtype.ts";
+import { roundEven } from "../util/integers.ts";
 import { numbers, tensor, type TensorData } from "../util/tensor.ts";
 import { type NodeInfo, prune } from "../ir/build.ts";
 import { dims, type Graph, type Node, type Value } from "../ir/graph.ts";
@@ -285,10 +286,4 @@ class Integerizer {
     const outs = this.#b.keep(n.op, n.attrs, n.ins.map((v) => v && this.#plain(v)), info);
     n.outs.forEach((v, i) => this.#values.set(v, outs[i]));
   }
-}
-
-/** Rounds half to even. */
-function roundEven(x: number): number {
-  const r = Math.round(x);
-  return r - x === 0.5 && r % 2 !== 0 ? r - 1 : r;
 }

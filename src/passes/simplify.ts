@@ -1,9 +1,19 @@
 /** Removes what changes nothing: movements that end where they began, clamps of what is clamped. */
-import { numbers, rowMajor } from "../util/tensor.ts";
-import { type Builder, rebuild } from "../ir/build.ts";
+import { intRange } from "../util/dtype.ts";
+import { roundEven } from "../util/integers.ts";
+import { rowMajor } from "../util/tensor.ts";
+import { type Builder, type NodeInfo, rebuild } from "../ir/build.ts";
 import { dims, type Graph, type Node, type Value } from "../ir/graph.ts";
 import type { StridedView } from "../ir/opdef.ts";
-import { type RequantizeAttrs, requantizeOp, table } from "../ops/mod.ts";
+import {
+  clip,
+  type ClipAttrs,
+  type QuantizeAttrs,
+  quantizeLinear,
+  relu,
+  requantizeOp,
+  table,
+} from "../ops/mod.ts";
 import { Producers, Uses } from "./producers.ts";
 
 export function simplify(g: Graph): Graph {
@@ -11,7 +21,8 @@ export function simplify(g: Graph): Graph {
   const uses = new Uses(g);
   return rebuild(g, (n, b) => {
     if (n.op.view) return sameElements(n, b, made);
-    if (n.op === table) return clampInRequantize(n, b, made, uses);
+    if (n.op === table) return clampInRounding(n, b, made, uses);
+    if (n.op === quantizeLinear) return clipInQuantize(n, b, made, uses);
   });
 }
 
@@ -50,27 +61,53 @@ function leadsBack(chain: readonly Node[], from: Value, last: Node): boolean {
   return shape.every((d, i) => d === 1 || strides[i] === wanted[i]);
 }
 
-/** A table that only clamps narrows the bounds of the requantisation before it (Relu after QDQ). */
-function clampInRequantize(
+/** A table that only clamps narrows the bounds of the rounding before it (Relu after QDQ). */
+function clampInRounding(
   n: Node,
   b: Builder,
   made: Producers,
   uses: Uses,
 ): readonly Value[] | undefined {
   const p = made.of(b, n.ins[0]), values = n.ins[1]?.data;
-  if (p?.op !== requantizeOp || !uses.once(n, 0) || !values) return undefined;
-  const a = p.attrs as RequantizeAttrs;
+  const rounds = p?.op === requantizeOp || (p?.op === quantizeLinear && p.ins.length === 1);
+  if (!p || !rounds || !uses.once(n, 0) || !values) return undefined;
+  const a = p.attrs as QuantizeAttrs;
   if (values.dtype !== a.dtype) return undefined;
-  const of = (q: number): number => numbers(values)[q & 255];
-  const lo = of(a.lo), hi = of(a.hi);
-  if (lo > hi) return undefined;
-  for (let q = a.lo; q <= a.hi; q++) {
-    if (of(q) !== Math.min(Math.max(q, lo), hi)) return undefined;
+  const { lo, hi } = { lo: intRange(a.dtype).min, hi: intRange(a.dtype).max, ...a };
+  const of = (q: number): number => Number(values.data[q & 255]);
+  if (of(lo) > of(hi)) return undefined;
+  for (let q = lo; q <= hi; q++) {
+    if (of(q) !== Math.min(Math.max(q, of(lo)), of(hi))) return undefined;
   }
-  const origin = [...p.origin, ...n.origin];
-  return b.node(requantizeOp, { ...a, lo, hi }, p.ins, {
-    name: n.name,
-    origin,
-    outNames: n.outs.map((v) => v.name),
-  });
+  return b.node(p.op, { ...a, lo: of(lo), hi: of(hi) }, p.ins, joined(p, n));
 }
+
+/** Relu and Clip before a rounding are bounds of its result, as rounding is monotone. */
+function clipInQuantize(
+  n: Node,
+  b: Builder,
+  made: Producers,
+  uses: Uses,
+): readonly Value[] | undefined {
+  const p = made.of(b, n.ins[0]), a = n.attrs as QuantizeAttrs;
+  if (!p || (p.op !== relu && p.op !== clip) || n.ins.length !== 1 || !uses.once(n, 0)) {
+    return undefined;
+  }
+  if (a.scale === null || p.ins[0]!.type.dtype !== "float32") return undefined;
+  const range = intRange(a.dtype), { lo: min, hi: max } = { lo: range.min, hi: range.max, ...a };
+  const stored = (v: number | null, fallback: number): number => {
+    if (v === null) return fallback;
+    const q = roundEven(Math.fround(Math.fround(v) / a.scale!)) + (a.zero ?? 0);
+    return Math.min(Math.max(q, min), max);
+  };
+  const real = p.op === relu ? { lo: 0, hi: null } : p.attrs as ClipAttrs;
+  if (Number.isNaN(real.lo) || Number.isNaN(real.hi)) return undefined;
+  const hi = stored(real.hi, max), lo = Math.min(stored(real.lo, min), hi);
+  return b.node(n.op, { ...a, lo, hi }, p.ins, joined(p, n));
+}
+
+const joined = (p: Node, n: Node): NodeInfo => ({
+  name: n.name,
+  origin: [...p.origin, ...n.origin],
+  outNames: n.outs.map((v) => v.name),
+});
