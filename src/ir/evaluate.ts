@@ -36,7 +36,8 @@ export interface Application {
 /**
  * The outputs of a node that depends on no run-time value, or null: because it does, because the
  * operator has no meaning that can be evaluated here, or because the budget does not suffice. An
- * input that the definition never loads (Shape) does not count.
+ * input that the definition never loads (Shape) does not count. The definition is made in any case,
+ * so an operator that it does not fit throws here.
  */
 export function constantOutputs(n: Application, budget: Budget): TensorData[] | null {
   const body = n.op.body;
@@ -55,14 +56,10 @@ export function constantOutputs(n: Application, budget: Budget): TensorData[] | 
   }
 }
 
-/** Without run-time inputs out of sight, larger results are not worth a look. */
-const SMALL = 1024;
-
 function foldCompute(n: Application, budget: Budget): TensorData[] | null {
   const body = n.op.body;
   if (body.kind !== "compute") return null;
   const unknown = n.ins.some((v) => v !== null && !v.data);
-  if (unknown && n.outs.reduce((sum, t) => sum + sizeOf(dims(t)), 0) > SMALL) return null;
   const { stages, inputs } = instantiate(n);
   if (unknown) {
     const open = new Set<unknown>();
