@@ -26,21 +26,21 @@ export interface CastAttrs {
   readonly to: DType;
 }
 
-function read(r: AttrReader): CastAttrs {
-  const to = BY_NUMBER[r.int("to")];
-  if (!to) {
-    throw new OpError(
-      `it converts to ONNX's element type ${r.int("to")}, which is not supported`,
-      "use float32, float64, bool or an integer type",
-    );
-  }
-  return { to };
+function target(to: DType | undefined, name: string): CastAttrs {
+  if (to && to !== "float16" && to !== "bfloat16") return { to };
+  throw new OpError(
+    `it converts to ${name}, which is not supported`,
+    "use float32, float64, bool or an integer type",
+  );
 }
+
+const read = (r: AttrReader): CastAttrs =>
+  target(BY_NUMBER[r.int("to")], `ONNX's element type ${r.int("to")}`);
 
 function readLike(r: AttrReader): CastAttrs {
   const like = r.type(1);
   if (!like) throw new OpError("its second input is missing", "give the node all of its inputs");
-  return { to: like.dtype };
+  return target(like.dtype, like.dtype);
 }
 
 /** Floats truncate towards zero and saturate; integers keep their low bits. */
