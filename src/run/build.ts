@@ -51,6 +51,16 @@ async function gcc(tools: Toolchain, args: readonly string[], cwd: string, doing
       "choose a larger board, or try --optimize ram or --optimize flash",
     );
   }
+  const flag = /error: (unrecognized (?:command-line option|argument) .*|.*bad value .*)/.exec(
+    stderr,
+  );
+  if (flag) {
+    throw new BurinError(
+      "board/flags",
+      `Cannot ${doing} as the C compiler says: ${flag[1]}`,
+      "check target.cflags in the board's file",
+    );
+  }
   throw new BurinError(
     "internal/c-compiler",
     `Cannot ${doing} as the C compiler refuses:\n${stderr.trim()}`,
@@ -194,6 +204,7 @@ export async function linkHarness(
     [
       ...compile,
       "-nostdlib",
+      "-Wl,-e,boot",
       "-T",
       `${tools.picolibc}/lib/picolibc.ld`,
       `-L${libraries}`,

@@ -195,3 +195,13 @@ Deno.test("run: inputs and outputs may live in the arena", async () => {
     assert.equal(result.ram_bytes, 16 + (result.stack_bytes ?? 0));
   }
 });
+
+Deno.test("run: flags that the C compiler does not know are the board file's fault", async () => {
+  const board = loadBoard("mps2-an386");
+  const target = { ...board.target, cflags: ["-mcpu=cortex-m99", "-mthumb"] };
+  await assert.rejects(runOnBoard(tinyArtifact("x"), { ...board, target }, samples), (e) => {
+    assert(e instanceof BurinError);
+    assert.equal(e.code, "board/flags");
+    return true;
+  });
+});

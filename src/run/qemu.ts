@@ -38,8 +38,8 @@ export async function executeQemu(
   const { code, stderr } = await execute(tools.qemu!, [
     "-M",
     machine.name,
-    "-kernel",
-    image,
+    "-device",
+    `loader,file=${image.replaceAll(",", ",,")},cpu-num=0`,
     "-display",
     "none",
     "-monitor",

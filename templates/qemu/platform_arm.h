@@ -46,6 +46,22 @@ static __attribute__((noinline)) uint64_t counter_loop(void)
     return (counter_read() - before) & COUNTER_MASK;
 }
 
+/*
+ * QEMU enters here, wherever the image lies: the core's own reset would look for its vectors at a
+ * fixed address, which on some boards is not in the memory that holds the program.
+ */
+void boot(void);
+__attribute__((naked)) void boot(void)
+{
+    __asm__ volatile("ldr r0, =__stack\n"
+                     "mov sp, r0\n"
+                     "ldr r0, =__interrupt_vector\n"
+                     "ldr r1, =0xE000ED08\n" /* VTOR; a Cortex-M0 has none and its vectors at 0 */
+                     "str r0, [r1]\n"
+                     "ldr r0, =_start\n"
+                     "bx r0\n");
+}
+
 /* A fault ends the run at once instead of in the endless loop of picolibc. */
 void _exit(int code);
 void arm_hardfault_isr(void);
