@@ -2,6 +2,7 @@
 import type { Graph } from "../ir/graph.ts";
 import { denseToConv } from "./dense_to_conv.ts";
 import { commonSubexpressions } from "./common_subexpressions.ts";
+import { distinctNames } from "./distinct_names.ts";
 import { expand } from "./expand.ts";
 import { foldBatchNorm } from "./fold_batch_norm.ts";
 import { mergePad } from "./merge_pad.ts";
@@ -44,7 +45,7 @@ export interface PipelineOptions {
 export function runPasses(g: Graph, { level = 3, observe }: PipelineOptions = {}): Graph {
   for (const p of PASSES) {
     if (p.level > level) continue;
-    g = p.run(g);
+    g = distinctNames(p.run(g));
     observe?.(p.name, g);
   }
   return g;
