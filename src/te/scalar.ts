@@ -7,7 +7,7 @@
  * every polynomial is a minimax fit of our own (Remez exchange in 40 digits, weighted for the error
  * relative to the function's result), rounded to float32. Rounding to an integer adds and subtracts
  * 1.5·2²³, as a Cortex-M4 has no rounding instruction. An error is given in units in the last place
- * (ulp) against float64: the largest over 5 million evenly spaced arguments and every 211th float32.
+ * (ulp) against float64: the largest over 3 million evenly spaced arguments and every 211th float32.
  * Names end in `_f32`, as C has functions of the plain names.
  */
 import type { DType } from "../util/dtype.ts";
