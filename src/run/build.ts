@@ -51,9 +51,7 @@ async function gcc(tools: Toolchain, args: readonly string[], cwd: string, doing
       "choose a larger board, or try --optimize ram or --optimize flash",
     );
   }
-  const flag = /error: (unrecognized (?:command-line option|argument) .*|.*bad value .*)/.exec(
-    stderr,
-  );
+  const flag = /error: (unrecognized .*)/.exec(stderr);
   if (flag) {
     throw new BurinError(
       "board/flags",
