@@ -3,7 +3,7 @@ import { join, relative } from "@std/path";
 import type { Artifact, ProjectFiles } from "../project/mod.ts";
 import { WRITERS } from "../project/mod.ts";
 import { totalMacs } from "../project/model_json.ts";
-import { writeProject } from "../project/write.ts";
+import { checkOut, writeProject } from "../project/write.ts";
 import { undoOnInterrupt } from "../run/workdir.ts";
 import type { Board } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
@@ -68,6 +68,7 @@ export async function compile(request: ProjectRequest): Promise<Project> {
       }`,
     );
   }
+  if (request.out !== undefined) checkOut(userPath(request.out), request.force);
   const compiled = await compileInMemory(request);
   const { artifact, board } = compiled;
   const files = writer(artifact, board);

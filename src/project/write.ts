@@ -43,7 +43,7 @@ function writtenFiles(folder: string): string[] | null {
 }
 
 /** What stands at the output path. */
-type Found =
+export type Found =
   | { readonly kind: "nothing" | "ours" }
   | { readonly kind: "foreign"; readonly files: readonly string[] };
 
@@ -67,6 +67,26 @@ function look(out: string): Found {
   const written = writtenFiles(out) ?? [];
   const files = present.filter((f) => !written.includes(f));
   return files.length === 0 ? { kind: "ours" } : { kind: "foreign", files };
+}
+
+/**
+ * Looks at the output path, which costs nothing, so that it can be done before compiling.
+ * @throws BurinError `usage/out-not-empty`, `usage/out-is-a-file`, `data/cannot-write`
+ */
+export function checkOut(out: string, force = false): Found {
+  try {
+    const found = look(resolve(out));
+    if (found.kind !== "foreign" || force) return found;
+    const some = found.files.slice(0, 3).join(", ");
+    const more = found.files.length > 3 ? ` and ${found.files.length - 3} more` : "";
+    throw new BurinError(
+      "usage/out-not-empty",
+      `Cannot write to ${out} as it holds files that Burin did not write: ${some}${more}`,
+      "name another folder with --out, or add --force to write beside them",
+    );
+  } catch (e) {
+    throw explain(out, e);
+  }
 }
 
 /** The outermost folder above `path` that has to be made. */
@@ -151,17 +171,7 @@ export async function writeProject(
     }
   };
   try {
-    const found = look(target);
-    if (found.kind === "foreign" && !force) {
-      const some = found.files.slice(0, 3).join(", ");
-      throw new BurinError(
-        "usage/out-not-empty",
-        `Cannot write to ${out} as it holds files that Burin did not write: ${some}${
-          found.files.length > 3 ? ` and ${found.files.length - 3} more` : ""
-        }`,
-        "name another folder with --out, or add --force to write beside them",
-      );
-    }
+    const found = checkOut(out, force);
     made = firstMissing(dirname(target));
     options.onStart?.(undo);
     for (const [path, text] of files) {
