@@ -159,7 +159,8 @@ class Integerizer {
     if (!lut || !perTensor(p)) return null;
     const attrs = { dtype, axis: 0, scale: numbers(p.scale)[0], zero: numbers(p.zero)[0] };
     const [values] = evaluateNode(quantizeLinear, attrs, [lut.values]);
-    return this.#b.node(table, null, [lut.q, this.#b.constant(values)], info)[0];
+    const origin = distinct(this.#info.get(lut)?.origin ?? [], info.origin);
+    return this.#b.node(table, null, [lut.q, this.#b.constant(values)], { ...info, origin })[0];
   }
 
   #requantize(n: Node, x: Acc, p: QParams, info: NodeInfo): Value {
@@ -187,7 +188,7 @@ class Integerizer {
       hi = Math.max(stored(x.hi, range.max), lo);
     const bounded = positive || x.lo !== null || x.hi !== null;
     const pending = bounded ? this.#info.get(x)?.origin ?? [] : [];
-    const origin = [...new Set([...pending, ...info.origin])];
+    const origin = distinct(pending, info.origin);
     const scale = tensor("float32", x.scale.shape, m);
     const attrs = { dtype, zero, lo, hi, axis: x.axis };
     return this.#b.node(requantizeOp, attrs, [positive || x.acc, this.#b.constant(scale)], {
@@ -205,7 +206,8 @@ class Integerizer {
     if (moved) return moved.forEach((r, i) => this.#know(n.outs[i], r, info));
     const lut = this.#lut(n, known);
     if (!lut) return this.#keep(n, info);
-    this.#know(n.outs[0], lut, info);
+    const before = known.flatMap((r) => r?.k === "lut" ? this.#info.get(r)?.origin ?? [] : []);
+    this.#know(n.outs[0], lut, { ...info, origin: distinct(before, info.origin) });
     const size = dims(lut.q.type).reduce((a, b) => a * b, 1);
     if (!lut.costly || size < TABLE_MIN) this.#chains.set(lut, n);
   }
@@ -287,3 +289,8 @@ class Integerizer {
     n.outs.forEach((v, i) => this.#values.set(v, outs[i]));
   }
 }
+
+const distinct = (
+  a: readonly string[],
+  b: readonly string[],
+): string[] => [...new Set([...a, ...b])];

@@ -10,6 +10,7 @@ import {
   conv,
   type ConvAttrs,
   matmul,
+  maxPool,
   ops,
   type QuantizeAttrs,
   quantizeLinear,
@@ -184,6 +185,14 @@ Deno.test("simplify: movements that end where they began disappear", () => {
   const all = { starts: [0], ends: [9], axes: [1], steps: null };
   const g = unchanged(n.graph(n.add(relu, null, n.add("Slice", all, shaped))), simplify);
   assert.deepEqual(names(g), ["Relu"]);
+  const idle = new Net();
+  const none = { mode: "constant", pads: [0, 0], axes: null, value: 5 };
+  const same = idle.add("Cast", { to: "float32" }, idle.add("Pad", none, idle.input([3])));
+  const one = unchanged(
+    idle.graph(idle.add(relu, null, idle.add("Concat", { axis: 0 }, same))),
+    simplify,
+  );
+  assert.deepEqual(names(one), ["Relu"]);
   const other = new Net();
   const t = other.add("Transpose", { perm: [1, 0] }, other.input([3, 3]));
   const r = { starts: [2], ends: [-9], axes: [0], steps: [-1] };
@@ -219,6 +228,16 @@ Deno.test("hoist-quantize: each operand of a Concat is quantised, through moveme
   const attrs: QuantizeAttrs = { axis: 0, dtype: "int8", scale: 0.5, zero: 2 };
   const g = unchanged(n.graph(n.add(quantizeLinear, attrs, shaped)), hoistQuantize);
   assert.deepEqual(names(g), ["QuantizeLinear", "QuantizeLinear", "Concat", "Reshape"]);
+});
+
+Deno.test("hoist-quantize: a maximum is taken of bytes", () => {
+  const n = new Net();
+  const kernel = { kernel: [2, 2], strides: [2, 2], dilations: [], pads: [1, 0, 0, 1] };
+  const attrs = { ...kernel, autoPad: "NOTSET" as const, ceil: false };
+  const y = n.add(maxPool, { ...attrs, indices: false, columnMajor: false }, n.input([1, 2, 5, 6]));
+  const q: QuantizeAttrs = { axis: 0, dtype: "int8", scale: 0.3, zero: 2 };
+  const g = unchanged(n.graph(n.add(quantizeLinear, q, y)), hoistQuantize);
+  assert.deepEqual(names(g), ["QuantizeLinear", "MaxPool"]);
 });
 
 Deno.test("fold-constants keeps to its budget", () => {

@@ -6,8 +6,12 @@ import { type Builder, type NodeInfo, rebuild } from "../ir/build.ts";
 import { dims, type Graph, type Node, type Value } from "../ir/graph.ts";
 import type { StridedView } from "../ir/opdef.ts";
 import {
+  cast,
   clip,
   type ClipAttrs,
+  concat,
+  pad,
+  type PadAttrs,
   type QuantizeAttrs,
   quantizeLinear,
   relu,
@@ -21,9 +25,17 @@ export function simplify(g: Graph): Graph {
   const uses = new Uses(g);
   return rebuild(g, (n, b) => {
     if (n.op.view) return sameElements(n, b, made);
+    if (doesNothing(n)) return [n.ins[0]!];
     if (n.op === table) return clampInRounding(n, b, made, uses);
     if (n.op === quantizeLinear) return clipInQuantize(n, b, made, uses);
   });
+}
+
+/** A conversion to the type that it has, padding with nothing, a concatenation of one. */
+function doesNothing(n: Node): boolean {
+  if (n.op === pad) return (n.attrs as PadAttrs).pads.every((v) => v === 0);
+  if (n.op === cast) return n.ins[0]!.type.dtype === n.outs[0].type.dtype;
+  return n.op === concat && n.ins.length === 1;
 }
 
 const dataInput = (n: Node): Value | null => n.ins.find((v) => v && !v.data) ?? null;
