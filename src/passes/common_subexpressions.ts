@@ -3,6 +3,7 @@ import { bytes, type TensorData } from "../util/tensor.ts";
 import { rebuild } from "../ir/build.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import type { OpDef } from "../ir/opdef.ts";
+import { dequantizeLinear } from "../ops/mod.ts";
 
 export function commonSubexpressions(g: Graph): Graph {
   const ids = new Map<object, number>();
@@ -18,7 +19,10 @@ export function commonSubexpressions(g: Graph): Graph {
   };
   const done = new Map<string, readonly Value[]>();
   return rebuild(g, (n, b) => {
-    if (n.bodies.length || n.op.body.kind === "extern") return undefined;
+    // Dequantising belongs to every reader's own loop: sharing it would store the float.
+    if (n.bodies.length || n.op.body.kind === "extern" || n.op === dequantizeLinear) {
+      return undefined;
+    }
     const ins = n.ins.map((v) => v && canonical(v));
     const key = [id(n.op as OpDef<unknown>), attrsKey(n.attrs), ...ins.map((v) => v ? id(v) : "-")];
     const text = key.join(" ");

@@ -99,7 +99,9 @@ class Integerizer {
     if (done) return done;
     const info = this.#info.get(r) ?? { name: "float", origin: [] };
     const x = this.#emitFloat(r, { ...info, bodies: [] });
-    this.#floats.set(r, x);
+    // Every reader of stored integers dequantises for itself, in its own loop: the float would take
+    // four times the memory.
+    if (r.k !== "deq" || r.q.data) this.#floats.set(r, x);
     return x;
   }
 

@@ -16,6 +16,7 @@ import {
   type RequantizeAttrs,
   table,
 } from "../ops/mod.ts";
+import { commonSubexpressions } from "./common_subexpressions.ts";
 import { integerize } from "./integerize.ts";
 
 type Byte = "int8" | "uint8";
@@ -206,6 +207,19 @@ Deno.test("a bias of another scale is rescaled once; one within 1e-5 is taken as
   assert.equal(biasOf(0.5), 600002);
 });
 
+Deno.test("every reader dequantises for itself, so that no float is stored", () => {
+  const t = new Qdq();
+  const x = t.dq(t.input("int8", [1, 4]), [0.5], [3]);
+  const y = t.dq(t.input("int8", [1, 4]), [0.25]);
+  const sum = t.b.node(add, null, [x, y])[0], product = t.b.node(op("Mul"), null, [x, y])[0];
+  const g = same(t.graph(t.q(sum, 1, 0), t.q(product, 2, 0)), [
+    bytes("int8", [1, 4]),
+    bytes("int8", [1, 4], 2),
+  ]);
+  assert.equal(names(g).filter((n) => n === "DequantizeLinear").length, 4);
+  assert.deepEqual(names(commonSubexpressions(g)).sort(), names(g).sort());
+});
+
 Deno.test("floats stay where somebody needs them", () => {
   const t = new Qdq();
   const x = t.input("float32", [1, 4]);
@@ -218,6 +232,7 @@ Deno.test("floats stay where somebody needs them", () => {
   const h = same(g, [tensor("float32", [1, 4], [0.3, -9, 100, 2.25]), bytes("int8", [1, 4])]);
   assert.deepEqual(names(h).sort(), [
     "Add",
+    "DequantizeLinear",
     "DequantizeLinear",
     "DequantizeLinear",
     "DequantizeLinear",
