@@ -1,0 +1,191 @@
+/** Where the memory of a compiled graph lies: live ranges of owners and scratch, placed by the planner. */
+import { bytesOf } from "../util/dtype.ts";
+import { invariant } from "../util/errors.ts";
+import { type Graph, type Value } from "../ir/graph.ts";
+import { type Storage, storageBytes } from "../ir/storage.ts";
+import { canOverwrite } from "../tir/in_place.ts";
+import { type Buffer, type Kernel } from "../tir/stmt.ts";
+import { type Region, type Request } from "../memory/plan.ts";
+import { checkPlan } from "../memory/checker.ts";
+import { planMemory } from "../memory/planner.ts";
+import { type Argument } from "../codegen/program.ts";
+import { type ArenaRegion, type PlannedBuffer } from "../codegen/artifact.ts";
+
+/** A kernel and the values behind the first of its buffers; the rest are scratch. */
+export interface Step {
+  readonly kernel: Kernel;
+  readonly values: readonly Value[];
+}
+
+export interface Placement {
+  /** The memory of each buffer of each step's kernel. */
+  readonly args: readonly (readonly Argument[])[];
+  readonly buffers: readonly PlannedBuffer[];
+  readonly regions: readonly ArenaRegion[];
+  /** Offset in the arena of an owner that lies there. */
+  offsetOf(owner: Value): { region: string; offset: number } | null;
+}
+
+/** The one region there is until boards with several are planned for. */
+const REGION = "arena";
+const ALIGN = 16;
+
+/** Plans the memory of all steps. With `inArena`, graph inputs and outputs lie in the arena too. */
+export function place(
+  g: Graph,
+  steps: readonly Step[],
+  storage: ReadonlyMap<Value, Storage>,
+  options: { inArena: boolean; level: number },
+): Placement {
+  const owner = (v: Value): Value => storage.get(v)!.owner;
+  const external = new Set(options.inArena ? [] : [...g.inputs, ...g.outputs]);
+  const ranges = liveRanges(g, steps, owner);
+  const merged = options.level >= 1 ? overwrite(g, steps, storage, ranges, external) : new Map();
+  const root = (v: Value): Value => merged.has(v) ? root(merged.get(v)!) : v;
+
+  const requests: Request[] = [];
+  const names = new Map<Value, string>();
+  for (const [v, range] of ranges) {
+    if (external.has(v) || root(v) !== v) continue;
+    const joint = [...ranges].filter(([w]) => root(w) === v).map(([, r]) => r);
+    const name = v.name;
+    names.set(v, name);
+    requests.push({
+      name,
+      bytes: storageBytes(v),
+      align: Math.max(...[...ranges.keys()].filter((w) => root(w) === v).map((w) => storage.get(w)!.align)),
+      first: Math.min(range.first, ...joint.map((r) => r.first)),
+      last: Math.max(range.last, ...joint.map((r) => r.last)),
+      regions: [REGION],
+    });
+  }
+  const scratchName = (i: number, b: Buffer): string => `step ${i}: ${b.name}`;
+  steps.forEach((s, i) =>
+    s.kernel.buffers.slice(s.values.length).forEach((b) =>
+      requests.push({
+        name: scratchName(i, b),
+        bytes: b.length * bytesOf(b.dtype),
+        align: b.align,
+        first: i,
+        last: i,
+        regions: [REGION],
+      })
+    )
+  );
+  const regions: Region[] = [{ name: REGION, bytes: null }];
+  const plan = planMemory(requests, regions, { level: options.level });
+  checkPlan(requests, regions, plan);
+  const placed = new Map(plan.placed.map((p) => [p.request.name, p]));
+
+  const offsetOf = (v: Value): { region: string; offset: number } | null => {
+    const p = placed.get(names.get(root(v)) ?? "");
+    return p && !external.has(v) ? { region: p.region, offset: p.offset } : null;
+  };
+  const argument = (i: number, v: Value | null, b: Buffer): Argument => {
+    if (v && external.has(owner(v))) {
+      const input = g.inputs.indexOf(owner(v));
+      return input >= 0 ? { k: "input", index: input } : { k: "output", index: g.outputs.indexOf(owner(v)) };
+    }
+    const p = v ? offsetOf(owner(v)) : placed.get(scratchName(i, b));
+    invariant(p, `${v?.name ?? b.name} has no place`);
+    return { k: "arena", region: p.region, offset: p.offset };
+  };
+  return {
+    args: steps.map((s, i) => s.kernel.buffers.map((b, j) => argument(i, s.values[j] ?? null, b))),
+    buffers: plannedBuffers(ranges, plan.placed, { external, names, root }),
+    regions: [...plan.used].filter(([, bytes]) => bytes > 0)
+      .map(([name, bytes]) => ({ name, bytes, align: ALIGN })),
+    offsetOf,
+  };
+}
+
+interface Range {
+  first: number;
+  last: number;
+}
+
+/** From the first step that touches an owner's memory to the last; graph outputs stay to the end. */
+function liveRanges(
+  g: Graph,
+  steps: readonly Step[],
+  owner: (v: Value) => Value,
+): Map<Value, Range> {
+  const end = Math.max(steps.length - 1, 0);
+  const ranges = new Map<Value, Range>(g.inputs.map((v) => [v, { first: 0, last: 0 }]));
+  steps.forEach((s, i) => {
+    for (const v of s.values) {
+      const r = ranges.get(owner(v));
+      if (r) r.last = i;
+      else ranges.set(owner(v), { first: i, last: i });
+    }
+  });
+  for (const v of g.outputs) {
+    const r = ranges.get(owner(v));
+    if (r) r.last = end;
+    else ranges.set(owner(v), { first: end, last: end });
+  }
+  return ranges;
+}
+
+/** Outputs that take over the memory of an input that dies in the same step. */
+function overwrite(
+  g: Graph,
+  steps: readonly Step[],
+  storage: ReadonlyMap<Value, Storage>,
+  ranges: ReadonlyMap<Value, Range>,
+  external: ReadonlySet<Value>,
+): Map<Value, Value> {
+  const merged = new Map<Value, Value>();
+  const owner = (v: Value): Value => storage.get(v)!.owner;
+  steps.forEach(({ kernel, values }, i) => {
+    const outs = kernel.buffers.flatMap((b, j) => b.scope === "output" ? [j] : []);
+    if (outs.length !== 1) return;
+    const out = owner(values[outs[0]]);
+    if (external.has(out) || ranges.get(out)!.first !== i || g.inputs.includes(out)) return;
+    const j = values.findIndex((v, k) => {
+      const o = owner(v);
+      return kernel.buffers[k].scope === "input" && !external.has(o) && o !== out &&
+        ranges.get(o)!.last === i && !g.outputs.includes(o) &&
+        storageBytes(o) === storageBytes(out) &&
+        values.filter((w) => owner(w) === o).length === 1 &&
+        canOverwrite(kernel, kernel.buffers[k], kernel.buffers[outs[0]]);
+    });
+    if (j >= 0) merged.set(out, owner(values[j]));
+  });
+  return merged;
+}
+
+function plannedBuffers(
+  ranges: ReadonlyMap<Value, Range>,
+  placed: readonly { request: Request; region: string; offset: number }[],
+  names: {
+    external: ReadonlySet<Value>;
+    names: ReadonlyMap<Value, string>;
+    root: (v: Value) => Value;
+  },
+): PlannedBuffer[] {
+  const byName = new Map(placed.map((p) => [p.request.name, p]));
+  const values = [...ranges].map(([v, r]): PlannedBuffer => {
+    const caller = names.external.has(v);
+    const p = caller ? null : byName.get(names.names.get(names.root(v))!)!;
+    return {
+      name: v.name,
+      region: p?.region ?? "caller",
+      offset: p?.offset ?? 0,
+      bytes: storageBytes(v),
+      firstStep: r.first,
+      lastStep: r.last,
+      owner: caller ? "caller" : names.root(v) === v ? "arena" : names.root(v).name,
+    };
+  });
+  const scratch = placed.filter((p) => p.request.name.startsWith("step ")).map((p): PlannedBuffer => ({
+    name: p.request.name,
+    region: p.region,
+    offset: p.offset,
+    bytes: p.request.bytes,
+    firstStep: p.request.first,
+    lastStep: p.request.last,
+    owner: "arena",
+  }));
+  return [...values, ...scratch];
+}

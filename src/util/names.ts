@@ -1,0 +1,34 @@
+/** Unique names, and names that C accepts. */
+
+const KEYWORDS = new Set(
+  ("auto break case char const continue default do double else enum extern float for goto if inline " +
+    "int long register restrict return short signed sizeof static struct switch typedef union " +
+    "unsigned void volatile while asm bool true false class namespace new delete this template " +
+    "public private protected virtual operator friend try catch throw using typename explicit " +
+    "export mutable nullptr constexpr decltype noexcept static_assert thread_local alignas alignof " +
+    "and or not xor bitand bitor compl and_eq or_eq xor_eq not_eq wchar_t char16_t char32_t " +
+    "const_cast dynamic_cast reinterpret_cast static_cast typeid").split(" "),
+);
+
+/**
+ * A C (and C++) identifier for any text: what is not a letter or digit becomes `_`, a leading digit
+ * gets `x` before it, a keyword `_` behind it.
+ */
+export function cName(text: string): string {
+  const s = text.replace(/[^A-Za-z0-9]/g, "_");
+  if (s === "") return "_";
+  if (/^[0-9]/.test(s)) return `x${s}`;
+  return KEYWORDS.has(s) ? `${s}_` : s;
+}
+
+/** Hands out names that are unique among those handed out before: `a`, `a_2`, `a_3`. */
+export class Names {
+  readonly #taken = new Set<string>();
+
+  unique(base: string): string {
+    let name = base;
+    for (let i = 2; this.#taken.has(name); i++) name = `${base}_${i}`;
+    this.#taken.add(name);
+    return name;
+  }
+}
