@@ -1,4 +1,5 @@
 /** `example`: a trained model on a board, from the ONNX file to the accuracy. */
+import { basename } from "@std/path";
 import { type Execution, runOnBoard } from "../run/mod.ts";
 import { compareSamples, type Comparison } from "../run/compare.ts";
 import { type Sample, splitSamples } from "../run/samples.ts";
@@ -83,9 +84,11 @@ export async function example(
   const labels = numbers(arrays.get("labels")!);
   const missing = missingTools(toolsFor(compiled.board.target));
   if (missing.length > 0) progress(`running ${inputs.length} samples on the interpreter`);
-  const execution = missing.length > 0
-    ? null
-    : await runOnBoard(artifact, compiled.board, inputs, { expected, progress });
+  const execution = missing.length > 0 ? null : await runOnBoard(artifact, compiled.board, inputs, {
+    model: basename(chosen.model),
+    expected,
+    progress,
+  });
   const outputs = execution?.outputs ?? interpretAll(compiled, inputs);
   return {
     example: name,
@@ -166,7 +169,10 @@ function summary(r: ExampleResult): string {
     : "\n\nSkipped, as tools are missing: compiling the C, linking the firmware, running it under " +
       "QEMU,\ncounting instructions, RAM and flash. This command installs them:\n  " + r.install;
   const title = `${EXAMPLES[r.example].title}, ${r.samples} labelled samples, on ${r.board}`;
-  return `${title}\n\n${pictures(r)}\n\n${table(rows)}${skipped}`;
+  const who = r.execution ? "the board" : "the interpreter";
+  return `${title}\nUnder each picture: what ${who} answered.\n\n${pictures(r)}\n\n${
+    table(rows)
+  }${skipped}`;
 }
 
 async function main(args: Args): Promise<number> {
