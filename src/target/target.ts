@@ -1,6 +1,9 @@
 /** A target is data: what compiles for it, what the core can do, where its memory lies. */
 
-/** What a core has that the code generator can use. */
+/**
+ * Instructions of Arm cores that the code generator can use. A target without any gets portable C, as
+ * board host does.
+ */
 export type Feature = "dsp" | "fpu" | "fpu64" | "mve" | "clz" | "umull" | "div";
 
 /** One memory of a board, in bytes. */
