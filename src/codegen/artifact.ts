@@ -1,6 +1,6 @@
 /** What the compiler hands to project writers and runners: plain data, no reference to the graph. */
-import { type DType } from "../util/dtype.ts";
-import { type TensorData } from "../util/tensor.ts";
+import type { DType } from "../util/dtype.ts";
+import type { TensorData } from "../util/tensor.ts";
 
 /** Where a graph input or output lives at run time. */
 export type Placement =

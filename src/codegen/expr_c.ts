@@ -1,9 +1,9 @@
 /** Expressions as C99 that -Wconversion accepts and that means the same on every target. */
 import { type DType, DTYPES, isFloat, isInt } from "../util/dtype.ts";
-import { type Target } from "../target/target.ts";
-import { type Bin, type Call, type Expr, type Load, type Var } from "../te/expr.ts";
-import { type ScalarFn } from "../te/functions.ts";
-import { intervalOf } from "../te/linear.ts";
+import type { Target } from "../target/target.ts";
+import type { Bin, Call, Expr, Load, Var } from "../tir/expr.ts";
+import type { ScalarFn } from "../tir/expr.ts";
+import { intervalOf } from "../tir/expr.ts";
 import { hasSpecialText, scalarText } from "../tir/scalar_c.ts";
 
 const COMPARE: Readonly<Record<string, string>> = {

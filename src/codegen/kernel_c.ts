@@ -1,14 +1,14 @@
 /** Loop programs as C functions. */
 import { DTYPES } from "../util/dtype.ts";
-import { type Target } from "../target/target.ts";
-import { add, type Expr, imm, mul } from "../te/expr.ts";
-import { simplify } from "../te/linear.ts";
+import type { Target } from "../target/target.ts";
+import { add, type Expr, imm, mul } from "../tir/expr.ts";
+import { simplify } from "../tir/expr.ts";
 import { C_HELPERS, type TensorIntrin } from "../tir/intrinsics.ts";
 import { has } from "../target/target.ts";
-import { type Access, type Buffer, type Stmt } from "../tir/stmt.ts";
+import type { Access, Buffer, Stmt } from "../tir/stmt.ts";
 import { CExpr } from "./expr_c.ts";
 import { kernelPrototype } from "./names.ts";
-import { type Call, type Program } from "./program.ts";
+import type { Call, Program } from "./program.ts";
 
 /** The kernels file of the library: helper functions, then one function a kernel. */
 export function kernelsSource(p: Program, target: Target): string {

@@ -1,7 +1,7 @@
 /** The compiled model before it is text: kernels with their arguments bound to memory. */
-import { type Kernel } from "../tir/stmt.ts";
-import { type TensorData } from "../util/tensor.ts";
-import { type ArenaRegion, type PlannedBuffer, type Port } from "./artifact.ts";
+import type { Kernel } from "../tir/stmt.ts";
+import type { TensorData } from "../util/tensor.ts";
+import type { ArenaRegion, PlannedBuffer, Port } from "./artifact.ts";
 
 /** The memory behind one buffer of a kernel. */
 export type Argument =

@@ -1,7 +1,7 @@
 /** The constants of all kernels: named, equal ones stored once. */
 import { bytes, type TensorData } from "../util/tensor.ts";
-import { type Kernel } from "../tir/stmt.ts";
-import { type Param } from "../codegen/program.ts";
+import type { Kernel } from "../tir/stmt.ts";
+import type { Param } from "../codegen/program.ts";
 
 /** All constants, and the name of each kernel's, kernel by kernel. */
 export interface Params {
@@ -11,7 +11,10 @@ export interface Params {
 
 /** Collects the constants of the kernels in their order. */
 export function collectParams(kernels: readonly Kernel[]): Params {
-  const byContent = new Map<string, { name: string; data: TensorData; align: number; origin: Set<string> }>();
+  const byContent = new Map<
+    string,
+    { name: string; data: TensorData; align: number; origin: Set<string> }
+  >();
   const names = kernels.map((k, i) => {
     const used = new Map<string, number>();
     return k.params.map((b) => {

@@ -1,15 +1,15 @@
 /** Where the memory of a compiled graph lies: live ranges of owners and scratch, placed by the planner. */
 import { bytesOf } from "../util/dtype.ts";
 import { invariant } from "../util/errors.ts";
-import { type Graph, type Value } from "../ir/graph.ts";
+import type { Graph, Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { canOverwrite } from "../tir/in_place.ts";
-import { type Buffer, type Kernel } from "../tir/stmt.ts";
-import { type Region, type Request } from "../memory/plan.ts";
+import type { Buffer, Kernel } from "../tir/stmt.ts";
+import type { Region, Request } from "../memory/plan.ts";
 import { checkPlan } from "../memory/checker.ts";
 import { planMemory } from "../memory/planner.ts";
-import { type Argument } from "../codegen/program.ts";
-import { type ArenaRegion, type PlannedBuffer } from "../codegen/artifact.ts";
+import type { Argument } from "../codegen/program.ts";
+import type { ArenaRegion, PlannedBuffer } from "../codegen/artifact.ts";
 
 /** A kernel and the values behind the first of its buffers; the rest are scratch. */
 export interface Step {
@@ -35,7 +35,7 @@ export function place(
   g: Graph,
   steps: readonly Step[],
   storage: ReadonlyMap<Value, Storage>,
-  options: { inArena: boolean; level: number },
+  options: { inArena: boolean; level: 0 | 1 | 2 | 3 },
 ): Placement {
   const owner = (v: Value): Value => storage.get(v)!.owner;
   const external = new Set(options.inArena ? [] : [...g.inputs, ...g.outputs]);
@@ -53,7 +53,9 @@ export function place(
     requests.push({
       name,
       bytes: storageBytes(v),
-      align: Math.max(...[...ranges.keys()].filter((w) => root(w) === v).map((w) => storage.get(w)!.align)),
+      align: Math.max(
+        ...[...ranges.keys()].filter((w) => root(w) === v).map((w) => storage.get(w)!.align),
+      ),
       first: Math.min(range.first, ...joint.map((r) => r.first)),
       last: Math.max(range.last, ...joint.map((r) => r.last)),
       regions: [REGION],
@@ -84,7 +86,9 @@ export function place(
   const argument = (i: number, v: Value | null, b: Buffer): Argument => {
     if (v && external.has(owner(v))) {
       const input = g.inputs.indexOf(owner(v));
-      return input >= 0 ? { k: "input", index: input } : { k: "output", index: g.outputs.indexOf(owner(v)) };
+      return input >= 0
+        ? { k: "input", index: input }
+        : { k: "output", index: g.outputs.indexOf(owner(v)) };
     }
     const p = v ? offsetOf(owner(v)) : placed.get(scratchName(i, b));
     invariant(p, `${v?.name ?? b.name} has no place`);
@@ -178,7 +182,9 @@ function plannedBuffers(
       owner: caller ? "caller" : names.root(v) === v ? "arena" : names.root(v).name,
     };
   });
-  const scratch = placed.filter((p) => p.request.name.startsWith("step ")).map((p): PlannedBuffer => ({
+  const scratch = placed.filter((p) => p.request.name.startsWith("step ")).map((
+    p,
+  ): PlannedBuffer => ({
     name: p.request.name,
     region: p.region,
     offset: p.offset,

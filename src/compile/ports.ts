@@ -3,7 +3,7 @@ import { DTYPES } from "../util/dtype.ts";
 import { cName, Names } from "../util/names.ts";
 import { sizeOf } from "../util/tensor.ts";
 import { consumers, dims, type Graph, producers, type Value } from "../ir/graph.ts";
-import { type Placement as Where, type Port } from "../codegen/artifact.ts";
+import type { Placement as Where, Port } from "../codegen/artifact.ts";
 
 /** Scale and zero point of a port. */
 export interface PortQuant {
@@ -15,7 +15,9 @@ export interface PortQuant {
  * The quantisation of the graph's inputs and outputs, as the operators next to them say: that of the
  * stored integers, and for a float output the step that it was dequantised from.
  */
-export function portQuants(g: Graph): { inputs: (PortQuant | null)[]; outputs: (PortQuant | null)[] } {
+export function portQuants(
+  g: Graph,
+): { inputs: (PortQuant | null)[]; outputs: (PortQuant | null)[] } {
   const uses = consumers(g), made = producers(g);
   const of = (ins: readonly (Value | null)[]): PortQuant | null => {
     const scale = ins[1]?.data, zero = ins[2]?.data;

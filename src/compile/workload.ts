@@ -7,8 +7,8 @@ import { type Expr, imm, type Indexable, load, rewrite } from "../te/expr.ts";
 import { dims, type Node, type Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { define, type Group, groupInputs } from "../passes/fuse.ts";
-import { type Workload } from "../schedule/state.ts";
-import { type Buffer, type Scope } from "../tir/stmt.ts";
+import type { Workload } from "../schedule/state.ts";
+import type { Buffer, Scope } from "../tir/stmt.ts";
 
 /** A workload and the values behind its buffers, in the same order. */
 export interface GroupWorkload {

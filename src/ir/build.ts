@@ -1,8 +1,8 @@
 /** Building graphs: nodes are typed as they are added; a pass rebuilds a graph from front to back. */
-import { type TensorData } from "../util/tensor.ts";
+import type { TensorData } from "../util/tensor.ts";
 import { Names } from "../util/names.ts";
 import { type Graph, type Node, typeOf, type Value } from "./graph.ts";
-import { type OpDef } from "./opdef.ts";
+import type { OpDef } from "./opdef.ts";
 
 /** Where a node comes from: a base for its name, and the ONNX nodes that it stands for. */
 export interface NodeInfo {

@@ -3,9 +3,9 @@
  * builds a new one (see build.ts).
  */
 import { BurinError } from "../util/errors.ts";
-import { type DType } from "../util/dtype.ts";
-import { type TensorData } from "../util/tensor.ts";
-import { type OpDef } from "./opdef.ts";
+import type { DType } from "../util/dtype.ts";
+import type { TensorData } from "../util/tensor.ts";
+import type { OpDef } from "./opdef.ts";
 
 /** A dimension that `bindDims` has to give a number. */
 export interface Sym {

@@ -1,10 +1,10 @@
 /** What an operator is: its ONNX forms, its types, its meaning. One object an operator, in src/ops. */
 import { BurinError } from "../util/errors.ts";
-import { type TensorData } from "../util/tensor.ts";
-import { type Compute, type Tensor } from "../te/compute.ts";
-import { type Graph, type StateSlot, type TensorType, type Value } from "./graph.ts";
-import { type Builder } from "./build.ts";
-import { type QuantRule } from "./quant.ts";
+import type { TensorData } from "../util/tensor.ts";
+import type { Compute, Tensor } from "../te/compute.ts";
+import type { Graph, StateSlot, TensorType, Value } from "./graph.ts";
+import type { Builder } from "./build.ts";
+import type { QuantRule } from "./quant.ts";
 
 /** The data of constant inputs, by input index. */
 export type KnownData = (input: number) => TensorData | undefined;

@@ -2,9 +2,9 @@
  * How quantised graphs become integer graphs: every float value of a QDQ graph is known by one of
  * these representations, and each operator says what it makes of them (DESIGN: arithmetic).
  */
-import { type TensorData } from "../util/tensor.ts";
-import { type Value } from "./graph.ts";
-import { type Builder } from "./build.ts";
+import type { TensorData } from "../util/tensor.ts";
+import type { Value } from "./graph.ts";
+import type { Builder } from "./build.ts";
 
 /** scale (float32, [] or [n] along `axis`) and zero point (an integer type, the same shape). */
 export interface QParams {

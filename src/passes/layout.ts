@@ -7,7 +7,7 @@ import { rowMajor, sizeOf } from "../util/tensor.ts";
 import { ops } from "../ops/mod.ts";
 import { rebuild } from "../ir/build.ts";
 import { consumers, dims, type Graph, type Node, producers, type Value } from "../ir/graph.ts";
-import { type StridedView } from "../ir/opdef.ts";
+import type { StridedView } from "../ir/opdef.ts";
 import { denseStrides, ownStorage, sameStrides, type Storage } from "../ir/storage.ts";
 
 export interface Layout {

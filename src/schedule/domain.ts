@@ -1,6 +1,6 @@
 /** How the loops of a stage hang together: which loops were split or fused from which. */
 import { add, type Expr, floordiv, floormod, mul } from "../te/expr.ts";
-import { type Loop, type Split } from "./state.ts";
+import type { Loop, Split } from "./state.ts";
 
 /** The loops, and all that they were made of. */
 export function* ancestry(loops: Iterable<Loop>): Generator<Loop> {

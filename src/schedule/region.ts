@@ -11,7 +11,7 @@ import {
 } from "../te/expr.ts";
 import { loads } from "../te/analyze.ts";
 import { fromLinear, keyOf, type Linear, linear, mentions, rangeOf } from "../te/linear.ts";
-import { type Stage } from "./state.ts";
+import type { Stage } from "./state.ts";
 
 /** A box: start and extent per axis. */
 export interface Box {

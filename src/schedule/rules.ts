@@ -1,6 +1,6 @@
 /** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
-import { type Target } from "../target/target.ts";
-import { type Expr, type Indexable } from "../te/expr.ts";
+import type { Target } from "../target/target.ts";
+import type { Expr, Indexable } from "../te/expr.ts";
 import { loads, variables } from "../te/analyze.ts";
 import { DOT4, DOT4_ORDER, mla4, widen4 } from "../tir/intrinsics.ts";
 import { factors } from "./gemm.ts";

@@ -2,12 +2,12 @@
  * The state that schedule steps transform: stages, each with its loops. A loop ranges over an axis
  * of the stage's definition, or over a part or a product of other loops.
  */
-import { type TensorData } from "../util/tensor.ts";
+import type { TensorData } from "../util/tensor.ts";
 import { BurinError } from "../util/errors.ts";
-import { type Compute, type Tensor } from "../te/compute.ts";
-import { type Indexable, type Var } from "../te/expr.ts";
-import { type Buffer } from "../tir/stmt.ts";
-import { type TensorIntrin } from "../tir/intrinsics.ts";
+import type { Compute, Tensor } from "../te/compute.ts";
+import type { Indexable, Var } from "../te/expr.ts";
+import type { Buffer } from "../tir/stmt.ts";
+import type { TensorIntrin } from "../tir/intrinsics.ts";
 
 /** What a kernel computes, before any decision on how. */
 export interface Workload {

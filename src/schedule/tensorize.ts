@@ -1,9 +1,9 @@
 /** Which intrinsic an innermost loop is: matching `store` statements against their meanings. */
 import { coefficient, linear } from "../te/linear.ts";
-import { type Expr, type Load, type Var } from "../te/expr.ts";
+import type { Expr, Load, Var } from "../te/expr.ts";
 import { DOT4, DOT4_ORDER, mla4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
-import { type Access, type Buffer, type Intrin, type Store } from "../tir/stmt.ts";
-import { type PackedTensor } from "./gemm.ts";
+import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
+import type { PackedTensor } from "./gemm.ts";
 
 /** The intrinsics that schedules can name. */
 export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(

@@ -1,5 +1,5 @@
 /** Tensor expressions: what each element of a tensor is, without saying how it is computed. */
-import { type DType } from "../util/dtype.ts";
+import type { DType } from "../util/dtype.ts";
 import {
   type Expr,
   imm,

@@ -9,7 +9,7 @@
  * to even.
  */
 import { type DType, isFloat } from "../util/dtype.ts";
-import { type ScalarFn } from "./functions.ts";
+import type { ScalarFn } from "./functions.ts";
 
 /** A literal. bool literals are 0 and 1. */
 export interface Imm {

@@ -2,8 +2,8 @@
  * Scalar functions that expressions may call. A function is either straight-line code of basic
  * operations, and then the same bits everywhere, or one of libm, and then the report says so.
  */
-import { type DType } from "../util/dtype.ts";
-import { type Expr, type Var } from "./expr.ts";
+import type { DType } from "../util/dtype.ts";
+import type { Expr, Var } from "./expr.ts";
 
 /** Straight-line code: each variable is defined once, in order. */
 export interface StraightLine {

@@ -1,6 +1,6 @@
 /** Runs definitions as they stand, element by element: the slow, exact path. */
 import { allocate, rowMajor, sizeOf, type TensorData } from "../util/tensor.ts";
-import { type Compute, type Tensor } from "./compute.ts";
+import type { Compute, Tensor } from "./compute.ts";
 import { bin, type Expr, type Indexable, type Reduce, REDUCE_STEP, variable } from "./expr.ts";
 import { compileJs, JsPrinter } from "./js.ts";
 

@@ -3,8 +3,8 @@
  * definitions and of loop programs) print through here, so that an operation means one thing.
  */
 import { type DType, DTYPES, isFloat } from "../util/dtype.ts";
-import { type Expr, type Load, type Var } from "./expr.ts";
-import { type ScalarFn } from "./functions.ts";
+import type { Expr, Load, Var } from "./expr.ts";
+import type { ScalarFn } from "./functions.ts";
 
 /** What the printed code calls; passed to the compiled function as `rt`. */
 export const runtime = {

@@ -1,6 +1,6 @@
 /** Expressions and definitions as text, stable for golden files. */
-import { type Compute } from "./compute.ts";
-import { type BinOp, type Expr } from "./expr.ts";
+import type { Compute } from "./compute.ts";
+import type { BinOp, Expr } from "./expr.ts";
 
 const INFIX: Partial<Record<BinOp, string>> = {
   add: "+",

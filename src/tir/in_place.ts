@@ -13,7 +13,9 @@ const address = (b: Buffer, idx: readonly Expr[]): string =>
  * statement that writes the same element of the output, so it is consumed before it is replaced.
  */
 export function canOverwrite(k: Kernel, input: Buffer, output: Buffer): boolean {
-  if (bytesOf(input.dtype) !== bytesOf(output.dtype) || input.length !== output.length) return false;
+  if (bytesOf(input.dtype) !== bytesOf(output.dtype) || input.length !== output.length) {
+    return false;
+  }
   let safe = true;
   visitStmt(k.body, (s) => {
     if (s.k === "intrin" && s.args.some((a) => a.buf === input)) safe = false;

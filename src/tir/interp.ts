@@ -1,9 +1,9 @@
 /** Runs loop programs: the definition of what the generated C must do. */
 import { allocate, type ElementArray } from "../util/tensor.ts";
 import { intRange } from "../util/dtype.ts";
-import { type Expr, type Indexable, type Load } from "../te/expr.ts";
+import type { Expr, Indexable, Load } from "../te/expr.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
-import { type Buffer, type Kernel, type Stmt } from "./stmt.ts";
+import type { Buffer, Kernel, Stmt } from "./stmt.ts";
 
 /** A kernel made runnable: takes the memory of each of its buffers, then of its params, in order. */
 export type RunnableKernel = (memory: readonly ElementArray[]) => void;

@@ -2,8 +2,8 @@
  * Tensor intrinsics: what one call does to a few consecutive elements, as a loop program (its
  * meaning, which the interpreter runs) and as C for each kind of core. A test holds the two equal.
  */
-import { type Feature } from "../target/target.ts";
-import { type DType } from "../util/dtype.ts";
+import type { Feature } from "../target/target.ts";
+import type { DType } from "../util/dtype.ts";
 import { add, cast, type Expr, load, mul, sub } from "../te/expr.ts";
 import { type Access, seq, type Stmt } from "./stmt.ts";
 

@@ -1,7 +1,7 @@
 /** Loop programs as text, stable for golden files. */
-import { type Expr } from "../te/expr.ts";
+import type { Expr } from "../te/expr.ts";
 import { exprText } from "../te/print.ts";
-import { type Access, type Buffer, type Kernel, type Stmt } from "./stmt.ts";
+import type { Access, Buffer, Kernel, Stmt } from "./stmt.ts";
 
 /** `kernel name(in x: int8[1,4,8,8] strides …) { … }` */
 export function kernelText(k: Kernel): string {

@@ -1,7 +1,7 @@
 /** C for scalar functions that a core has instructions for; the others are printed from their code. */
 import { has, type Target } from "../target/target.ts";
-import { type Expr } from "../te/expr.ts";
-import { type ScalarFn } from "../te/functions.ts";
+import type { Expr } from "../te/expr.ts";
+import type { ScalarFn } from "../te/functions.ts";
 import { REQUANTIZE, ROUND_CLAMP } from "../te/rounding.ts";
 
 /** Adding 1.5·2^23 rounds a float of this magnitude half to even, and leaves it in the low bits. */

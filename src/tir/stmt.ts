@@ -5,10 +5,10 @@
  *   stmt ::= for v in [lo, hi) stmt | buf[idx] = expr | if (cond) stmt else stmt | let v = expr in stmt
  *          | alloc buf in stmt | intrinsic(access, …) | { stmt … }
  */
-import { type DType } from "../util/dtype.ts";
+import type { DType } from "../util/dtype.ts";
 import { sizeOf, type TensorData } from "../util/tensor.ts";
-import { type Expr, type Indexable, type Var } from "../te/expr.ts";
-import { type TensorIntrin } from "./intrinsics.ts";
+import type { Expr, Indexable, Var } from "../te/expr.ts";
+import type { TensorIntrin } from "./intrinsics.ts";
 
 /**
  * Where a buffer lives: `input` and `output` are pointers that the caller passes, `param` constants

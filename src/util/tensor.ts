@@ -1,5 +1,5 @@
 /** Dense row-major tensors that hold constants, samples and the interpreter's values. */
-import { type DType } from "./dtype.ts";
+import type { DType } from "./dtype.ts";
 
 /** Element storage; 64-bit integers are BigInt, 16-bit floats are raw bit patterns. */
 export type ElementArray =

@@ -1,0 +1,180 @@
+/** The driver: the one place where the stages are joined. */
+import { createHash } from "node:crypto";
+import { BurinError } from "./util/errors.ts";
+import { cName } from "./util/names.ts";
+import { sizeOf } from "./util/tensor.ts";
+import { bytesOf } from "./util/dtype.ts";
+import type { Board } from "./target/target.ts";
+import type { Graph, Value } from "./ir/graph.ts";
+import { type Imported, importModel } from "./onnx/import.ts";
+import { fuse, type Group } from "./passes/fuse.ts";
+import { assignLayout, type Layout } from "./passes/layout.ts";
+import { runPasses } from "./passes/pipeline.ts";
+import { lower } from "./schedule/lower.ts";
+import { chooseSchedule } from "./schedule/rules.ts";
+import { initialState, type Workload } from "./schedule/state.ts";
+import { applySteps, type Schedule } from "./schedule/steps.ts";
+import type { Kernel } from "./tir/stmt.ts";
+import { verifyKernel } from "./tir/verify.ts";
+import type { Artifact, NormalizedOptions, Port } from "./codegen/artifact.ts";
+import { kernelsSource } from "./codegen/kernel_c.ts";
+import { librarySources } from "./codegen/library.ts";
+import { kernelSymbol } from "./codegen/names.ts";
+import type { Call, Program } from "./codegen/program.ts";
+import { interpreter } from "./compile/interpret.ts";
+import { collectParams } from "./compile/params.ts";
+import { place, type Placement } from "./compile/place.ts";
+import { portQuants, ports } from "./compile/ports.ts";
+import { groupWorkload } from "./compile/workload.ts";
+
+/** Options of the compiler. */
+export interface CompileOptions {
+  readonly board: Board;
+  /** Stem of the model's file: the default name. */
+  readonly fileStem: string;
+  readonly name?: string;
+  readonly optLevel: 0 | 1 | 2 | 3;
+  readonly optimize: "balanced" | "speed" | "ram" | "flash";
+  readonly requant: "exact" | "fast";
+  readonly io: "caller" | "arena";
+  /** Sizes of symbolic dimensions. */
+  readonly dims: Readonly<Record<string, number>>;
+  /** Sees the graph after import and after every pass. */
+  readonly observe?: (pass: string, g: Graph) => void;
+  /** Chooses the steps of a kernel's schedule; the rules by default. */
+  readonly schedule?: (w: Workload, rules: Schedule) => Schedule;
+}
+
+/** One kernel and how it came to be. */
+export interface ScheduledKernel {
+  readonly group: Group;
+  readonly workload: Workload;
+  readonly schedule: Schedule;
+  readonly kernel: Kernel;
+  readonly values: readonly Value[];
+}
+
+/** Everything that compiling a model decided, stage by stage. */
+export interface Compilation {
+  readonly imported: Imported;
+  readonly layout: Layout;
+  readonly kernels: readonly ScheduledKernel[];
+  readonly placement: Placement;
+  readonly program: Program;
+  readonly artifact: Artifact;
+}
+
+/**
+ * Compiles a model.
+ *
+ * @throws BurinError `model/*` where the model is at fault, `internal/*` where Burin is
+ */
+export async function compileModel(bytes: Uint8Array, options: CompileOptions): Promise<Artifact> {
+  return (await compileStages(bytes, options)).artifact;
+}
+
+/** Compiles a model and keeps what every stage made of it. */
+// deno-lint-ignore require-await -- errors are to arrive as rejections, as from any other command
+export async function compileStages(
+  bytes: Uint8Array,
+  options: CompileOptions,
+): Promise<Compilation> {
+  const name = libraryName(options);
+  const imported = importModel(bytes, { dims: options.dims });
+  options.observe?.("import", imported.graph);
+  const { board, optLevel: level } = options;
+  const graph = runPasses(imported.graph, { level, observe: options.observe });
+  const layout = assignLayout(graph, level);
+  const groups = fuse(layout.graph, layout.free, level);
+  const kernels = groups.map((group): ScheduledKernel => {
+    const { workload, values } = groupWorkload(group, layout.storage);
+    const rules = chooseSchedule(workload, board.target, level);
+    const schedule = options.schedule?.(workload, rules) ?? rules;
+    const kernel = lower(workload, applySteps(initialState(workload), schedule));
+    verifyKernel(kernel);
+    return { group, workload, schedule, kernel, values };
+  });
+  const inArena = options.io === "arena";
+  const placement = place(layout.graph, kernels, layout.storage, { inArena, level });
+  const program = makeProgram(name, imported.graph, layout, kernels, placement, inArena);
+  const sources = librarySources(program);
+  sources.set(`src/${name}_kernels.c`, kernelsSource(program, board.target));
+  const artifact: Artifact = {
+    name,
+    modelSha256: createHash("sha256").update(bytes).digest("hex"),
+    options: normalized(options, name),
+    inputs: program.inputs,
+    outputs: program.outputs,
+    regions: program.regions,
+    buffers: program.buffers,
+    kernels: program.calls.map(({ kernel }, i) => ({
+      name: kernelSymbol(program, i),
+      nodes: kernel.origin,
+      ops: kernel.ops,
+      macs: kernel.macs,
+      scratchBytes: kernel.buffers.filter((b) => b.scope === "scratch")
+        .reduce((sum, b) => sum + b.length * bytesOf(b.dtype), 0),
+    })),
+    arenaBytes: program.regions.reduce((sum, r) => sum + r.bytes, 0),
+    paramsBytes: program.params.reduce(
+      (sum, p) => sum + sizeOf(p.data.shape) * bytesOf(p.data.dtype),
+      0,
+    ),
+    sources,
+    notes: imported.notes,
+    interpret: interpreter(program),
+  };
+  return { imported, layout, kernels, placement, program, artifact };
+}
+
+function libraryName(options: CompileOptions): string {
+  const name = options.name ?? cName(options.fileStem);
+  if (cName(name) !== name) {
+    throw new BurinError(
+      "usage/bad-name",
+      `Cannot call the library '${name}' as that is no C identifier`,
+      `use --name ${cName(name)}`,
+    );
+  }
+  return name;
+}
+
+const normalized = (o: CompileOptions, name: string): NormalizedOptions => ({
+  board: o.board.name,
+  name,
+  optLevel: o.optLevel,
+  optimize: o.optimize,
+  requant: o.requant,
+  io: o.io,
+  dims: o.dims,
+});
+
+function makeProgram(
+  name: string,
+  source: Graph,
+  { graph, storage }: Layout,
+  kernels: readonly ScheduledKernel[],
+  placement: Placement,
+  inArena: boolean,
+): Program {
+  const { params, names } = collectParams(kernels.map((k) => k.kernel));
+  const quants = portQuants(source);
+  const where = (v: Value): Port["placement"] => {
+    const at = inArena ? placement.offsetOf(storage.get(v)!.owner) : null;
+    return at ? { where: "arena", ...at } : { where: "caller" };
+  };
+  return {
+    name,
+    title: `model ${source.name || name}`,
+    inputs: ports(graph.inputs, graph.inputs.map((v) => v.name), quants.inputs, where),
+    outputs: ports(graph.outputs, graph.outputNames, quants.outputs, where),
+    regions: placement.regions,
+    buffers: placement.buffers,
+    calls: kernels.map(({ kernel }, i): Call => ({
+      kernel,
+      args: placement.args[i],
+      paramNames: names[i],
+    })),
+    params,
+  };
+}

@@ -1,0 +1,4 @@
+/** The expressions of loop programs, for those who read loop programs only. */
+export { add, type Bin, type Call, type Expr, imm, type Load, mul, type Var } from "../te/expr.ts";
+export type { ScalarFn } from "../te/functions.ts";
+export { intervalOf, simplify } from "../te/linear.ts";
