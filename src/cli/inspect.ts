@@ -1,7 +1,7 @@
 /** `inspect`: any stage of the compiler as text. */
 import { BurinError } from "../util/errors.ts";
 import type { Args, Command } from "./args.ts";
-import { loadCompiler } from "./compiler.ts";
+import { loadInspector } from "./compiler.ts";
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile } from "./paths.ts";
 import { print } from "./terminal.ts";
@@ -38,7 +38,7 @@ export async function inspect(request: InspectRequest): Promise<string> {
   const { stage, node, countOps } = request;
   const options = compileOptions(request, request.model);
   const bytes = readUserFile(request.model);
-  const { inspectModel } = await loadCompiler();
+  const { inspectModel } = await loadInspector();
   return await inspectModel(bytes, {
     ...options,
     stage,
