@@ -1,5 +1,6 @@
 /** Compiling and running the bundled example as a user types it. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inFolder, namesIn } from "../util/testing.ts";
 import { typeTask } from "./testing.ts";
@@ -106,4 +107,14 @@ Deno.test("cli: example runs every labelled sample on the stand-in", async () =>
   assert.equal(result.match.out0.mismatched, 0);
   assert.equal(result.run.board, "stm32f746");
   assert.match((await type(".", "example")).out, /▓[\s\S]*accuracy +\d+ of 360/);
+});
+
+Deno.test("cli: example without tools runs on the interpreter and says what installs them", async () => {
+  const { code, out, err } = await typeTask(["example"], {
+    env: { PATH: dirname(Deno.execPath()), CI: "" },
+  });
+  assert.equal(code, 0, err);
+  assert.match(out, /equal to the stored outputs in all 3,600 elements/);
+  assert.match(out, /executed by +the interpreter of the loop IR/);
+  assert.match(out, /Skipped, as tools are missing.*\n.*\n {2}.*gcc-arm-none-eabi/);
 });
