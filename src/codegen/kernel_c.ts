@@ -5,9 +5,9 @@ import { add, type Expr, imm, mul } from "../tir/expr.ts";
 import { simplify } from "../tir/expr.ts";
 import { C_HELPERS, type TensorIntrin } from "../tir/intrinsics.ts";
 import { has } from "../target/target.ts";
-import type { Access, Buffer, Stmt } from "../tir/stmt.ts";
+import { type Access, type Buffer, memoryOf, type Stmt } from "../tir/stmt.ts";
 import { CExpr } from "./expr_c.ts";
-import { kernelPrototype } from "./names.ts";
+import { comment, kernelOrigin, kernelPrototype } from "./names.ts";
 import type { Call, Program } from "./program.ts";
 
 /** The kernels file of the library: helper functions, then one function a kernel. */
@@ -42,9 +42,9 @@ class KernelPrinter {
 
   constructor(readonly p: Program, readonly call: Call, readonly target: Target) {
     this.expr = new CExpr(target, (l) => this.#element(l.src as Buffer, l.idx));
-    call.kernel.buffers.forEach((b) => this.#names.set(key(b), b.name));
+    call.kernel.buffers.forEach((b) => this.#names.set(memoryOf(b), b.name));
     call.kernel.params.forEach((b, i) =>
-      this.#names.set(key(b), `${p.name}_${call.paramNames[i]}`)
+      this.#names.set(memoryOf(b), `${p.name}_${call.paramNames[i]}`)
     );
     this.#used.push(...this.#names.values());
   }
@@ -56,9 +56,7 @@ class KernelPrinter {
     const unused = kernel.buffers.filter((b) => !new RegExp(`\\b${b.name}\\b`).test(text))
       .map((b) => `    (void)${b.name};`);
     return [
-      `/* ${comment(kernel.ops.join(", "))}: ${
-        comment(kernel.origin.join(", ")) || "no node of the model"
-      } */`,
+      comment(kernelOrigin(kernel)),
       kernelPrototype(this.p, index),
       "{",
       ...unused,
@@ -68,7 +66,7 @@ class KernelPrinter {
   }
 
   #name(b: Buffer): string {
-    const k = key(b);
+    const k = memoryOf(b);
     const known = this.#names.get(k);
     if (known) return known;
     return this.#declare(k, b.name);
@@ -138,7 +136,7 @@ class KernelPrinter {
         return [line, "", ...this.#stmt(s.body, depth)];
       }
       case "alloc": {
-        const name = this.#declare(key(s.buf), s.buf.name);
+        const name = this.#declare(memoryOf(s.buf), s.buf.name);
         const size = isScalar(s.buf) ? "" : `[${s.buf.length}]`;
         const line = `${pad}${DTYPES[s.buf.dtype].cType} ${name}${size};`;
         const lines = [line, "", ...this.#stmt(s.body, depth)];
@@ -171,8 +169,4 @@ class KernelPrinter {
   }
 }
 
-/** Views of the same memory have the same name and scope. */
-const key = (b: Buffer): string => `${b.scope}:${b.name}`;
 const isScalar = (b: Buffer): boolean => b.scope === "local" && b.length === 1;
-/** Names come from the model file: nothing in them may end the comment. */
-const comment = (s: string): string => s.replace(/\*\//g, "* /").replace(/[^\x20-\x7e]/g, "?");

@@ -24,7 +24,12 @@ export function collectParams(kernels: readonly Kernel[]): Params {
       const n = used.get(role) ?? 0;
       used.set(role, n + 1);
       const entry = byContent.get(content) ??
-        { name: `k${i}_${role}${n ? n + 1 : ""}`, data, align: b.align, origin: new Set<string>() };
+        {
+          name: `${role}${i}${n ? `_${n + 1}` : ""}`,
+          data,
+          align: b.align,
+          origin: new Set<string>(),
+        };
       byContent.set(content, entry);
       entry.align = Math.max(entry.align, b.align);
       k.origin.forEach((o) => entry.origin.add(o));

@@ -4,7 +4,7 @@
  */
 import { sizeOf } from "../util/tensor.ts";
 import { type Compute, placeholder, type Tensor } from "../te/compute.ts";
-import { loads } from "../te/analyze.ts";
+import { isPointwise, loads } from "../te/analyze.ts";
 import { consumers, dims, type Graph, type Node, type Value } from "../ir/graph.ts";
 
 /** Nodes computed by one kernel, in order; the last one's outputs are the group's. */
@@ -36,8 +36,7 @@ function pointwiseIn(n: Node, input: Value): boolean {
   const [c] = d.stages;
   const sources = n.ins.flatMap((v, i) => v === input ? [d.ins[i]] : []);
   const uses = loads(c.body).filter((l) => sources.includes(l.src as Tensor));
-  return uses.length > 0 &&
-    uses.every((l) => l.idx.length === c.axes.length && l.idx.every((e, i) => e === c.axes[i]));
+  return uses.length > 0 && uses.every((l) => isPointwise(l, c));
 }
 
 /** Element accesses of a definition to an input, for each element of that input. */

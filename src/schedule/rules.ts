@@ -1,7 +1,7 @@
 /** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
 import type { Target } from "../target/target.ts";
 import type { Expr, Indexable } from "../te/expr.ts";
-import { loads, variables } from "../te/analyze.ts";
+import { isPointwise, loads, variables } from "../te/analyze.ts";
 import { DOT4, DOT4_ORDER, mla4, widen4 } from "../tir/intrinsics.ts";
 import { factors } from "./gemm.ts";
 import { initialState, type Stage, type State, type Workload } from "./state.ts";
@@ -58,10 +58,7 @@ function hasCall(e: Expr): boolean {
 /** Whether a stage reads another at the position that it computes itself, axis by axis. */
 function readOnce(out: Stage, of: Stage): boolean {
   const ls = loads(out.compute.body).filter((l) => l.src === of.compute.out);
-  return ls.length > 0 &&
-    ls.every((l) =>
-      l.idx.length === out.compute.axes.length && l.idx.every((e, i) => e === out.compute.axes[i])
-    );
+  return ls.length > 0 && ls.every((l) => isPointwise(l, out.compute));
 }
 
 /** Names of the output's axes, the one that runs slowest through its memory first. */
@@ -180,7 +177,7 @@ function contiguous(w: Workload, out: Stage): boolean {
   return loads(out.compute.body).every((l) => {
     const b = w.buffers.get(l.src);
     if (l.idx.length !== axes.length) return l.idx.every((e) => variables(e).size === 0);
-    return b !== undefined && l.idx.every((e, i) => e === axes[i] || b.shape[i] === 1) &&
+    return b !== undefined && isPointwise(l, out.compute) &&
       b.strides.every((x, i) => x === strides[i] || b.shape[i] === 1);
   });
 }

@@ -1,4 +1,5 @@
 /** Facts about expressions that schedules decide by. */
+import type { Compute } from "./compute.ts";
 import { intRange, isInt } from "../util/dtype.ts";
 import { type Expr, type Indexable, type Interval, type Load, type Var, visit } from "./expr.ts";
 
@@ -18,6 +19,11 @@ export function variables(...es: readonly Expr[]): Set<Var> {
 
 /** Whether an expression reads this tensor. */
 export const reads = (e: Expr, t: Indexable): boolean => loads(e).some((l) => l.src === t);
+
+/** Whether a load reads the element at the position that the definition computes. */
+export const isPointwise = (l: Load, c: Compute): boolean =>
+  l.idx.length === c.axes.length &&
+  l.idx.every((e, i) => e === c.axes[i] || (l.src.shape[i] === 1 && c.out.shape[i] === 1));
 
 /** Smallest and largest value of an integer expression as its operand types allow; null: unknown. */
 export function valueRange(e: Expr): Interval | null {

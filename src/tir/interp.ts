@@ -1,9 +1,9 @@
 /** Runs loop programs: the definition of what the generated C must do. */
 import { allocate, type ElementArray } from "../util/tensor.ts";
 import { intRange } from "../util/dtype.ts";
-import type { Expr, Indexable, Load } from "../te/expr.ts";
+import type { Expr, Load } from "../te/expr.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
-import type { Buffer, Kernel, Stmt } from "./stmt.ts";
+import { type Buffer, type Kernel, memoryOf, type Stmt } from "./stmt.ts";
 
 /** A kernel made runnable: takes the memory of each of its buffers, then of its params, in order. */
 export type RunnableKernel = (memory: readonly ElementArray[]) => void;
@@ -14,10 +14,15 @@ export type RunnableKernel = (memory: readonly ElementArray[]) => void;
  */
 export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}): RunnableKernel {
   const outer = [...k.buffers, ...k.params];
-  const names = new Map<Indexable, string>(outer.map((b, i) => [b, `b${i}`]));
+  const names = new Map(outer.map((b, i) => [memoryOf(b), `b${i}`]));
+  const locals = new Map<string, Buffer>();
   const nameOf = (b: Buffer): string => {
-    let n = names.get(b);
-    if (!n) names.set(b, n = `l${names.size}`);
+    const memory = memoryOf(b);
+    let n = names.get(memory);
+    if (!n) {
+      names.set(memory, n = `l${names.size}`);
+      locals.set(n, b);
+    }
     return n;
   };
   const address = (b: Buffer, idx: readonly Expr[], print: (e: Expr) => string): string => {
@@ -35,7 +40,6 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
     const { min, max } = intRange(b.dtype);
     return `fits(${value},${min},${max},${JSON.stringify(b.name)})`;
   };
-  const allocs: Buffer[] = [];
   const stmt = (s: Stmt): string => {
     switch (s.k) {
       case "seq":
@@ -55,7 +59,6 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
       case "let":
         return `{const ${js.name(s.v)}=${js.print(s.value)};${stmt(s.body)}}`;
       case "alloc":
-        allocs.push(s.buf);
         nameOf(s.buf);
         return stmt(s.body);
       case "intrin":
@@ -63,11 +66,11 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
     }
   };
   const body = stmt(k.body);
-  const locals = allocs.map((b) => nameOf(b));
   const checks = options.checked
     ? `const at=(a,n,name)=>{if(!(a>=0&&a<n))throw new RangeError(name+"["+a+"] of "+n);return a;};` +
       `const fits=(v,lo,hi,name)=>{if(v<lo||v>hi)throw new RangeError(v+" into "+name);return v;};`
     : "";
-  const run = compileJs(js, [...outer.map((_, i) => `b${i}`), ...locals], checks + body);
-  return (memory) => run(...memory, ...allocs.map((b) => allocate(b.dtype, b.length)));
+  const run = compileJs(js, [...outer.map((_, i) => `b${i}`), ...locals.keys()], checks + body);
+  return (memory) =>
+    run(...memory, ...[...locals.values()].map((b) => allocate(b.dtype, b.length)));
 }

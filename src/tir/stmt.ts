@@ -95,6 +95,8 @@ export interface Kernel {
 
 /** Bytes of the memory behind a buffer. */
 export const bufferBytes = (b: Buffer, elementBytes: number): number => b.length * elementBytes;
+/** Names the memory behind a buffer: views of it share scope and name. */
+export const memoryOf = (b: Buffer): string => `${b.scope}:${b.name}`;
 
 /** A sequence without empty or single-element nesting. */
 export function seq(...parts: (Stmt | null)[]): Stmt {

@@ -1,7 +1,7 @@
 /** What every loop program has to fulfil before it is printed or run. */
 import { BurinError } from "../util/errors.ts";
 import { children, type Expr, type Var } from "../te/expr.ts";
-import type { Buffer, Kernel, Stmt } from "./stmt.ts";
+import { type Buffer, type Kernel, memoryOf, type Stmt } from "./stmt.ts";
 
 /**
  * Checks that variables are bound where they are read, buffers belong to the kernel or are allocated
@@ -67,6 +67,3 @@ export function verifyKernel(k: Kernel): void {
   };
   stmt(k.body, new Set(), known);
 }
-
-/** Views of one memory share its name and scope. */
-const memoryOf = (b: Buffer): string => `${b.scope}:${b.name}`;
