@@ -42,7 +42,9 @@ export interface GemmStep {
   readonly stage: string;
   readonly block: number;
   readonly group: number;
+  /** Order of the constants inside a group. */
   readonly order: readonly number[];
+  readonly dtype: "int8" | "int16";
 }
 
 /** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
@@ -186,7 +188,7 @@ function packColumns(
   name: string,
   matrix: Int32Array,
   [cols, length, pitch]: readonly [number, number, number],
-  { block, group, order }: GemmStep,
+  { block, group, order, dtype }: GemmStep,
 ): [PackedTensor, TensorData] {
   const shape = [Math.ceil(cols / block), pitch / group, block, group];
   const values = new Int32Array(sizeOf(shape));
@@ -197,7 +199,9 @@ function packColumns(
       values[place] = matrix[col * length + k];
     }
   }
-  const i8 = intRange("int8");
-  const dtype = values.every((v) => v >= i8.min && v <= i8.max) ? "int8" : "int16";
+  const { min, max } = intRange(dtype);
+  if (values.some((v) => v < min || v > max)) {
+    refuse(`pack ${name} as ${dtype}`, "a constant exceeds it", "pack as int16");
+  }
   return [{ name, dtype, shape, order }, tensor(dtype, shape, values)];
 }

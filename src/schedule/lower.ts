@@ -21,9 +21,17 @@ import {
   substitute,
   type Var,
 } from "../te/expr.ts";
-import { variables } from "../te/analyze.ts";
+import { loads, variables } from "../te/analyze.ts";
 import { coefficient, fromLinear, linear, simplify, simplifyCondition } from "../te/linear.ts";
-import { type Buffer, type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
+import {
+  type Buffer,
+  expressions,
+  type Kernel,
+  seq,
+  type Stmt,
+  type Store,
+  visitStmt,
+} from "../tir/stmt.ts";
 import { loopValues } from "./domain.ts";
 import { type Box, fresh, relative, requiredBox } from "./region.ts";
 import { type Loop, refuse, type Split, type Stage, type State, type Workload } from "./state.ts";
@@ -70,6 +78,7 @@ class Lowering {
       return this.#stage(st, { start: shape.map(() => imm(0)), extent: shape });
     });
     let body = seq(...nests);
+    checkPackedReads(body);
     for (const st of roots) {
       const b = this.#buffers.get(st.compute.out);
       if (b?.scope === "local") body = { k: "alloc", buf: b, body };
@@ -451,6 +460,23 @@ function paramBuffer(t: Indexable, data: TensorData): PackedBuffer {
 
 function conjuncts(e: Expr): Expr[] {
   return e.k === "bin" && e.op === "and" ? [...conjuncts(e.a), ...conjuncts(e.b)] : [e];
+}
+
+/** Constants packed for an intrinsic are read by it alone: any other reader would take the wrong ones. */
+function checkPackedReads(body: Stmt): void {
+  visitStmt(body, (s) => {
+    if (s.k === "intrin") return;
+    for (const l of expressions(s).flatMap(loads)) {
+      const order = (l.src as PackedBuffer).order;
+      if (order?.some((o, i) => o !== i)) {
+        refuse(
+          `read ${l.src.name}`,
+          "no intrinsic takes its packed order",
+          "pack in natural order",
+        );
+      }
+    }
+  });
 }
 
 /** v ≥ result, or v < result, from `a op b` with a positive coefficient of v; null otherwise. */

@@ -1,8 +1,9 @@
 /** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
+import { intRange } from "../util/dtype.ts";
 import type { Target } from "../target/target.ts";
 import type { Expr, Indexable } from "../te/expr.ts";
-import { isPointwise, loads, variables } from "../te/analyze.ts";
-import { DOT4, DOT4_ORDER, mla4, widen4 } from "../tir/intrinsics.ts";
+import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
+import { dot4, dotOrder, mla4, widen4 } from "../tir/intrinsics.ts";
 import { factors } from "./gemm.ts";
 import { initialState, type Stage, type State, type Workload } from "./state.ts";
 import { applySteps, type Schedule, type Step } from "./steps.ts";
@@ -83,9 +84,12 @@ function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | nul
   const f = factors(s, r);
   if (typeof f === "string" || f.colAxes.length === 0 || f.rowAxes.length === 0) return null;
   const name = (i: number): string => out.compute.axes[i].name;
-  const order = memoryOrder(w, out);
-  const rowAxes = order.filter((n) => f.rowAxes.map(name).includes(n));
-  const colAxes = order.filter((n) => f.colAxes.map(name).includes(n));
+  const axes = memoryOrder(w, out);
+  const rowAxes = axes.filter((n) => f.rowAxes.map(name).includes(n));
+  const colAxes = axes.filter((n) => f.colAxes.map(name).includes(n));
+  const [lo, hi] = valueRange(f.weights) ?? [-Infinity, Infinity], i8 = intRange("int8");
+  const dtype = lo >= i8.min && hi <= i8.max ? "int8" : "int16";
+  const dot = dot4(dtype), order = dotOrder(dtype);
   const row = "row", col = "col", rows = `${r.name}_rows`;
   const channel = r.compute.body.k === "reduce" ? r.compute.body.axes.at(-1)!.v.name : "k";
   const source = loads(f.activation)[0];
@@ -93,7 +97,7 @@ function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | nul
     ? widen4(source.dtype).name
     : null;
   return [
-    { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order: DOT4_ORDER },
+    { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order, dtype },
     { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
     { do: "fuse", stage: out.name, loops: rowAxes, into: row },
     { do: "fuse", stage: out.name, loops: colAxes, into: col },
@@ -108,7 +112,7 @@ function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | nul
     { do: "reorder", stage: r.name, loops: ["k_o", "row", "col", "k_i"] },
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
-    { do: "tensorize", stage: r.name, loop: "k_i", intrinsic: DOT4.name },
+    { do: "tensorize", stage: r.name, loop: "k_i", intrinsic: dot.name },
     ...(widen
       ? [
         { do: "split", stage: rows, loop: channel, factor: 4, tail: "cut" },

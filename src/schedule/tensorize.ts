@@ -1,13 +1,15 @@
 /** Which intrinsic an innermost loop is: matching `store` statements against their meanings. */
 import { coefficient, linear } from "../te/linear.ts";
 import type { Expr, Load, Var } from "../te/expr.ts";
-import { DOT4, DOT4_ORDER, mla4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
+import { dot4, dotOrder, mla4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
 import type { PackedTensor } from "./gemm.ts";
 
 /** The intrinsics that schedules can name. */
 export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
-  [DOT4, mla4("int8"), mla4("uint8"), widen4("int8"), widen4("uint8")].map((i) => [i.name, i]),
+  [dot4("int8"), dot4("int16"), mla4("int8"), mla4("uint8"), widen4("int8"), widen4("uint8")].map((
+    i,
+  ) => [i.name, i]),
 );
 
 /** Iterations that a loop must have to become one call. */
@@ -55,9 +57,10 @@ type Found = { readonly args: readonly (Access | null)[]; readonly scalars: read
 
 function find(s: Store, v: Var, i: TensorIntrin): Found | null {
   const p = product(s);
-  if (i === DOT4) {
-    const a = p && widened(p.a, "int16"), w = p && widened(p.b, "int8");
-    if (!a || !w || (w.src as PackedBuffer).order?.join() !== DOT4_ORDER.join()) return null;
+  if (i.byValue) {
+    const dtype = i.args[2].dtype;
+    const a = p && widened(p.a, "int16"), w = p && widened(p.b, dtype);
+    if (!a || !w || (w.src as PackedBuffer).order?.join() !== dotOrder(dtype).join()) return null;
     return { args: [still(s, v), running(a, v), running(w, v)], scalars: [] };
   }
   const x = i.args[1].dtype;

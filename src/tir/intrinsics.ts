@@ -134,50 +134,63 @@ static inline uint32_t pkhtb(uint32_t y, uint32_t x)
 }`,
 };
 
-/** Order in which {@link DOT4} expects the four weights of a group. */
-export const DOT4_ORDER: readonly number[] = [0, 2, 1, 3];
+/** Order in which {@link dot4} expects the four weights of a group. */
+export const dotOrder = (w: DType): readonly number[] => w === "int8" ? [0, 2, 1, 3] : [0, 1, 2, 3];
 
 /**
- * acc += Σ a[i]·w[σ(i)], int16 × int8 in int32. The weights are stored in the order 0, 2, 1, 3, so
- * that SXTB16 of the word gives the pairs that meet a[0..1] and a[2..3].
+ * acc += Σ a[i]·w[σ(i)], int16 × int8 or int16 in int32. Weights of int8 are stored in the order
+ * 0, 2, 1, 3, so that SXTB16 of the word gives the pairs that meet a[0..1] and a[2..3].
  */
-export const DOT4: TensorIntrin = {
-  name: "dot4",
-  args: [
-    { name: "acc", dtype: "int32", count: 1, mode: "update" },
-    { name: "a", dtype: "int16", count: 4, mode: "read" },
-    { name: "w", dtype: "int8", count: 4, mode: "read" },
-  ],
-  scalars: [],
-  byValue: true,
-  meaning([acc, a, w]) {
-    const product = (i: number): Expr =>
-      mul(cast("int32", read(a, DOT4_ORDER[i])), cast("int32", read(w, i)));
-    return write(acc, 0, [0, 1, 2, 3].map(product).reduce((s, p) => add(s, p), read(acc, 0)));
-  },
-  c: [
-    {
-      feature: "dsp",
-      needs: ["load32", "sxtb16", "sxtb16_ror8", "smlad"],
-      text: `/* acc + a[0] w[0] + a[1] w[2] + a[2] w[1] + a[3] w[3] */
-static inline int32_t dot4(int32_t acc, const int16_t *a, const int8_t *w)
+export const dot4 = (w: DType): TensorIntrin => {
+  const order = dotOrder(w), name = w === "int8" ? "dot4" : "dot4_s16";
+  const head = `/* acc + ${order.map((o, i) => `a[${o}] w[${i}]`).join(" + ")} */
+static inline int32_t ${name}(int32_t acc, const int16_t *a, const ${w}_t *w)`;
+  return {
+    name,
+    args: [
+      { name: "acc", dtype: "int32", count: 1, mode: "update" },
+      { name: "a", dtype: "int16", count: 4, mode: "read" },
+      { name: "w", dtype: w, count: 4, mode: "read" },
+    ],
+    scalars: [],
+    byValue: true,
+    meaning([acc, a, b]) {
+      const product = (i: number): Expr =>
+        mul(cast("int32", read(a, order[i])), cast("int32", read(b, i)));
+      return write(acc, 0, [0, 1, 2, 3].map(product).reduce((s, p) => add(s, p), read(acc, 0)));
+    },
+    c: [
+      w === "int8"
+        ? {
+          feature: "dsp",
+          needs: ["load32", "sxtb16", "sxtb16_ror8", "smlad"],
+          text: `${head}
 {
-    const uint32_t w0213 = load32(w);
+    const uint32_t w0123 = load32(w);
 
-    acc = smlad(load32(a), sxtb16(w0213), acc);
-    return smlad(load32(a + 2), sxtb16_ror8(w0213), acc);
+    acc = smlad(load32(a), sxtb16(w0123), acc);
+    return smlad(load32(a + 2), sxtb16_ror8(w0123), acc);
 }`,
-    },
-    {
-      feature: null,
-      needs: [],
-      text: `/* acc + a[0] w[0] + a[1] w[2] + a[2] w[1] + a[3] w[3] */
-static inline int32_t dot4(int32_t acc, const int16_t *a, const int8_t *w)
+        }
+        : {
+          feature: "dsp",
+          needs: ["load32", "smlad"],
+          text: `${head}
 {
-    return acc + a[0] * w[0] + a[1] * w[2] + a[2] * w[1] + a[3] * w[3];
+    acc = smlad(load32(a), load32(w), acc);
+    return smlad(load32(a + 2), load32(w + 2), acc);
 }`,
-    },
-  ],
+        },
+      {
+        feature: null,
+        needs: [],
+        text: `${head}
+{
+    return acc + ${order.map((o, i) => `a[${o}] * w[${i}]`).join(" + ")};
+}`,
+      },
+    ],
+  };
 };
 
 const short = (d: DType): string => d === "int8" ? "s8" : "u8";
