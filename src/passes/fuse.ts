@@ -2,6 +2,7 @@
  * Which nodes become one kernel: a reduction takes the element-wise nodes behind it, element-wise
  * nodes take each other, and one that only feeds a reduction which reads it about once joins that.
  */
+import { bytesOf } from "../util/dtype.ts";
 import { sizeOf } from "../util/tensor.ts";
 import { type Compute, placeholder, type Tensor } from "../te/compute.ts";
 import { isPointwise, loads } from "../te/analyze.ts";
@@ -64,33 +65,67 @@ const RECOMPUTE = 2;
 /**
  * Groups the nodes that run. `free` nodes (views, placed concatenations) have no code.
  *
+ * A group grows from its last node backwards: it takes the groups that only feed it and that it reads
+ * point by point, at most one reduction among them (the one computed last, so that the inputs of the
+ * others need not be kept). A node that makes elements wider waits for the reader that can take it,
+ * so that the narrow tensor is the one that is stored.
+ *
  * @param level 0 keeps every node on its own
  */
 export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] {
   const uses = consumers(g);
   const outputs = new Set(g.outputs);
+  const position = new Map(g.nodes.map((n, i) => [n, i]));
   const groupOf = new Map<Value, Node[]>();
   const groups = new Set<Node[]>();
+
+  const reader = (v: Value): Node | null => {
+    const readers = uses.get(v) ?? [];
+    return readers.length === 1 && !outputs.has(v) && !free.has(readers[0]) ? readers[0] : null;
+  };
+  const waits = (n: Node): boolean => {
+    const next = n.outs.length === 1 && widens(n) ? reader(n.outs[0]) : null;
+    return next !== null && next.outs.length === 1 && isElementwise(n) &&
+      (pointwiseIn(next, n.outs[0]) || readsPerElement(next, n.outs[0]) <= RECOMPUTE);
+  };
+  /** The groups that could join one that ends in `members`, the latest first. */
+  const candidates = (members: readonly Node[]): { group: Node[]; value: Value; by: Node }[] => {
+    const inside = new Set(members);
+    return members.flatMap((by) =>
+      [...new Set(by.ins)].flatMap((value) => {
+        const group = value && groupOf.get(value);
+        if (!value || !group || inside.has(group.at(-1)!) || reader(value) !== by) return [];
+        return [{ group, value, by }];
+      })
+    ).sort((a, b) => position.get(b.group.at(-1)!)! - position.get(a.group.at(-1)!)!);
+  };
+
   for (const n of g.nodes) {
     if (free.has(n)) continue;
-    const members: Node[] = [];
-    for (const v of new Set(n.ins)) {
-      const producer = v && groupOf.get(v);
-      if (!v || !producer || level < 1 || n.outs.length !== 1) continue;
-      if (uses.get(v)!.length !== 1 || outputs.has(v)) continue;
-      const joins = pointwiseIn(n, v)
-        // A second reduction cannot share the loop nest of the first.
-        ? !(hasReduction(members) && hasReduction(producer))
-        : producer.every(isElementwise) && readsPerElement(n, v) <= RECOMPUTE;
-      if (!joins) continue;
-      members.push(...producer);
-      groups.delete(producer);
+    let members: Node[] = [n];
+    const joins = ({ group, value, by }: { group: Node[]; value: Value; by: Node }): boolean =>
+      isElementwise(by)
+        ? pointwiseIn(by, value) && !(hasReduction(members) && hasReduction(group))
+        : group.every(isElementwise) && readsPerElement(by, value) <= RECOMPUTE;
+    if (level >= 1 && n.outs.length === 1 && !waits(n)) {
+      for (;;) {
+        const next = candidates(members).find(joins);
+        if (!next) break;
+        members = [...next.group, ...members];
+        groups.delete(next.group);
+      }
     }
-    members.push(n);
+    members.sort((a, b) => position.get(a)! - position.get(b)!);
     groups.add(members);
-    n.outs.forEach((v) => groupOf.set(v, members));
+    for (const m of members) m.outs.forEach((v) => groupOf.set(v, members));
   }
   return [...groups].map((nodes) => ({ nodes }));
 }
 
 const hasReduction = (nodes: readonly Node[]): boolean => nodes.some((n) => !isElementwise(n));
+
+/** Whether the output takes more memory than any input. */
+function widens(n: Node): boolean {
+  const size = (v: Value): number => sizeOf(dims(v.type)) * bytesOf(v.type.dtype);
+  return n.ins.every((v) => v === null || v.data !== undefined || size(v) < size(n.outs[0]));
+}
