@@ -6,7 +6,7 @@ import { sizeOf } from "./util/tensor.ts";
 import { bytesOf } from "./util/dtype.ts";
 import type { Board } from "./target/target.ts";
 import type { Graph, Value } from "./ir/graph.ts";
-import { type Imported, importModel } from "./onnx/import.ts";
+import { type Imported, importModel, type ImportOptions } from "./onnx/import.ts";
 import { fuse, type Group } from "./passes/fuse.ts";
 import { assignLayout, type Layout } from "./passes/layout.ts";
 import { runPasses } from "./passes/pipeline.ts";
@@ -39,6 +39,8 @@ export interface CompileOptions {
   readonly io: "caller" | "arena";
   /** Sizes of symbolic dimensions. */
   readonly dims: Readonly<Record<string, number>>;
+  /** Reads files beside the model that hold its tensors; such models are refused without it. */
+  readonly externalFiles?: ImportOptions["externalFiles"];
   /** Sees the graph after import and after every pass. */
   readonly observe?: (pass: string, g: Graph) => void;
   /** Chooses the steps of a kernel's schedule; the rules by default. */
@@ -80,7 +82,10 @@ export async function compileStages(
   options: CompileOptions,
 ): Promise<Compilation> {
   const name = libraryName(options);
-  const imported = importModel(bytes, { dims: options.dims });
+  const imported = importModel(bytes, {
+    dims: options.dims,
+    externalFiles: options.externalFiles,
+  });
   options.observe?.("import", imported.graph);
   const { board, optLevel: level } = options;
   const graph = runPasses(imported.graph, { level, observe: options.observe });

@@ -1,7 +1,9 @@
 /** The options that compile, run and inspect share. */
+import { dirname } from "@std/path";
 import { loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import type { Args, OptionSpec } from "./args.ts";
+import { folderFiles } from "./external.ts";
 import { stemOf, userPath } from "./paths.ts";
 import type { CompileOptions } from "./compiler.ts";
 
@@ -21,6 +23,8 @@ export interface CompileRequest {
   readonly requant?: "exact" | "fast";
   /** Where inputs and outputs live; default caller. */
   readonly io?: "caller" | "arena";
+  /** Read tensors from files in the model's own folder; default false. */
+  readonly externalData?: boolean;
   /** Sizes of symbolic dimensions. */
   readonly dims?: Readonly<Record<string, number>>;
 }
@@ -30,6 +34,10 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   board: { kind: "value", value: "NAME", help: "a board of `deno task boards`, or a .json file" },
   name: { kind: "value", value: "N", help: "prefix of every C symbol; default the file's stem" },
   dim: { kind: "list", value: "batch=1", help: "size of a symbolic dimension; may be repeated" },
+  "external-data": {
+    kind: "flag",
+    help: "read tensors from files in the model's own folder",
+  },
   O: {
     kind: "value",
     value: "0..3",
@@ -92,6 +100,7 @@ export function requestOf(args: Args, board = args.value("board")): CompileReque
     optimize: args.value("optimize") as CompileRequest["optimize"],
     requant: args.value("requant") as CompileRequest["requant"],
     io: args.value("io") as CompileRequest["io"],
+    externalData: args.flag("external-data"),
     dims: dimsOf(args.list("dim")),
   };
 }
@@ -113,5 +122,6 @@ export function compileOptions(request: CompileRequest, path: string): CompileOp
     requant,
     io,
     dims: request.dims ?? {},
+    ...(request.externalData ? { externalFiles: folderFiles(dirname(userPath(path))) } : {}),
   };
 }

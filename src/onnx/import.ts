@@ -2,6 +2,7 @@
 import type { Graph } from "../ir/graph.ts";
 import { ops as allOps } from "../ops/mod.ts";
 import { bindDims } from "./dims.ts";
+import { type ExternalFiles, withExternalData } from "./external.ts";
 import { GraphImporter } from "./nodes.ts";
 import { checkOutputs } from "./outputs.ts";
 import { readModel } from "./reader.ts";
@@ -13,6 +14,8 @@ export interface ImportOptions {
   readonly dims?: Readonly<Record<string, number>>;
   /** Name of the graph; the file's own by default. */
   readonly name?: string;
+  /** Reads files that hold tensors of the model; such models are refused without it. */
+  readonly externalFiles?: ExternalFiles;
   /** The operators to read with; all by default. */
   readonly ops?: readonly AnyOp[];
 }
@@ -40,8 +43,10 @@ export interface Imported {
  * `model/unknown-shape`, `model/output-mismatch`, `usage/unknown-dimension`, `usage/bad-dimension`
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imported {
-  const model = readModel(bytes);
   const notes: string[] = [];
+  const inFile = readModel(bytes);
+  const { externalFiles } = options;
+  const model = externalFiles ? withExternalData(inFile, externalFiles, notes) : inFile;
   const initialized = new Set(model.graph.initializers.map((t) => t.name));
   const inputs = model.graph.inputs.filter((v) => !initialized.has(v.name));
   if (model.graph.outputs.length === 0) throw malformed("its graph has no outputs");

@@ -100,7 +100,8 @@ export function tensorData(t: TensorView): TensorData {
     throw new BurinError(
       "model/external-data",
       `Cannot read ${what} as its elements lie in another file ('${location}')`,
-      "save the model in one file: onnx.save(onnx.load(path), path, save_as_external_data=False)",
+      "add --external-data to read files in the model's own folder, or save the model in one " +
+        "file: onnx.save(onnx.load(path), path, save_as_external_data=False)",
     );
   }
   if (t.segmented) throw malformed(`${what} is stored in segments`);
