@@ -21,6 +21,7 @@ import { kernelsSource } from "./codegen/kernel_c.ts";
 import { librarySources } from "./codegen/library.ts";
 import { kernelSymbol } from "./codegen/names.ts";
 import type { Call, Program } from "./codegen/program.ts";
+import { type InspectOptions, inspectStages, type Section } from "./compile/inspect.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { place, type Placement } from "./compile/place.ts";
@@ -74,6 +75,10 @@ export interface Compilation {
 export async function compileModel(bytes: Uint8Array, options: CompileOptions): Promise<Artifact> {
   return (await compileStages(bytes, options)).artifact;
 }
+
+/** What `inspect` shows of a model; throws `usage/unknown-node` beside what compiling throws. */
+export const inspectModel = (bytes: Uint8Array, options: InspectOptions): Promise<Section[]> =>
+  inspectStages(bytes, options, compileStages);
 
 /** Compiles a model and keeps what every stage made of it. */
 // deno-lint-ignore require-await -- errors are to arrive as rejections, as from any other command

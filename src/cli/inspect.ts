@@ -1,9 +1,10 @@
 /** `inspect`: any stage of the compiler as text. */
 import { BurinError } from "../util/errors.ts";
 import type { Args, Command } from "./args.ts";
-import { loadInspector } from "./compiler.ts";
+import { loadCompiler } from "./compiler.ts";
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile } from "./paths.ts";
+import { sectionsText } from "../report/text.ts";
 import { print } from "./terminal.ts";
 
 /** Names of the stages, in the order in which a model passes them. */
@@ -22,35 +23,31 @@ export const STAGES = [
 export interface InspectRequest extends CompileRequest {
   /** Path of the ONNX file. */
   readonly model: string;
-  /** What to print. */
-  readonly stage: (typeof STAGES)[number];
+  /** What to print; absent: the counts alone. */
+  readonly stage?: (typeof STAGES)[number];
   /** Only what became of one ONNX node. */
   readonly node?: string;
-  /** Operator counts before and after. */
+  /** Operators of the file, after import, and after every pass; default false. */
   readonly countOps?: boolean;
 }
 
 /**
  * The text of one stage.
- * @throws BurinError `data/no-file`, `usage/unknown-board`, `model/*`
+ * @throws BurinError `data/no-file`, `usage/unknown-board`, `usage/unknown-node`, `model/*`
  */
 export async function inspect(request: InspectRequest): Promise<string> {
   const { stage, node, countOps } = request;
   const options = compileOptions(request, request.model);
   const bytes = readUserFile(request.model);
-  const { inspectModel } = await loadInspector();
-  return await inspectModel(bytes, {
-    ...options,
-    stage,
-    ...(node === undefined ? {} : { node }),
-    ...(countOps === undefined ? {} : { countOps }),
-  });
+  const { inspectModel } = await loadCompiler();
+  return sectionsText(await inspectModel(bytes, { ...options, stage, node, countOps }));
 }
 
 async function main(args: Args): Promise<number> {
   const [model] = args.operands;
   const stage = args.value("stage") as InspectRequest["stage"] | undefined;
-  if (model === undefined || stage === undefined) {
+  const countOps = args.flag("count-ops");
+  if (model === undefined || (stage === undefined && !countOps)) {
     throw new BurinError(
       "usage/no-stage",
       `Cannot inspect as no ${model === undefined ? "model" : "--stage"} is named`,
@@ -59,7 +56,7 @@ async function main(args: Args): Promise<number> {
   }
   const request = requestOf(args, args.value("board") ?? "host");
   const node = args.value("node");
-  print(await inspect({ ...request, model, stage, node, countOps: args.flag("count-ops") }));
+  print(await inspect({ ...request, model, stage, node, countOps }));
   return 0;
 }
 
@@ -71,7 +68,7 @@ export const command: Command = {
   maxOperands: 1,
   options: {
     stage: { kind: "value", value: "STAGE", help: "what to print", choices: STAGES },
-    "count-ops": { kind: "flag", help: "count operators before and after" },
+    "count-ops": { kind: "flag", help: "operators before and after every pass" },
     node: { kind: "value", value: "NAME", help: "only what became of one ONNX node" },
     ...COMPILE_OPTIONS,
   },

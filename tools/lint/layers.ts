@@ -62,6 +62,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   // The driver's own rooms.
   compile: {
     values: BELOW_CLI,
+    types: ["compile.ts"],
     instead: "the driver joins the stages; tune, quantize, report and cli call it",
   },
   tune: {
