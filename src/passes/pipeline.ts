@@ -3,6 +3,7 @@ import type { Graph } from "../ir/graph.ts";
 import { denseToConv } from "./dense_to_conv.ts";
 import { commonSubexpressions } from "./common_subexpressions.ts";
 import { distinctNames } from "./distinct_names.ts";
+import { deadChannels } from "./dead_channels.ts";
 import { expand } from "./expand.ts";
 import { foldBatchNorm } from "./fold_batch_norm.ts";
 import { mergePad } from "./merge_pad.ts";
@@ -31,6 +32,7 @@ export const PASSES: readonly Pass[] = [
   { name: "simplify-again", level: 1, run: simplify },
   { name: "merge-pad", level: 1, run: mergePad },
   { name: "dense-to-conv", level: 1, run: denseToConv },
+  { name: "dead-channels", level: 3, run: deadChannels },
   { name: "common-subexpressions", level: 1, run: commonSubexpressions },
 ];
 
