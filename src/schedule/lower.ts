@@ -191,6 +191,14 @@ class Lowering {
     const attached = this.s.stages.filter((x) =>
       x.at?.stage === f.stage.name && x.at.loop === loop.name
     );
+    if (attached.length && f.guards.length) {
+      // The test stands around the innermost statement: the attached stage would read past the end.
+      refuse(
+        `compute ${attached[0].name} at ${f.stage.name}`,
+        `${f.guards[0].loop.name} is split with a guard around it`,
+        "split with the tail 'cut'",
+      );
+    }
     const parts = attached.map((x) => this.#stage(x, this.#box(x, f)));
     let body = seq(...parts, this.#nest(i + 1, f));
     for (const x of attached) {
