@@ -1,0 +1,159 @@
+/**
+ * The generated pages of docs/: operators from src/ops/mod.ts, boards from boards/*.json.
+ * `deno task docs` writes them; a test fails where they are stale.
+ */
+import { fileURLToPath } from "node:url";
+import { boards } from "../src/cli/boards.ts";
+import type { OnnxBinding, OpDef } from "../src/ir/opdef.ts";
+import { ops } from "../src/ops/mod.ts";
+import { loadBoard } from "../src/target/boards.ts";
+
+// deno-lint-ignore no-explicit-any
+type AnyOp = OpDef<any>;
+
+const NOTE = "<!-- Written by `deno task docs`; do not edit. -->";
+
+/** A Markdown table as the formatter wants it: columns as wide as their widest cell. */
+export function markdownTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const cells = [head, ...rows].map((r) => r.map((c) => c.replaceAll("|", "\\|")));
+  const widths = head.map((_, c) => Math.max(3, ...cells.map((r) => r[c].length)));
+  const line = (r: readonly string[]): string =>
+    `| ${r.map((cell, c) => cell.padEnd(widths[c])).join(" | ")} |`;
+  return [line(cells[0]), line(widths.map((w) => "-".repeat(w))), ...cells.slice(1).map(line)]
+    .join("\n");
+}
+
+/** What becomes of an operator. */
+function kindOf(op: AnyOp): string {
+  if (op.body.kind === "compute") {
+    if (op.view) return "view, else code";
+    return op.place ? "placed, else code" : "code";
+  }
+  return op.body.kind === "expand" ? "rewritten" : op.body.kind;
+}
+
+const byName = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0;
+
+/** Bindings of one ONNX operator, whatever definition reads them. */
+interface Row {
+  readonly domain: string;
+  readonly type: string;
+  readonly since: number;
+  readonly ops: readonly AnyOp[];
+}
+
+function onnxRows(): Row[] {
+  const rows = new Map<string, Row>();
+  for (const op of ops) {
+    for (const b of op.onnx as readonly OnnxBinding<unknown>[]) {
+      const key = `${b.domain}:${b.type}`, row = rows.get(key);
+      rows.set(key, {
+        domain: b.domain,
+        type: b.type,
+        since: Math.min(b.since, row?.since ?? Infinity),
+        ops: [...new Set([...row?.ops ?? [], op])],
+      });
+    }
+  }
+  return [...rows.values()].sort((a, b) => byName(a.domain, b.domain) || byName(a.type, b.type));
+}
+
+/** The page about operators. */
+export function operatorsPage(): string {
+  const rows = onnxRows();
+  const inner = ops.filter((op) => op.onnx.length === 0);
+  const unique = (list: readonly string[]): string => [...new Set(list)].join(", ");
+  const cells = rows.map((r) => [
+    r.type,
+    r.domain || "ai.onnx",
+    String(r.since),
+    unique(r.ops.map(kindOf)),
+    r.ops.some((o) => o.quantized || o.view || o.place) ? "yes" : "",
+    unique(r.ops.map((o) => o.name).filter((n) => n !== r.type)),
+  ]);
+  return `# Operators
+
+${NOTE}
+
+The ${rows.length} ONNX operators that Burin reads. A model with others is refused with a message that
+names all of them at once, each with its node.
+
+- **since**: the first version of the operator set whose reading is understood; later ones are too.
+- **kind**: \`code\`: compiled from a definition in tensor expressions; \`view\`: shares its input's memory
+  where strides can express it; \`placed\`: operands are computed inside the result where they can be;
+  \`rewritten\`: becomes other operators before anything else looks at it.
+- **integer**: acts on the stored integers between DequantizeLinear and QuantizeLinear. Of the others,
+  a chain of element-wise operators on one quantised 8-bit tensor becomes a table of 256 entries; the
+  rest computes in float32 inside its kernel. Rewritten operators do what they become does.
+
+Nodes whose inputs are all constant are computed when the model is read, whatever their operator, so
+that shapes may be computed by Shape, Gather and Concat. Operands such as axes and bounds have to be
+constants.
+
+${markdownTable(["operator", "domain", "since", "kind", "integer", "read as"], cells)}
+
+Operators that no ONNX file holds; passes make them:
+${inner.map((op) => `\`${op.name}\``).sort().join(", ")}.
+`;
+}
+
+const bytesText = (n: number): string =>
+  n % 2 ** 20 === 0 ? `${n / 2 ** 20} MB` : n % 1024 === 0 ? `${n / 1024} KB` : `${n} bytes`;
+
+/** The page about boards. */
+export function boardsPage(): string {
+  const list = boards();
+  const cells = list.map((b) => [
+    `\`${b.name}\``,
+    b.title,
+    b.cpu,
+    b.flash_bytes === null ? "" : bytesText(b.flash_bytes),
+    b.ram_bytes === null ? "" : bytesText(b.ram_bytes),
+    `${b.executes_on}${b.stand_in ? " (stand-in)" : ""}`,
+  ]);
+  const details = list.map(({ name }) => {
+    const { target, memory, source } = loadBoard(name);
+    const regions = memory.map((m) => [
+      m.name,
+      m.kind,
+      `0x${m.base.toString(16).padStart(8, "0")}`,
+      bytesText(m.bytes),
+      String(m.latency),
+    ]);
+    return [
+      `## ${name}`,
+      `${source}.`,
+      `Flags: ${target.cflags.map((f) => `\`${f}\``).join(" ") || "none"}. ` +
+      `Features: ${target.features.join(", ") || "none"}.`,
+      ...(regions.length
+        ? [markdownTable(["memory", "kind", "address", "size", "latency"], regions)]
+        : []),
+    ].join("\n\n");
+  });
+  return `# Boards
+
+${NOTE}
+
+A board is a file in \`boards/\`: its core and the flags for gcc, its memories, and the machine that
+executes programs for it. A board that QEMU does not model is linked against its own memory map and
+executed on its stand-in, which has the same core. \`--board ./mine.json\` takes a file of your own;
+\`boards/board.schema.json\` describes the fields.
+
+${markdownTable(["board", "name", "core", "flash", "RAM", "executes on"], cells)}
+
+${details.join("\n\n")}
+`;
+}
+
+/** The generated pages: path → text. */
+export const pages = (): Map<string, string> =>
+  new Map([["operators.md", operatorsPage()], ["boards.md", boardsPage()]].map((
+    [file, text],
+  ) => [fileURLToPath(new URL(`../docs/${file}`, import.meta.url)), text]));
+
+if (import.meta.main) {
+  for (const [file, text] of pages()) Deno.writeTextFileSync(file, text);
+}

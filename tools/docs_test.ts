@@ -1,0 +1,32 @@
+/** The generated pages of docs/ are those that the code gives. */
+import assert from "node:assert/strict";
+import { basename } from "@std/path";
+import { ops } from "../src/ops/mod.ts";
+import { markdownTable, operatorsPage, pages } from "./docs.ts";
+
+for (const [file, text] of pages()) {
+  Deno.test(`docs/${basename(file)} is not stale`, () => {
+    assert.equal(Deno.readTextFileSync(file), text, "`deno task docs` writes it again");
+  });
+}
+
+Deno.test("every ONNX operator stands in the table once", () => {
+  const page = operatorsPage();
+  const names = new Set(
+    ops.flatMap((op) => op.onnx.map((b) => `${b.domain || "ai.onnx"} ${b.type}`)),
+  );
+  for (const name of names) {
+    const [domain, type] = name.split(" ");
+    const rows = page.match(
+      new RegExp(`^\\| ${type} +\\| ${domain.replaceAll(".", "\\.")} +\\|`, "gm"),
+    );
+    assert.equal(rows?.length, 1, name);
+  }
+});
+
+Deno.test("a table is formatted as the formatter leaves it", () => {
+  assert.equal(
+    markdownTable(["a", "bcde"], [["x|y", "1"]]),
+    "| a    | bcde |\n| ---- | ---- |\n| x\\|y | 1    |",
+  );
+});
