@@ -4,7 +4,7 @@ import { compileModel, type CompileOptions } from "../../src/compile.ts";
 import type { Artifact } from "../../src/codegen/artifact.ts";
 import { importModel } from "../../src/onnx/import.ts";
 import { dims } from "../../src/ir/graph.ts";
-import { type RunOptions, runOnBoard } from "../../src/run/mod.ts";
+import { runOnBoard, type RunOptions } from "../../src/run/mod.ts";
 import type { Sample } from "../../src/run/samples.ts";
 import { type Board, isHost, type Target } from "../../src/target/target.ts";
 import { boardNames, loadBoard } from "../../src/target/boards.ts";
