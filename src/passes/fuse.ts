@@ -54,6 +54,38 @@ function readsPerElement(n: Node, input: Value): number {
   return reads / sizeOf(dims(input.type));
 }
 
+/** How large a node's definition gets with those of `inside` put in the place of what it loads. */
+function weightOf(n: Node, inside: ReadonlyMap<Value, number>): number {
+  const d = define(n);
+  if (!d) return 1;
+  let weight = 1;
+  for (const c of d.stages) {
+    for (const l of loads(c.body)) {
+      const i = d.ins.indexOf(l.src as Tensor);
+      weight += 1 + (i < 0 ? 0 : inside.get(n.ins[i]!) ?? 0);
+    }
+  }
+  return weight;
+}
+
+/**
+ * How many loads one definition may grow to: a value that its reader loads twice is computed twice,
+ * so that a chain of such readers doubles with every link.
+ */
+const WEIGHT = 256;
+
+/** Whether the definitions of nodes, in order, stay small when each is put into its readers. */
+function staysSmall(nodes: readonly Node[]): boolean {
+  const weights = new Map<Value, number>();
+  for (const n of nodes) {
+    const weight = weightOf(n, weights);
+    if (weight > WEIGHT) return false;
+    // A reduction is computed once into memory of its own.
+    n.outs.forEach((v) => weights.set(v, isElementwise(n) ? weight : 0));
+  }
+  return true;
+}
+
 const isElementwise = (n: Node): boolean => {
   const d = define(n);
   return d !== null && d.stages.length === 1 && d.stages[0].body.k !== "reduce";
@@ -79,6 +111,8 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
   const groupOf = new Map<Value, Node[]>();
   const groups = new Set<Node[]>();
 
+  const inOrder = (nodes: readonly Node[]): Node[] =>
+    nodes.toSorted((a, b) => position.get(a)! - position.get(b)!);
   const reader = (v: Value): Node | null => {
     const readers = uses.get(v) ?? [];
     return readers.length === 1 && !outputs.has(v) && !free.has(readers[0]) ? readers[0] : null;
@@ -109,13 +143,15 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
         : group.every(isElementwise) && readsPerElement(by, value) <= RECOMPUTE;
     if (level >= 1 && n.outs.length === 1 && !waits(n)) {
       for (;;) {
-        const next = candidates(members).find(joins);
+        const next = candidates(members).find((c) =>
+          joins(c) && staysSmall(inOrder([...c.group, ...members]))
+        );
         if (!next) break;
         members = [...next.group, ...members];
         groups.delete(next.group);
       }
     }
-    members.sort((a, b) => position.get(a)! - position.get(b)!);
+    members = inOrder(members);
     groups.add(members);
     for (const m of members) m.outs.forEach((v) => groupOf.set(v, members));
   }
