@@ -7,6 +7,7 @@ import { boards } from "../src/cli/boards.ts";
 import type { OnnxBinding, OpDef } from "../src/ir/opdef.ts";
 import { ops } from "../src/ops/mod.ts";
 import { loadBoard } from "../src/target/boards.ts";
+import { LAYERS } from "./lint/layers.ts";
 
 // deno-lint-ignore no-explicit-any
 type AnyOp = OpDef<any>;
@@ -146,6 +147,26 @@ ${markdownTable(["board", "name", "core", "flash", "RAM", "executes on"], cells)
 
 ${details.join("\n\n")}
 `;
+}
+
+/** The rule of the layers as docs/architecture.md shows it. */
+export function layersTable(): string {
+  const folders = Object.keys(LAYERS);
+  const list = (names: readonly string[], above: readonly string[]): string[] => {
+    if (names.includes("*")) return ["anything"];
+    const all = above.length > 2 && above.every((a) => names.includes(a));
+    const rest = all ? names.filter((n) => !above.includes(n)) : names;
+    return [...all ? ["all folders above"] : [], ...rest.map((n) => `\`${n}\``)];
+  };
+  const rows = Object.entries(LAYERS).map(([name, { values, types = [] }], i) => {
+    const above = folders.slice(0, i).filter((f) => !f.startsWith("compile"));
+    const imports = [
+      ...list(values, above),
+      ...list(types, above).map((t) => t === "anything" ? "types of anything" : `types of ${t}`),
+    ];
+    return [`\`${name}\``, imports.join(", ") || "nothing of ours"];
+  });
+  return markdownTable(["folder", "may import"], rows);
 }
 
 /** The generated pages: path → text. */

@@ -2,13 +2,30 @@
 import assert from "node:assert/strict";
 import { basename } from "@std/path";
 import { ops } from "../src/ops/mod.ts";
-import { markdownTable, operatorsPage, pages } from "./docs.ts";
+import { layersTable, markdownTable, operatorsPage, pages } from "./docs.ts";
 
 for (const [file, text] of pages()) {
   Deno.test(`docs/${basename(file)} is not stale`, () => {
     assert.equal(Deno.readTextFileSync(file), text, "`deno task docs` writes it again");
   });
 }
+
+Deno.test("docs/architecture.md shows the layers as the lint rule has them", () => {
+  const page = Deno.readTextFileSync(new URL("../docs/architecture.md", import.meta.url));
+  assert(page.includes(layersTable()), `this is the table:\n${layersTable()}`);
+});
+
+Deno.test("every file and folder that docs/architecture.md names is there", () => {
+  const page = Deno.readTextFileSync(new URL("../docs/architecture.md", import.meta.url));
+  const named = page.match(/`(?:src|boards|docs|examples|templates|tests|tools)\/[\w./*-]*`/g) ??
+    [];
+  assert(named.length > 20);
+  for (const name of new Set(named)) {
+    if (name.includes("NAME")) continue;
+    const path = name.slice(1, -1).replace(/\*.*$/, "");
+    assert(Deno.statSync(new URL(`../${path}`, import.meta.url)), name);
+  }
+});
 
 Deno.test("every ONNX operator stands in the table once", () => {
   const page = operatorsPage();
