@@ -55,3 +55,20 @@ export function loopValues(
   }
   return known;
 }
+
+/**
+ * The loops that are not entered yet, as few as possible: where nothing of a loop that was split or
+ * fused is entered, that loop itself, so that its range is exact whatever its parts leave over.
+ */
+export function wholeLoops(
+  loops: readonly Loop[],
+  entered: ReadonlyMap<Loop, Expr>,
+): ReadonlySet<Loop> {
+  const begun = new Set(ancestry(entered.keys()));
+  const top = (l: Loop): readonly Loop[] => {
+    const d = l.domain;
+    const sources = d.d === "axis" ? [] : d.d === "fuse" ? d.parts : [d.split.of];
+    return sources.length && sources.every((x) => !begun.has(x)) ? sources.flatMap(top) : [l];
+  };
+  return new Set(loops.filter((l) => !entered.has(l)).flatMap(top));
+}

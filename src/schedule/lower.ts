@@ -32,7 +32,7 @@ import {
   type Store,
   visitStmt,
 } from "../tir/stmt.ts";
-import { loopValues } from "./domain.ts";
+import { ancestry, loopValues, wholeLoops } from "./domain.ts";
 import { type Box, fresh, relative, requiredBox } from "./region.ts";
 import { type Loop, refuse, type Split, type Stage, type State, type Workload } from "./state.ts";
 import { type PackedBuffer, tensorize, widthOf } from "./tensorize.ts";
@@ -134,20 +134,18 @@ class Lowering {
 
   /** acc = init over the spatial loops that stand inside the first reduce loop. */
   #init(i: number, f: Frame): Stmt {
-    const inner = f.stage.loops.slice(i).filter((l) => !l.reduce);
-    const body = f.stage.compute.body;
+    const { stage } = f, { body } = stage.compute;
     if (body.k !== "reduce") throw new TypeError("only reductions have a start");
-    const go = (k: number, g: Frame): Stmt => {
-      if (k === inner.length) return this.#store(g, body.init);
-      return this.#iterate(
-        inner[k],
-        g,
-        (h) => go(k + 1, h),
-        imm(0),
-        imm(this.#extent(inner[k], g)),
-      );
+    const inner = stage.loops.slice(i).filter((l) => !l.reduce)
+      .map((l) => ({ ...l, intrinsic: null }));
+    const start: Stage = {
+      ...stage,
+      // No stage is attached to this nest.
+      name: `start of ${stage.name}`,
+      compute: { ...stage.compute, body: body.init },
+      loops: [...stage.loops.slice(0, i), ...inner],
     };
-    return go(0, f);
+    return this.#loops(i, { ...f, stage: start, body: body.init, where: [] });
   }
 
   #loops(i: number, f: Frame): Stmt {
@@ -169,6 +167,7 @@ class Lowering {
         );
       }
       if (rest && split.tail === "cut") {
+        this.#checkCut(split, f);
         const main = whole ? this.#iterate(loop, f, inside, imm(0), imm(whole)) : null;
         const tail: Frame = {
           ...f,
@@ -186,11 +185,26 @@ class Lowering {
     return this.#iterate(loop, { ...f, where }, inside, lo, hi);
   }
 
+  /** What is behind a cut has its own inner loop, so that loop cannot stand outside. */
+  #checkCut(split: Split, f: Frame): void {
+    for (const { name, domain } of ancestry(f.values.keys())) {
+      if (domain.d !== "inner" || domain.split !== split) continue;
+      refuse(
+        `split ${split.of.name} by ${split.factor}`,
+        `${name} stands outside of the loop that is cut`,
+        "choose the tail 'guard', or leave the inner loop inside",
+      );
+    }
+  }
+
+  /** The stages that are computed inside this loop. */
+  #attached(loop: Loop, f: Frame): Stage[] {
+    return this.s.stages.filter((x) => x.at?.stage === f.stage.name && x.at.loop === loop.name);
+  }
+
   /** The stages attached to this loop, then the loops inside it. */
   #inside(i: number, loop: Loop, f: Frame): Stmt {
-    const attached = this.s.stages.filter((x) =>
-      x.at?.stage === f.stage.name && x.at.loop === loop.name
-    );
+    const attached = this.#attached(loop, f);
     if (attached.length && f.guards.length) {
       // The test stands around the innermost statement: the attached stage would read past the end.
       refuse(
@@ -240,8 +254,17 @@ class Lowering {
       }
       case "fuse":
         return d.parts.reduce((n, p) => n * this.#extent(p, f), 1);
-      case "outer":
-        return Math.floor(this.#extent(d.split.of, f) / d.split.factor);
+      case "outer": {
+        const total = this.#extent(d.split.of, f);
+        if (total % d.split.factor) {
+          refuse(
+            `split ${d.split.of.name} by ${d.split.factor}`,
+            `it does not divide ${total}, and ${loop.name} is not a loop of its own`,
+            "split, fuse and attach to what divides",
+          );
+        }
+        return total / d.split.factor;
+      }
       case "inner": {
         const total = this.#extent(d.split.of, f);
         return f.tails.has(d.split) ? total % d.split.factor : Math.min(total, d.split.factor);
@@ -271,8 +294,7 @@ class Lowering {
     const free = new Set<Var>();
     const unbound = (g: Frame): Frame => {
       const values = new Map(g.values);
-      for (const l of g.stage.loops) {
-        if (values.has(l)) continue;
+      for (const l of wholeLoops(g.stage.loops, g.values)) {
         const v = fresh(l.name, this.#extent(l, g));
         free.add(v);
         values.set(l, v);
@@ -345,7 +367,7 @@ class Lowering {
   /** The loop at position i as one intrinsic call, where it is marked and fits. */
   #intrinsic(i: number, f: Frame): Stmt | null {
     const { loops } = f.stage, loop = loops[i];
-    if (!loop.intrinsic || i !== loops.length - 1) return null;
+    if (!loop.intrinsic || i !== loops.length - 1 || this.#attached(loop, f).length) return null;
     if (this.#extent(loop, f) !== widthOf(loop.intrinsic) || f.where.length || f.guards.length) {
       return null;
     }

@@ -52,7 +52,45 @@ export type Step =
 export type Schedule = readonly Step[];
 
 /** Applies the steps in order; throws `model/schedule-step` where one does not fit. */
-export const applySteps = (s: State, steps: Schedule): State => steps.reduce(applyStep, s);
+export const applySteps = (s: State, steps: Schedule): State =>
+  steps.reduce((before, step) => checkAttached(applyStep(before, step), step), s);
+
+/** Loops that stages are attached to stay, and a stage is computed before another reads it. */
+function checkAttached(s: State, step: Step): State {
+  for (const st of s.stages) {
+    if (!st.at) continue;
+    const { stage, loop } = st.at;
+    const loops = stageOf(s, stage).loops, place = loops.findIndex((l) => l.name === loop);
+    if (place < 0) {
+      refuse(
+        `${step.do} ${step.stage}`,
+        `${st.name} is computed at the loop ${loop} of ${stage}`,
+        "split and fuse loops first, then attach",
+      );
+    }
+    const early = s.stages.find((x) =>
+      x.at?.stage === stage && readsStage(x, st) &&
+      loops.findIndex((l) => l.name === x.at!.loop) < place
+    );
+    if (early) {
+      refuse(
+        `${step.do} ${step.stage}`,
+        `${early.name} reads ${st.name} and would be computed before it`,
+        `keep ${loop} outside of ${early.at!.loop}`,
+      );
+    }
+  }
+  return s;
+}
+
+/** Whether a stage reads what another computes. */
+function readsStage(x: Stage, of: Stage): boolean {
+  let found = false;
+  visit(x.compute.body, (e) => {
+    if (e.k === "load" && (e.src === of.compute.out || e.src === of.rows?.flat)) found = true;
+  });
+  return found;
+}
 
 function applyStep(s: State, step: Step): State {
   switch (step.do) {
@@ -200,15 +238,8 @@ function reorder(st: Stage, names: readonly string[]): Loop[] {
 function computeAt(s: State, name: string, at: string, loop: string): State {
   const st = stageOf(s, name), reader = stageOf(s, at);
   loopOf(reader, loop);
-  const reads = (x: Stage): boolean => {
-    let found = false;
-    visit(x.compute.body, (e) => {
-      if (e.k === "load" && (e.src === st.compute.out || e.src === st.rows?.flat)) found = true;
-    });
-    return found;
-  };
   const inside = (x: Stage): boolean => x === reader || x.at?.stage === at;
-  const stranger = s.stages.find((x) => reads(x) && !inside(x));
+  const stranger = s.stages.find((x) => readsStage(x, st) && !inside(x));
   if (stranger) {
     refuse(`compute ${name} at ${at}`, `${stranger.name} reads it too`, "attach that one first");
   }
