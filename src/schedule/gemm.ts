@@ -25,6 +25,7 @@ import {
 } from "../te/expr.ts";
 import { loads, valueRange, variables } from "../te/analyze.ts";
 import { evaluate } from "../te/interp.ts";
+import { BLOCK_COLS, encodeOdd, ODD_LIMIT } from "../tir/dot_block.ts";
 import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts";
 
 /**
@@ -34,7 +35,7 @@ import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts"
  *     acc[row, col] = b + Σ k: rows[row, k]·packed[col ÷ block, k ÷ group, col mod block, k mod group]
  *
  * Rows run over the axes that the activation depends on, columns over those of the constant, k over
- * the reduction, filled up with zeros to a multiple of `group`. Inside a group the constants lie in
+ * the reduction, filled up with zeros to a multiple of four. Inside a group the constants lie in
  * the order that the intrinsic declares.
  */
 export interface GemmStep {
@@ -42,14 +43,14 @@ export interface GemmStep {
   readonly stage: string;
   readonly block: number;
   readonly group: number;
-  /** Order of the constants inside a group. */
-  readonly order: readonly number[];
+  /** Order of the constants inside a group; `paired`: as `dot_block` wants them. */
+  readonly order: readonly number[] | "paired";
   readonly dtype: "int8" | "int16";
 }
 
 /** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
 export interface PackedTensor extends Indexable {
-  readonly order: readonly number[];
+  readonly order: GemmStep["order"];
 }
 
 interface Factors {
@@ -59,6 +60,9 @@ interface Factors {
   readonly rowAxes: readonly number[];
   readonly colAxes: readonly number[];
 }
+
+/** Rows are filled up to a multiple of this: eight bytes, two words of two. */
+const ROW_UNIT = 4;
 
 /** Takes the definition apart; a text says why it is not a product by a constant. */
 export function factors(s: State, st: Stage): Factors | string {
@@ -104,7 +108,7 @@ export function gemm(s: State, step: GemmStep): State {
   const rowExtents = f.rowAxes.map(extent), colExtents = f.colAxes.map(extent);
   const kExtents = r.axes.map((a) => a.extent);
   const rows = sizeOf(rowExtents), cols = sizeOf(colExtents), length = sizeOf(kExtents);
-  const pitch = Math.ceil(length / step.group) * step.group;
+  const pitch = Math.ceil(length / ROW_UNIT) * ROW_UNIT;
   const coordinates = (row: Expr, col: Expr): Map<Var, Expr> =>
     new Map([
       ...unflatten(row, rowExtents).map((e, i) => [axes[f.rowAxes[i]], e] as const),
@@ -138,15 +142,7 @@ export function gemm(s: State, step: GemmStep): State {
       [k],
       mul(
         cast("int32", load(flat, [row, k.v])),
-        cast(
-          "int32",
-          load(packed, [
-            floordiv(col, step.block),
-            floordiv(k.v, step.group),
-            floormod(col, step.block),
-            floormod(k.v, step.group),
-          ]),
-        ),
+        cast("int32", load(packed, packedIndex(col, k.v, step))),
       ),
       { init: substitute(r.init, coordinates(row, col)) },
     ), ["row", "col"]);
@@ -168,6 +164,12 @@ export function gemm(s: State, step: GemmStep): State {
   };
 }
 
+function packedIndex(col: Expr, k: Expr, { block, group, order }: GemmStep): Expr[] {
+  const inner = [floormod(col, block), floormod(k, group)];
+  if (order === "paired") inner.reverse();
+  return [floordiv(col, block), floordiv(k, group), ...inner];
+}
+
 /** The constant factor as int32, row-major [cols, length]. */
 function constantMatrix(s: State, st: Stage, f: Factors): Int32Array {
   const { axes, out } = st.compute, kAxes = f.reduce.axes;
@@ -183,25 +185,55 @@ function constantMatrix(s: State, st: Stage, f: Factors): Int32Array {
   return evaluate([c], inputs).get(c.out)!.data as Int32Array;
 }
 
-/** [cols ÷ block, pitch ÷ group, block, group], filled up with zeros. */
+/** [cols ÷ block, pitch ÷ group, block, group], or group before block; filled up with zeros. */
 function packColumns(
   name: string,
   matrix: Int32Array,
   [cols, length, pitch]: readonly [number, number, number],
   { block, group, order, dtype }: GemmStep,
 ): [PackedTensor, TensorData] {
-  const shape = [Math.ceil(cols / block), pitch / group, block, group];
+  const paired = order === "paired";
+  const inner = paired ? [group, block] : [block, group];
+  const shape = [Math.ceil(cols / block), pitch / group, ...inner];
   const values = new Int32Array(sizeOf(shape));
   for (let col = 0; col < cols; col++) {
-    const base = Math.floor(col / block) * shape[1] * block * group + (col % block) * group;
+    const c = col % block, base = Math.floor(col / block) * pitch * block;
     for (let k = 0; k < length; k++) {
-      const place = base + Math.floor(k / group) * block * group + order.indexOf(k % group);
-      values[place] = matrix[col * length + k];
+      const i = k % group;
+      const place = paired ? i * block + c : c * group + order.indexOf(i);
+      const w = matrix[col * length + k];
+      values[base + Math.floor(k / group) * block * group + place] = paired && c === 1
+        ? encodeOdd(matrix[(col - 1) * length + k], w)
+        : w;
     }
   }
   const { min, max } = intRange(dtype);
   if (values.some((v) => v < min || v > max)) {
-    refuse(`pack ${name} as ${dtype}`, "a constant exceeds it", "pack as int16");
+    refuse(`pack ${name} as ${dtype}`, "a constant exceeds it", "pack as int16, or unpaired");
   }
   return [{ name, dtype, shape, order }, tensor(dtype, shape, values)];
+}
+
+/**
+ * Whether columns can be packed in pairs: an even number of them, bytes that hold the odd ones, and
+ * sums of the odd ones that stay exact.
+ */
+export function canPair(s: State, st: Stage): boolean {
+  const f = factors(s, st);
+  if (typeof f === "string") return false;
+  const cols = sizeOf(f.colAxes.map((i) => st.compute.out.shape[i]));
+  const [lo, hi] = valueRange(f.activation)!;
+  const largest = Math.max(-lo, hi);
+  if (cols % BLOCK_COLS !== 0) return false;
+  const m = constantMatrix(s, st, f), length = m.length / cols;
+  for (let col = 1; col < cols; col += BLOCK_COLS) {
+    let sum = 0;
+    for (let k = 0; k < length; k++) {
+      const even = m[(col - 1) * length + k], odd = m[col * length + k];
+      if (encodeOdd(even, odd) < -128 || Math.max(even, odd) > 127 || even < -128) return false;
+      sum += Math.abs(odd) * largest;
+    }
+    if (sum >= ODD_LIMIT) return false;
+  }
+  return true;
 }

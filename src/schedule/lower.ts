@@ -6,23 +6,20 @@ import {
   and,
   bin,
   type Expr,
-  floordiv,
   imm,
   type Indexable,
   load,
   lt,
   max,
   min,
-  mul,
   REDUCE_STEP,
   rewrite,
   select,
-  sub,
   substitute,
   type Var,
 } from "../te/expr.ts";
 import { loads, variables } from "../te/analyze.ts";
-import { coefficient, fromLinear, linear, simplify, simplifyCondition } from "../te/linear.ts";
+import { simplify, simplifyCondition } from "../te/linear.ts";
 import {
   type Buffer,
   expressions,
@@ -32,10 +29,19 @@ import {
   type Store,
   visitStmt,
 } from "../tir/stmt.ts";
+import { conjuncts, linearBound, throughout } from "./conditions.ts";
 import { ancestry, loopValues, wholeLoops } from "./domain.ts";
 import { type Box, fresh, relative, requiredBox } from "./region.ts";
-import { type Loop, refuse, type Split, type Stage, type State, type Workload } from "./state.ts";
-import { type PackedBuffer, tensorize, widthOf } from "./tensorize.ts";
+import {
+  type Loop,
+  refuse,
+  type Split,
+  type Stage,
+  stageOf,
+  type State,
+  type Workload,
+} from "./state.ts";
+import { type PackedBuffer, tensorize, tensorizeBlock, widthOf } from "./tensorize.ts";
 
 /** Intermediate results up to this size are local arrays; larger ones are scratch in the arena. */
 const LOCAL_BYTES = 64;
@@ -54,6 +60,8 @@ interface Frame {
   /** What is left of the definition after conditions were hoisted. */
   readonly body: Expr;
   readonly where: readonly Expr[];
+  /** Stages whose conditions hold throughout. */
+  readonly unconditional: ReadonlySet<string>;
 }
 
 /** Lowers a workload under a schedule's state. */
@@ -75,7 +83,7 @@ class Lowering {
     const roots = this.s.stages.filter((st) => !st.at);
     const nests = roots.map((st) => {
       const { shape } = st.compute.out;
-      return this.#stage(st, { start: shape.map(() => imm(0)), extent: shape });
+      return this.#stage(st, { start: shape.map(() => imm(0)), extent: shape }, new Set());
     });
     let body = seq(...nests);
     checkPackedReads(body);
@@ -95,17 +103,19 @@ class Lowering {
   }
 
   /** The whole nest of a stage over a box. */
-  #stage(stage: Stage, box: Box): Stmt {
+  #stage(stage: Stage, box: Box, unconditional: ReadonlySet<string>): Stmt {
     this.#outputBuffer(stage, box);
     const { body } = stage.compute;
+    const free = unconditional.has(stage.name);
     const nest = this.#nest(0, {
       stage,
       box,
       values: new Map(),
       tails: new Set(),
       guards: [],
-      body: body.k === "reduce" ? body.body : body,
-      where: body.k === "reduce" ? body.where : [],
+      body: body.k === "reduce" ? body.body : free && body.k === "select" ? body.a : body,
+      where: body.k === "reduce" && !free ? body.where : [],
+      unconditional,
     });
     return seq(nest, this.#fill(stage, box));
   }
@@ -202,8 +212,38 @@ class Lowering {
     return this.s.stages.filter((x) => x.at?.stage === f.stage.name && x.at.loop === loop.name);
   }
 
-  /** The stages attached to this loop, then the loops inside it. */
+  /** The inside of a loop, once for iterations without borders and once for the others. */
   #inside(i: number, loop: Loop, f: Frame): Stmt {
+    const inner = loop.specialize;
+    if (inner === null || f.unconditional.has(inner)) return this.#iteration(i, loop, f);
+    const tests = this.#insideTests(stageOf(this.s, inner), f);
+    const free = { ...f, unconditional: new Set([...f.unconditional, inner]) };
+    const open = tests.filter((t) => t.k !== "imm");
+    if (tests.some((t) => t.k === "imm" && !t.value)) return this.#iteration(i, loop, f);
+    const then = this.#iteration(i, loop, free);
+    if (open.length === 0) return then;
+    return { k: "if", cond: and(...open), then, else: this.#iteration(i, loop, f) };
+  }
+
+  /** What must hold for all elements of a stage's box to meet its conditions. */
+  #insideTests(stage: Stage, f: Frame): Expr[] {
+    const { axes, body } = stage.compute;
+    const box = this.#box(stage, f);
+    const conditions = body.k === "reduce"
+      ? body.where
+      : body.k === "select"
+      ? conjuncts(body.cond)
+      : [];
+    const extents = new Map<Var, number>(
+      body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent]) : [],
+    );
+    const starts = new Map(axes.map((v, i) => [v, box.start[i]] as const));
+    axes.forEach((v, i) => extents.set(v, box.extent[i]));
+    return conditions.map((c) => throughout(c, starts, extents));
+  }
+
+  /** The stages attached to this loop, then the loops inside it. */
+  #iteration(i: number, loop: Loop, f: Frame): Stmt {
     const attached = this.#attached(loop, f);
     if (attached.length && f.guards.length) {
       // The test stands around the innermost statement: the attached stage would read past the end.
@@ -213,7 +253,7 @@ class Lowering {
         "split with the tail 'cut'",
       );
     }
-    const parts = attached.map((x) => this.#stage(x, this.#box(x, f)));
+    const parts = attached.map((x) => this.#stage(x, this.#box(x, f), f.unconditional));
     let body = seq(...parts, this.#nest(i + 1, f));
     for (const x of attached) {
       const buf = this.#buffers.get(x.compute.out)!;
@@ -231,7 +271,7 @@ class Lowering {
         return seq(...Array.from({ length: Math.max(b - a, 0) }, (_, k) => inside(at(imm(a + k)))));
       }
     }
-    const v = fresh(loop.name, this.#range(loop, f));
+    const v = fresh(loop.name, hi.k === "imm" ? Number(hi.value) : this.#range(loop, f));
     return { k: "for", v, lo, hi, body: inside(at(v)) };
   }
 
@@ -317,7 +357,7 @@ class Lowering {
   #clip(loop: Loop, f: Frame): { lo: Expr; hi: Expr; where: readonly Expr[] } {
     const extent = this.#extent(loop, f);
     const all = { lo: imm(0), hi: imm(extent), where: f.where };
-    if (loop.domain.d !== "axis" || !loop.reduce || loop.unroll) return all;
+    if (loop.domain.d !== "axis" || !loop.reduce) return all;
     const v = loop.domain.v;
     const { global } = this.#axes(f);
     const lower: Expr[] = [], upper: Expr[] = [], where: Expr[] = [];
@@ -367,6 +407,7 @@ class Lowering {
   /** The loop at position i as one intrinsic call, where it is marked and fits. */
   #intrinsic(i: number, f: Frame): Stmt | null {
     const { loops } = f.stage, loop = loops[i];
+    if (loop.block) return this.#block(i, f);
     if (!loop.intrinsic || i !== loops.length - 1 || this.#attached(loop, f).length) return null;
     if (this.#extent(loop, f) !== widthOf(loop.intrinsic) || f.where.length || f.guards.length) {
       return null;
@@ -376,6 +417,23 @@ class Lowering {
     if (s.k !== "store") return null;
     const zero = new Map([[v, imm(0)]]);
     return tensorize(s, v, loop.intrinsic, (e) => simplify(substitute(e, zero)));
+  }
+
+  /** The loops over k, row and col at position i as one call. */
+  #block(i: number, f: Frame): Stmt | null {
+    const nest = f.stage.loops.slice(i);
+    if (nest.length !== 3 || f.where.length || f.guards.length) return null;
+    const vars = nest.map((l) => fresh(l.name, this.#extent(l, f)));
+    const s = this.#leaf({
+      ...f,
+      values: new Map([...f.values, ...nest.map((l, j) => [l, vars[j]] as const)]),
+    });
+    if (s.k !== "store") return null;
+    const zero = new Map(vars.map((v) => [v, imm(0)] as const));
+    const [length, rows, cols] = nest.map((l) => this.#extent(l, f));
+    const [k, row, col] = vars;
+    const block = { k, row, col, length, rows, cols };
+    return tensorizeBlock(s, block, (e) => simplify(substitute(e, zero)));
   }
 
   #leaf(f: Frame): Stmt {
@@ -488,17 +546,13 @@ function paramBuffer(t: Indexable, data: TensorData): PackedBuffer {
   };
 }
 
-function conjuncts(e: Expr): Expr[] {
-  return e.k === "bin" && e.op === "and" ? [...conjuncts(e.a), ...conjuncts(e.b)] : [e];
-}
-
 /** Constants packed for an intrinsic are read by it alone: any other reader would take the wrong ones. */
 function checkPackedReads(body: Stmt): void {
   visitStmt(body, (s) => {
     if (s.k === "intrin") return;
     for (const l of expressions(s).flatMap(loads)) {
       const order = (l.src as PackedBuffer).order;
-      if (order?.some((o, i) => o !== i)) {
+      if (order === "paired" || order?.some((o, i) => o !== i)) {
         refuse(
           `read ${l.src.name}`,
           "no intrinsic takes its packed order",
@@ -507,14 +561,4 @@ function checkPackedReads(body: Stmt): void {
       }
     }
   });
-}
-
-/** v ≥ result, or v < result, from `a op b` with a positive coefficient of v; null otherwise. */
-function linearBound(op: string, a: Expr, b: Expr, v: Var): Expr | null {
-  if (op !== "ge" && op !== "lt") return null;
-  const l = linear(sub(a, b));
-  const c = coefficient(l, v);
-  if (c === null || c <= 0) return null;
-  const rest = fromLinear(linear(sub(fromLinear(l), mul(v, c))));
-  return floordiv(sub(imm(c - 1), rest), c);
 }

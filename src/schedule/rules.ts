@@ -1,15 +1,19 @@
 /** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
 import { intRange } from "../util/dtype.ts";
-import type { Target } from "../target/target.ts";
+import { has, type Target } from "../target/target.ts";
 import type { Expr, Indexable } from "../te/expr.ts";
 import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
 import { dot4, dotOrder, mla4, widen4 } from "../tir/intrinsics.ts";
-import { factors } from "./gemm.ts";
+import { canPair, factors } from "./gemm.ts";
+import { DOT_BLOCK } from "./tensorize.ts";
 import { initialState, type Stage, type State, type Workload } from "./state.ts";
 import { applySteps, type Schedule, type Step } from "./steps.ts";
 
 /** Tile of the blocked product: pixels × channels in registers. */
-const TILE = { rows: 2, cols: 4 };
+const TILE = { rows: 2, cols: 2 };
+
+/** Taps of a window up to which they are written out one by one. */
+const UNROLL = 9;
 
 /** The steps for a workload; at level 0 and 1 loops stay as the definitions give them. */
 export function chooseSchedule(w: Workload, target: Target, level: number): Schedule {
@@ -17,11 +21,11 @@ export function chooseSchedule(w: Workload, target: Target, level: number): Sche
   const s = applySteps(initialState(w), inlined);
   const out = s.stages.at(-1)!;
   const reduction = s.stages.length === 2 && s.stages[0].compute.body.k === "reduce" &&
-      readOnce(out, s.stages[0]) && target.pointerBytes > 0
+      readOnce(out, s.stages[0])
     ? s.stages[0]
     : null;
   const rest = level >= 2 && reduction
-    ? gemmSchedule(w, s, reduction, out) ?? channelSchedule(w, s, reduction, out) ??
+    ? gemmSchedule(w, s, reduction, out, target) ?? channelSchedule(w, s, reduction, out) ??
       scalarSchedule(w, reduction, out)
     : reduction
     ? scalarSchedule(w, reduction, out)
@@ -80,7 +84,13 @@ function scalarSchedule(w: Workload, r: Stage, out: Stage): Step[] {
 }
 
 /** Rows × columns with a register-blocked inner product. */
-function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+function gemmSchedule(
+  w: Workload,
+  s: State,
+  r: Stage,
+  out: Stage,
+  target: Target,
+): Step[] | null {
   const f = factors(s, r);
   if (typeof f === "string" || f.colAxes.length === 0 || f.rowAxes.length === 0) return null;
   const name = (i: number): string => out.compute.axes[i].name;
@@ -96,8 +106,12 @@ function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | nul
   const widen = source && (source.dtype === "int8" || source.dtype === "uint8")
     ? widen4(source.dtype).name
     : null;
+  const paired = has(target, "dsp") && canPair(s, r);
+  const packing: Step = paired
+    ? { do: "gemm", stage: r.name, block: TILE.cols, group: 2, order: "paired", dtype: "int8" }
+    : { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order, dtype };
   return [
-    { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order, dtype },
+    packing,
     { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
     { do: "fuse", stage: out.name, loops: rowAxes, into: row },
     { do: "fuse", stage: out.name, loops: colAxes, into: col },
@@ -108,11 +122,9 @@ function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | nul
     { do: "unroll", stage: out.name, loop: "col_i" },
     { do: "computeAt", stage: r.name, at: out.name, loop: "col_o" },
     { do: "computeAt", stage: rows, at: out.name, loop: "row_o" },
-    { do: "split", stage: r.name, loop: "k", factor: 4, tail: "exact" },
-    { do: "reorder", stage: r.name, loops: ["k_o", "row", "col", "k_i"] },
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
-    { do: "tensorize", stage: r.name, loop: "k_i", intrinsic: dot.name },
+    ...(paired ? pairedProduct(r.name) : groupedProduct(r.name, dot.name)),
     ...(widen
       ? [
         { do: "split", stage: rows, loop: channel, factor: 4, tail: "cut" },
@@ -121,6 +133,19 @@ function gemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | nul
       : []),
   ];
 }
+
+/** The product as one call for the whole tile. */
+const pairedProduct = (stage: string): Step[] => [
+  { do: "reorder", stage, loops: ["k", "row", "col"] },
+  { do: "tensorize", stage, loop: "k", intrinsic: DOT_BLOCK },
+];
+
+/** The product in groups of four, one call an accumulator. */
+const groupedProduct = (stage: string, intrinsic: string): Step[] => [
+  { do: "split", stage, loop: "k", factor: 4, tail: "exact" },
+  { do: "reorder", stage, loops: ["k_o", "row", "col", "k_i"] },
+  { do: "tensorize", stage, loop: "k_i", intrinsic },
+];
 
 /** Reductions within each channel (depthwise): four channels at a time. */
 function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
@@ -159,6 +184,13 @@ function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | 
       ],
     },
     { do: "tensorize", stage: r.name, loop: channelVar.name, intrinsic: mla4(source.dtype).name },
+    { do: "unroll", stage: r.name, loop: channelVar.name },
+    ...(body.axes.reduce((p, a) => p * a.extent, 1) <= UNROLL
+      ? reduceLoops.map((loop): Step => ({ do: "unroll", stage: r.name, loop }))
+      : []),
+    ...(order.length > 1
+      ? [{ do: "specialize", stage: out.name, loop: order.at(-2)!, for: r.name }] as Step[]
+      : []),
   ];
 }
 

@@ -47,6 +47,10 @@ export interface Loop {
   readonly reduce: boolean;
   readonly unroll: boolean;
   readonly intrinsic: TensorIntrin | null;
+  /** This loop and the two inside it become one call of a block intrinsic. */
+  readonly block: boolean;
+  /** A stage inside whose conditions are tested once for a whole iteration. */
+  readonly specialize: string | null;
 }
 
 /** Where a stage is computed: on its own, or inside a loop of a stage that reads it. */
@@ -88,6 +92,8 @@ const axisLoop = (v: Var, reduce: boolean): Loop => ({
   reduce,
   unroll: false,
   intrinsic: null,
+  block: false,
+  specialize: null,
 });
 
 /** A stage with one loop an axis, in the order of the definition. */

@@ -2,7 +2,7 @@
  * The schedule primitives. A schedule is a list of steps: plain data, printable, replayable.
  */
 import { type Expr, rewrite, substitute, visit } from "../te/expr.ts";
-import { INTRINSICS } from "./tensorize.ts";
+import { DOT_BLOCK, INTRINSICS } from "./tensorize.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import {
@@ -44,6 +44,12 @@ export type Step =
     readonly stage: string;
     readonly loop: string;
     readonly intrinsic: string;
+  }
+  | {
+    readonly do: "specialize";
+    readonly stage: string;
+    readonly loop: string;
+    readonly for: string;
   }
   | GemmStep
   | PackStep;
@@ -111,12 +117,19 @@ function applyStep(s: State, step: Step): State {
     case "computeAt":
       return computeAt(s, step.stage, step.at, step.loop);
     case "tensorize": {
+      if (step.intrinsic === DOT_BLOCK) {
+        return withLoops(
+          s,
+          step.stage,
+          (st) => replaceLoop(st, step.loop, (l) => [{ ...l, block: true }]),
+        );
+      }
       const intrinsic = INTRINSICS.get(step.intrinsic);
       if (!intrinsic) {
         refuse(
           `tensorize with '${step.intrinsic}'`,
           "there is no such intrinsic",
-          `intrinsics: ${[...INTRINSICS.keys()].join(", ")}`,
+          `intrinsics: ${[...INTRINSICS.keys(), DOT_BLOCK].join(", ")}`,
         );
       }
       return withLoops(
@@ -125,6 +138,8 @@ function applyStep(s: State, step: Step): State {
         (st) => replaceLoop(st, step.loop, (l) => [{ ...l, intrinsic }]),
       );
     }
+    case "specialize":
+      return specialize(s, step.stage, step.loop, step.for);
     case "gemm":
       return gemm(s, step);
     case "pack":
@@ -251,4 +266,19 @@ function computeAt(s: State, name: string, at: string, loop: string): State {
     );
   }
   return replaceStage(s, name, { ...st, at: { stage: at, loop } });
+}
+
+/**
+ * Tests once in an iteration whether the stage computed inside it meets none of its borders, and
+ * computes it without conditions there.
+ *
+ *     for o: for k where 0 ≤ o + k < n: …   →   for o: if (inside) for k: … else for k where …: …
+ */
+function specialize(s: State, name: string, loop: string, inner: string): State {
+  stageOf(s, inner);
+  return withLoops(
+    s,
+    name,
+    (st) => replaceLoop(st, loop, (l) => [{ ...l, specialize: inner }]),
+  );
 }

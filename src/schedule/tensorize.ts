@@ -2,6 +2,7 @@
 import { coefficient, linear } from "../te/linear.ts";
 import type { Expr, Load, Var } from "../te/expr.ts";
 import { dot4, dotOrder, mla4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
+import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
 import type { PackedTensor } from "./gemm.ts";
 
@@ -11,6 +12,9 @@ export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
     i,
   ) => [i.name, i]),
 );
+
+/** Name of the intrinsic that takes a whole nest over k, row and col; see {@link tensorizeBlock}. */
+export const DOT_BLOCK = "dot_block";
 
 /** Iterations that a loop must have to become one call. */
 export const widthOf = (i: TensorIntrin): number => Math.max(...i.args.map((a) => a.count));
@@ -60,7 +64,7 @@ function find(s: Store, v: Var, i: TensorIntrin): Found | null {
   if (i.byValue) {
     const dtype = i.args[2].dtype;
     const a = p && widened(p.a, "int16"), w = p && widened(p.b, dtype);
-    if (!a || !w || (w.src as PackedBuffer).order?.join() !== dotOrder(dtype).join()) return null;
+    if (!a || !w || String((w.src as PackedBuffer).order) !== String(dotOrder(dtype))) return null;
     return { args: [still(s, v), running(a, v), running(w, v)], scalars: [] };
   }
   const x = i.args[1].dtype;
@@ -93,4 +97,40 @@ export function tensorize(
   if (!f || f.args.some((a) => a === null)) return null;
   const args = f.args.map((a) => ({ ...a!, idx: a!.idx.map(start) }));
   return { k: "intrin", op: intrinsic, args, scalars: f.scalars };
+}
+
+/** The variables of a nest of rows × columns × k, and how far each goes. */
+export interface BlockNest {
+  readonly row: Var;
+  readonly col: Var;
+  readonly k: Var;
+  readonly rows: number;
+  readonly cols: number;
+  readonly length: number;
+}
+
+/** The call of {@link dotBlock} that does what the nest around this statement does; null: none. */
+export function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intrin | null {
+  const p = product(s);
+  const a = p && widened(p.a, "int16"), w = p && widened(p.b, "int8");
+  if (!a || !w || (w.src as PackedBuffer).order !== "paired" || n.cols !== BLOCK_COLS) return null;
+  const rows = a.src as Buffer;
+  const moves = (e: Expr, v: Var): number | null => coefficient(linear(e), v);
+  // The index of a single row is a constant.
+  const byRow = (e: Expr): boolean => n.rows === 1 || moves(e, n.row) === 1;
+  const fits = s.idx.length === 2 && byRow(s.idx[0]) && moves(s.idx[1], n.col) === 1 &&
+    byRow(a.idx[0]) && moves(a.idx[1], n.k) === 1 && rows.strides[1] === 1 &&
+    (n.rows === 1 || s.buf.strides[0] === BLOCK_COLS) && s.buf.strides[1] === 1;
+  if (!fits || n.rows > 2 || n.length % 4 !== 0) return null;
+  const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
+    buf,
+    idx: idx.map(start),
+    axis: idx.length - 1,
+  });
+  return {
+    k: "intrin",
+    op: dotBlock(n.rows, n.length, rows.strides[0]),
+    args: [access(s.buf, s.idx), access(rows, a.idx), access(w.src as Buffer, w.idx)],
+    scalars: [],
+  };
 }

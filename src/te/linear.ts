@@ -163,6 +163,9 @@ export function linear(e: Expr): Linear {
 /** The expression of a linear form: larger coefficients first, the constant last. */
 export function fromLinear(l: Linear): Expr {
   const terms = [...l.terms.values()].sort((a, b) => Math.abs(b.coeff) - Math.abs(a.coeff));
+  if (l.constant > 0 && terms.length > 0 && terms.every((t) => t.coeff < 0)) {
+    return terms.reduce<Expr>((e, t) => sub(e, mul(t.atom, -t.coeff)), imm(l.constant));
+  }
   let e: Expr | null = null;
   for (
     const { atom, coeff } of [

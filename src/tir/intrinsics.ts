@@ -229,7 +229,7 @@ export const mla4 = (x: DType): TensorIntrin => ({
         "smlatt",
       ],
       text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
-static inline void mla4_${short(x)}(int32_t *acc, const ${
+__attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
         cType(x)
       } *x, const int8_t *w, int32_t zero)
 {
@@ -250,7 +250,7 @@ static inline void mla4_${short(x)}(int32_t *acc, const ${
       feature: null,
       needs: [],
       text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
-static inline void mla4_${short(x)}(int32_t *acc, const ${
+__attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
         cType(x)
       } *x, const int8_t *w, int32_t zero)
 {
@@ -290,7 +290,9 @@ export const widen4 = (x: DType): TensorIntrin => ({
         "pkhtb",
       ],
       text: `/* dst[i] = src[i] - zero for four elements */
-static inline void widen4_${short(x)}(int16_t *dst, const ${cType(x)} *src, int32_t zero)
+__attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *dst, const ${
+        cType(x)
+      } *src, int32_t zero)
 {
     const uint32_t minus = ((uint32_t)-zero & 0xffffu) | ((uint32_t)-zero << 16);
     const uint32_t x0123 = load32(src);
@@ -306,7 +308,9 @@ static inline void widen4_${short(x)}(int16_t *dst, const ${cType(x)} *src, int3
       feature: null,
       needs: [],
       text: `/* dst[i] = src[i] - zero for four elements */
-static inline void widen4_${short(x)}(int16_t *dst, const ${cType(x)} *src, int32_t zero)
+__attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *dst, const ${
+        cType(x)
+      } *src, int32_t zero)
 {
     for (int32_t i = 0; i < 4; i++) {
         dst[i] = (int16_t)(src[i] - zero);
