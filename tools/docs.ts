@@ -1,9 +1,11 @@
 /**
- * The generated pages of docs/: operators from src/ops/mod.ts, boards from boards/*.json.
- * `deno task docs` writes them; a test fails where they are stale.
+ * The generated pages: docs/operators.md from src/ops/mod.ts, docs/boards.md from boards/*.json, and in
+ * README.md what `inspect` answers. `deno task docs` writes them; a test fails where they are stale.
  */
 import { fileURLToPath } from "node:url";
+import { parseCommand } from "../src/cli/args.ts";
 import { boards } from "../src/cli/boards.ts";
+import { command, inspect, inspectRequest } from "../src/cli/inspect.ts";
 import type { OnnxBinding, OpDef } from "../src/ir/opdef.ts";
 import { ops } from "../src/ops/mod.ts";
 import { loadBoard } from "../src/target/boards.ts";
@@ -169,12 +171,30 @@ export function layersTable(): string {
   return markdownTable(["folder", "may import"], rows);
 }
 
+const path = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
+
+/** README.md with the answers of the `inspect` commands that it shows. */
+export async function readme(text: string): Promise<string> {
+  const shown = /(```console\n\$ deno task inspect (.*)\n)[^]*?(?=```)/g;
+  let page = "", at = 0;
+  for (const m of text.matchAll(shown)) {
+    const request = inspectRequest(parseCommand(command, m[2].split(" ")));
+    const answer = await inspect({ ...request, model: path(request.model) });
+    page += text.slice(at, m.index) + m[1] + answer;
+    at = m.index + m[0].length;
+  }
+  return page + text.slice(at);
+}
+
 /** The generated pages: path → text. */
-export const pages = (): Map<string, string> =>
-  new Map([["operators.md", operatorsPage()], ["boards.md", boardsPage()]].map((
-    [file, text],
-  ) => [fileURLToPath(new URL(`../docs/${file}`, import.meta.url)), text]));
+export async function pages(): Promise<Map<string, string>> {
+  return new Map([
+    [path("docs/operators.md"), operatorsPage()],
+    [path("docs/boards.md"), boardsPage()],
+    [path("README.md"), await readme(Deno.readTextFileSync(path("README.md")))],
+  ]);
+}
 
 if (import.meta.main) {
-  for (const [file, text] of pages()) Deno.writeTextFileSync(file, text);
+  for (const [file, text] of await pages()) Deno.writeTextFileSync(file, text);
 }

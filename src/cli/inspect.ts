@@ -43,7 +43,11 @@ export async function inspect(request: InspectRequest): Promise<string> {
   return sectionsText(await inspectModel(bytes, { ...options, stage, node, countOps }));
 }
 
-async function main(args: Args): Promise<number> {
+/**
+ * The request that a command line states.
+ * @throws BurinError `usage/no-stage`, `usage/bad-value`
+ */
+export function inspectRequest(args: Args): InspectRequest {
   const [model] = args.operands;
   const stage = args.value("stage") as InspectRequest["stage"] | undefined;
   const countOps = args.flag("count-ops");
@@ -55,8 +59,11 @@ async function main(args: Args): Promise<number> {
     );
   }
   const request = requestOf(args, args.value("board") ?? "host");
-  const node = args.value("node");
-  print(await inspect({ ...request, model, stage, node, countOps }));
+  return { ...request, model, stage, node: args.value("node"), countOps };
+}
+
+async function main(args: Args): Promise<number> {
+  print(await inspect(inspectRequest(args)));
   return 0;
 }
 
