@@ -1,0 +1,231 @@
+/**
+ * The C of every intrinsic, portable on this computer and with DSP instructions on a Cortex-M4 under
+ * QEMU, does what its meaning says, on random and on extreme operands.
+ */
+import assert from "node:assert/strict";
+import { type Random, random } from "../../tests/properties/random.ts";
+import { runOnBoard } from "../run/mod.ts";
+import { INTRINSICS } from "../schedule/tensorize.ts";
+import { has } from "../target/target.ts";
+import { loadBoard } from "../target/boards.ts";
+import { add, type Expr, imm, load, mul, variable } from "../te/expr.ts";
+import { dotBlock, encodeOdd } from "../tir/dot_block.ts";
+import { interpretKernel } from "../tir/interp.ts";
+import type { TensorIntrin } from "../tir/intrinsics.ts";
+import { type Access, type Buffer, denseBuffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
+import { verifyKernel } from "../tir/verify.ts";
+import { bytesOf, DTYPES, intRange } from "../util/dtype.ts";
+import { numbers, rowMajor, sizeOf, tensor, type TensorData, zeros } from "../util/tensor.ts";
+import type { Artifact, Port } from "./artifact.ts";
+import { kernelsSource } from "./kernel_c.ts";
+import { librarySources } from "./library.ts";
+import type { Program } from "./program.ts";
+
+/** Calls of one intrinsic, one after another through its operands' buffers. */
+const TRIALS = 96;
+
+/** An operand of one call; its buffer holds those of all calls along the first axis. */
+interface Operand {
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+interface Case {
+  readonly intrinsic: TensorIntrin;
+  readonly scalars: readonly number[];
+  /** Of the first operand only where it is updated. */
+  readonly operands: readonly Operand[];
+}
+
+function kernelOf(c: Case, index: number): Kernel {
+  const { args } = c.intrinsic;
+  const buffers = args.map((a, i) => {
+    const [first, ...rest] = c.operands[i].shape;
+    const shape = [TRIALS * first, ...rest];
+    const scope = a.mode === "read" ? "input" : "output";
+    return denseBuffer(`${a.name}${index}`, a.dtype, shape, scope, rowMajor(shape), 4);
+  });
+  const t = variable("t", "int32", [0, TRIALS - 1]);
+  const access = (b: Buffer): Access => ({
+    buf: b,
+    idx: [mul(t, b.shape[0] / TRIALS), ...b.shape.slice(1).map(() => imm(0))],
+    axis: b.shape.length - 1,
+  });
+  const start = buffers.flatMap((b, i) => {
+    if (args[i].mode !== "update") return [];
+    const from = { ...b, name: `${b.name}_start`, scope: "input" as const };
+    return [{ from, copy: copy(from, b, t) }];
+  });
+  const call: Stmt = {
+    k: "intrin",
+    op: c.intrinsic,
+    args: buffers.map(access),
+    scalars: c.scalars,
+  };
+  const body = seq(...start.map((s) => s.copy), call);
+  return {
+    name: c.intrinsic.name,
+    buffers: [...buffers, ...start.map((s) => s.from)],
+    params: [],
+    body: { k: "for", v: t, lo: imm(0), hi: imm(TRIALS), body },
+    origin: [],
+    ops: [c.intrinsic.name],
+    macs: 0,
+  };
+}
+
+/** What belongs to call t, element by element. */
+function copy(from: Buffer, to: Buffer, t: Expr): Stmt {
+  const [all, ...rest] = from.shape, own = [all / TRIALS, ...rest], strides = rowMajor(own);
+  const cells = Array.from({ length: sizeOf(own) }, (_, i) => {
+    const [first, ...inner] = own.map((n, d) => Math.floor(i / strides[d]) % n);
+    return [add(mul(t, own[0]), first), ...inner.map((v) => imm(v))];
+  });
+  return seq(
+    ...cells.map((idx): Stmt => ({ k: "store", buf: to, idx, value: load(from, idx) })),
+  );
+}
+
+const port = (b: Buffer): Port => ({
+  name: b.name,
+  cName: b.name,
+  dtype: b.dtype,
+  cType: DTYPES[b.dtype].cType,
+  shape: b.shape,
+  bytes: b.length * bytesOf(b.dtype),
+  placement: { where: "caller" },
+});
+
+/** A library that makes all calls of all cases. */
+function artifactOf(kernels: readonly Kernel[], board: string): Artifact {
+  const isInput = (b: Buffer): boolean => b.scope === "input";
+  const all = kernels.flatMap((k) => k.buffers);
+  const inputs = all.filter(isInput), outputs = all.filter((b) => !isInput(b));
+  const program: Program = {
+    name: "intrinsics",
+    title: "intrinsics",
+    inputs: inputs.map(port),
+    outputs: outputs.map(port),
+    regions: [],
+    buffers: [],
+    params: [],
+    calls: kernels.map((kernel) => ({
+      kernel,
+      paramNames: [],
+      args: kernel.buffers.map((b) =>
+        isInput(b)
+          ? { k: "input", index: inputs.indexOf(b) }
+          : { k: "output", index: outputs.indexOf(b) }
+      ),
+    })),
+  };
+  const sources = librarySources(program);
+  sources.set("src/intrinsics_kernels.c", kernelsSource(program, loadBoard(board).target));
+  return {
+    name: "intrinsics",
+    modelSha256: "",
+    options: {
+      board,
+      name: "intrinsics",
+      optLevel: 3,
+      optimize: "balanced",
+      requant: "exact",
+      io: "caller",
+      dims: {},
+    },
+    inputs: program.inputs,
+    outputs: program.outputs,
+    regions: [],
+    buffers: [],
+    kernels: [],
+    arenaBytes: 0,
+    paramsBytes: 0,
+    sources,
+    notes: [],
+    interpret: () => [],
+  };
+}
+
+/** What the meanings give: outputs of all cases in order. */
+function interpreted(cases: readonly Case[], kernels: readonly Kernel[]): TensorData[] {
+  return cases.flatMap((c, i) => {
+    const memory = kernels[i].buffers.map((b, j) => dataOf(c, b, j));
+    interpretKernel(kernels[i], { checked: true })(memory.map((m) => m.data));
+    return memory.filter((_, j) => kernels[i].buffers[j].scope === "output");
+  });
+}
+
+/** Elements of a buffer: an input's values, zeros for an output. */
+function dataOf(c: Case, b: Buffer, index: number): TensorData {
+  if (b.scope === "output") return zeros(b.dtype, b.shape);
+  return tensor(b.dtype, b.shape, c.operands[index % c.operands.length].values);
+}
+
+const drawn = (r: Random, count: number, lo: number, hi: number): number[] =>
+  Array.from({ length: count }, () => r.oneIn(3) ? r.pick([lo, hi]) : r.int(lo, hi));
+
+/** Bounds of operands within which no sum passes int32. */
+const LIMITS: Readonly<Record<string, readonly [number, number]>> = {
+  int32: [-1_000_000_000, 1_000_000_000],
+};
+
+function casesOf(intrinsic: TensorIntrin, seed: number): Case[] {
+  const r = random(seed);
+  const zeroPoints = intrinsic.scalars.length ? [0, 1, -128, 127, 128, 255] : [null];
+  // Two int16 factors: four products of 2^14 · 2^14 and the accumulator stay below 2^31.
+  const wide = intrinsic.args.filter((a) => a.dtype === "int16").length > 1;
+  return zeroPoints.map((zero) => ({
+    intrinsic,
+    scalars: zero === null ? [] : [zero],
+    operands: intrinsic.args.map((a) => {
+      const { min, max } = intRange(a.dtype);
+      const [lo, hi] = a.dtype === "int16" && wide
+        ? [-16384, 16383]
+        : LIMITS[a.dtype] ?? [min, max];
+      return { shape: [a.count], values: drawn(r, TRIALS * a.count, lo, hi) };
+    }),
+  }));
+}
+
+/** A block of rows by two columns, its weights encoded as the compiler does. */
+function blockCase(rows: number, k: number, seed: number): Case {
+  const r = random(seed);
+  const pairs = Array.from({ length: TRIALS * k }, () => {
+    const [even, odd] = drawn(r, 2, -127, 127);
+    return [even, encodeOdd(even, odd)];
+  });
+  return {
+    intrinsic: dotBlock(rows, k, k),
+    scalars: [],
+    operands: [
+      { shape: [rows, 2], values: drawn(r, TRIALS * rows * 2, -1_000_000, 1_000_000) },
+      { shape: [rows, k], values: drawn(r, TRIALS * rows * k, -255, 255) },
+      { shape: [1, k / 2, 2, 2], values: pairs.flat() },
+    ],
+  };
+}
+
+const vectors = [...INTRINSICS.values()].flatMap((i, n) => casesOf(i, n + 1));
+const blocks = [1, 2].flatMap((rows) =>
+  [4, 8, 12, 16, 20, 36, 64].map((k, n) => blockCase(rows, k, 100 * rows + n))
+);
+
+for (const [what, cases] of [["vector", vectors], ["block", blocks]] as const) {
+  for (const board of ["host", "mps2-an386"]) {
+    Deno.test(`the C of ${what} intrinsics does what they mean: ${board}`, async () => {
+      const kernels = cases.map(kernelOf);
+      kernels.forEach(verifyKernel);
+      const want = interpreted(cases, kernels);
+      const artifact = artifactOf(kernels, board);
+      const text = artifact.sources.get("src/intrinsics_kernels.c")!;
+      const dsp = has(loadBoard(board).target, "dsp");
+      assert.equal(/\bsmla|xtab16|sxtb16/.test(text), dsp);
+      const inputs = kernels.flatMap((k, i) =>
+        k.buffers.flatMap((b, j) => b.scope === "input" ? [dataOf(cases[i], b, j)] : [])
+      );
+      const { outputs } = await runOnBoard(artifact, loadBoard(board), [inputs]);
+      want.forEach((t, i) =>
+        assert.deepEqual(numbers(outputs[0][i]), numbers(t), cases[i].intrinsic.name)
+      );
+    });
+  }
+}
