@@ -1,6 +1,7 @@
 /**
  * The generated pages: docs/operators.md from src/ops/mod.ts, docs/boards.md from boards/*.json, and in
- * README.md what `inspect` answers. `deno task docs` writes them; a test fails where they are stale.
+ * README.md and docs/architecture.md what `inspect` answers. `deno task docs` writes them; a test fails
+ * where they are stale.
  */
 import { fileURLToPath } from "node:url";
 import { parseCommand } from "../src/cli/args.ts";
@@ -173,8 +174,8 @@ export function layersTable(): string {
 
 const path = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
 
-/** README.md with the answers of the `inspect` commands that it shows. */
-export async function readme(text: string): Promise<string> {
+/** A page with the answers of the `inspect` commands that it shows. */
+export async function answered(text: string): Promise<string> {
   const shown = /(```console\n\$ deno task inspect (.*)\n)[^]*?(?=```)/g;
   let page = "", at = 0;
   for (const m of text.matchAll(shown)) {
@@ -188,11 +189,14 @@ export async function readme(text: string): Promise<string> {
 
 /** The generated pages: path → text. */
 export async function pages(): Promise<Map<string, string>> {
-  return new Map([
+  const files = new Map([
     [path("docs/operators.md"), operatorsPage()],
     [path("docs/boards.md"), boardsPage()],
-    [path("README.md"), await readme(Deno.readTextFileSync(path("README.md")))],
   ]);
+  for (const file of ["README.md", "docs/architecture.md"]) {
+    files.set(path(file), await answered(Deno.readTextFileSync(path(file))));
+  }
+  return files;
 }
 
 if (import.meta.main) {
