@@ -31,8 +31,8 @@ export const ODD_LIMIT = 2 ** 23;
 /** The byte that stands for an odd column's weight beside its even neighbour's. */
 export const encodeOdd = (even: number, odd: number): number => even < 0 ? odd - 1 : odd;
 
-/** Byte offset that LDRD can reach. */
-const LDRD_REACH = 1020;
+/** Byte offsets that LDRD and LDR can reach. */
+const LDRD_REACH = 1020, LDR_REACH = 4095;
 
 /**
  * acc[p][c] += Σ k: a[p][k]·w[k][c] for `rows` (1 or 2) rows of `k` elements, `pitch` apart.
@@ -40,7 +40,7 @@ const LDRD_REACH = 1020;
  * Operands: acc int32 [rows][2], a int16, w int8 as above, four bytes for each two k.
  */
 export function dotBlock(rows: number, k: number, pitch: number): TensorIntrin {
-  const name = `dot_${rows}x2_k${k}`;
+  const name = `dot_${rows}x2_k${k}${rows > 1 && pitch !== k ? `_p${pitch}` : ""}`;
   const head = `/* acc[p][c] += sum of a[p][k] w[k][c]: ${rows} row${rows > 1 ? "s" : ""} of ${k}${
     rows > 1 ? `, ${pitch} apart` : ""
   }, by 2 columns. The halfwords of w
@@ -57,7 +57,7 @@ __attribute__((always_inline)) static inline void ${name}(int32_t *acc, const in
     byValue: false,
     meaning: (args) => meaning(args, rows, k),
     c: [
-      { feature: "dsp", needs: [], text: `${head}\n${assembly(rows, k, pitch)}` },
+      { feature: "dsp", needs: [], text: dsp(name, head, rows, k, pitch) },
       { feature: null, needs: [], text: `${head}\n${portable(rows, k, pitch)}` },
     ],
   };
@@ -76,6 +76,20 @@ function meaning([acc, a, w]: readonly Access[], rows: number, k: number): Stmt 
   };
   const body = Array.from({ length: rows }, (_, p) => [term(p, 0), term(p, 1)]).flat();
   return { k: "for", v, lo: imm(0), hi: imm(k), body: seq(...body) };
+}
+
+/** Both rows at once, or one after the other where no load reaches from one to the next. */
+function dsp(name: string, head: string, rows: number, k: number, pitch: number): string {
+  if (rows === 1 || 2 * pitch + 4 <= LDR_REACH) return `${head}\n${assembly(rows, k, pitch)}`;
+  const one = head.replace(/\/\*[^]*?\*\/\n/, "").replace(name, `${name}_row`);
+  return `${one}
+${assembly(1, k, pitch)}
+
+${head}
+{
+    ${name}_row(acc, a, w);
+    ${name}_row(acc + ${BLOCK_COLS}, a + ${pitch}, w);
+}`;
 }
 
 /** The largest of 4, 2, 1 that divides the groups of four. */
