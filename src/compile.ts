@@ -15,6 +15,7 @@ import { chooseSchedule } from "./schedule/rules.ts";
 import { initialState, type Workload } from "./schedule/state.ts";
 import { applySteps, type Schedule } from "./schedule/steps.ts";
 import type { Kernel } from "./tir/stmt.ts";
+import { hoistDivisions } from "./tir/hoist.ts";
 import { verifyKernel } from "./tir/verify.ts";
 import type { Artifact, NormalizedOptions, Port } from "./codegen/artifact.ts";
 import { kernelsSource } from "./codegen/kernel_c.ts";
@@ -100,7 +101,9 @@ export async function compileStages(
     const { workload, values } = groupWorkload(group, layout.storage);
     const rules = chooseSchedule(workload, board.target, level);
     const schedule = options.schedule?.(workload, rules) ?? rules;
-    const kernel = lower(workload, applySteps(initialState(workload), schedule));
+    const kernel = hoistDivisions(
+      lower(workload, applySteps(initialState(workload), schedule)),
+    );
     verifyKernel(kernel);
     return { group, workload, schedule, kernel, values };
   });

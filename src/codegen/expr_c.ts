@@ -35,6 +35,43 @@ const SUFFIX: Partial<Record<DType, string>> = {
   uint64: "u64",
 };
 
+/** Precedence of C's operators, as far as expressions use them; a higher one binds closer. */
+const UNARY = 14, COMPARISON = 8;
+const OPERATOR: Readonly<Record<string, number>> = {
+  mul: 13,
+  div: 13,
+  mod: 13,
+  floordiv: 13,
+  floormod: 13,
+  add: 12,
+  sub: 12,
+  lt: COMPARISON,
+  le: COMPARISON,
+  gt: COMPARISON,
+  ge: COMPARISON,
+  eq: 7,
+  ne: 7,
+};
+
+/** The precedence of the C that an expression is printed as. */
+function precedence(e: Expr): number {
+  switch (e.k) {
+    case "imm":
+      return Number(e.value) < 0 ? UNARY - 1 : UNARY;
+    case "select":
+      return isNative(e.dtype) ? 1 : UNARY;
+    case "un":
+      return e.op === "abs" ? 1 : e.op === "neg" ? UNARY - 1 : UNARY;
+    case "bin":
+      if (e.dtype === "bool") return e.a.dtype === "bool" ? 2 : OPERATOR[e.op];
+      if (e.op === "min" || e.op === "max" || !isNative(e.dtype)) return UNARY;
+      if (e.op === "mod" && isFloat(e.dtype)) return UNARY;
+      return OPERATOR[e.op] ?? 1;
+    default:
+      return UNARY;
+  }
+}
+
 /** Types that C computes with as they are; narrower ones it widens to int. */
 const isNative = (d: DType): boolean => SUFFIX[d] !== undefined;
 
@@ -73,7 +110,9 @@ export class CExpr {
       case "select":
         return this.#narrow(
           e.dtype,
-          `${this.#operand(e.cond)} ? ${this.#operand(e.a)} : ${this.#operand(e.b)}`,
+          `${this.#operand(e.cond, COMPARISON)} ? ${this.#operand(e.a, COMPARISON)} : ${
+            this.#operand(e.b, COMPARISON)
+          }`,
         );
       case "bits":
         return this.#bits(e.dtype, e.a);
@@ -90,10 +129,10 @@ export class CExpr {
     }
   };
 
-  /** An expression that can stand beside an operator. */
-  #operand(e: Expr): string {
+  /** An expression that can stand where C wants one of at least this precedence. */
+  #operand(e: Expr, least = UNARY): string {
     const s = this.print(e);
-    return /^[\w.]+$|^\w+\[[^[\]]*\]$|^\w+\((?:[^()]|\([^()]*\))*\)$/.test(s) ? s : `(${s})`;
+    return precedence(e) >= least ? s : `(${s})`;
   }
 
   /** C computes narrow types as int; the result goes back into its type. */
@@ -112,9 +151,16 @@ export class CExpr {
 
   #binary(e: Bin): string {
     const d = e.a.dtype;
-    const a = this.#operand(e.a), b = this.#operand(e.b);
+    // The same operator again needs no parentheses on its left: C groups from there.
+    const level = OPERATOR[e.op] ?? UNARY;
+    const a = this.#operand(e.a, level), b = this.#operand(e.b, level + 1);
     if (e.op in COMPARE) return `${a} ${COMPARE[e.op]} ${b}`;
-    if (d === "bool") return `${a} ${e.op === "and" ? "&&" : e.op === "or" ? "||" : "!="} ${b}`;
+    if (d === "bool") {
+      const [x, y] = [this.#operand(e.a, COMPARISON), this.#operand(e.b, COMPARISON)];
+      if (e.op !== "and") return `${x} ${e.op === "or" ? "||" : "!="} ${y}`;
+      // gcc asks for no parentheses in a chain of &&.
+      return `${e.a.k === "bin" && e.a.op === "and" ? this.print(e.a) : x} && ${y}`;
+    }
     switch (e.op) {
       case "min":
       case "max":

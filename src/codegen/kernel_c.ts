@@ -133,7 +133,7 @@ class KernelPrinter {
         const v = this.#unique(s.v.name);
         this.expr.bind(s.v, v);
         const line = `${pad}const ${DTYPES[s.v.dtype].cType} ${v} = ${this.expr.print(s.value)};`;
-        return [line, "", ...this.#stmt(s.body, depth)];
+        return [line, ...(s.body.k === "let" ? [] : [""]), ...this.#stmt(s.body, depth)];
       }
       case "alloc": {
         const name = this.#declare(memoryOf(s.buf), s.buf.name);

@@ -44,8 +44,9 @@ export function throughout(
   const l = linear(sub(c.a, c.b));
   const worst = new Map<Var, Expr>();
   for (const v of variables(c)) {
-    const k = coefficient(l, v), n = extents.get(v);
+    const n = extents.get(v);
     if (n === undefined) continue;
+    const k = n === 1 ? 0 : coefficient(l, v);
     if (k === null) return FALSE;
     const last = (k > 0) === (c.op === "lt") ? n - 1 : 0;
     worst.set(v, add(starts.get(v) ?? imm(0), last));

@@ -106,15 +106,15 @@ class Lowering {
   #stage(stage: Stage, box: Box, unconditional: ReadonlySet<string>): Stmt {
     this.#outputBuffer(stage, box);
     const { body } = stage.compute;
-    const free = unconditional.has(stage.name);
     const nest = this.#nest(0, {
       stage,
       box,
       values: new Map(),
       tails: new Set(),
       guards: [],
-      body: body.k === "reduce" ? body.body : free && body.k === "select" ? body.a : body,
-      where: body.k === "reduce" && !free ? body.where : [],
+      body: body.k === "reduce" ? body.body : body,
+      where: body.k === "reduce" ? body.where : [],
+      ...(unconditional.has(stage.name) ? unconditionalBody(stage) : {}),
       unconditional,
     });
     return seq(nest, this.#fill(stage, box));
@@ -216,8 +216,13 @@ class Lowering {
   #inside(i: number, loop: Loop, f: Frame): Stmt {
     const inner = loop.specialize;
     if (inner === null || f.unconditional.has(inner)) return this.#iteration(i, loop, f);
-    const tests = this.#insideTests(stageOf(this.s, inner), f);
-    const free = { ...f, unconditional: new Set([...f.unconditional, inner]) };
+    const own = inner === f.stage.name;
+    const tests = own ? this.#ownTests(f) : this.#insideTests(stageOf(this.s, inner), f);
+    const free = {
+      ...f,
+      ...(own ? unconditionalBody(f.stage) : {}),
+      unconditional: new Set([...f.unconditional, inner]),
+    };
     const open = tests.filter((t) => t.k !== "imm");
     if (tests.some((t) => t.k === "imm" && !t.value)) return this.#iteration(i, loop, f);
     const then = this.#iteration(i, loop, free);
@@ -227,19 +232,30 @@ class Lowering {
 
   /** What must hold for all elements of a stage's box to meet its conditions. */
   #insideTests(stage: Stage, f: Frame): Expr[] {
-    const { axes, body } = stage.compute;
+    const { axes } = stage.compute;
     const box = this.#box(stage, f);
-    const conditions = body.k === "reduce"
-      ? body.where
-      : body.k === "select"
-      ? conjuncts(body.cond)
-      : [];
-    const extents = new Map<Var, number>(
-      body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent]) : [],
-    );
     const starts = new Map(axes.map((v, i) => [v, box.start[i]] as const));
-    axes.forEach((v, i) => extents.set(v, box.extent[i]));
-    return conditions.map((c) => throughout(c, starts, extents));
+    const extents = new Map([
+      ...reduceExtents(stage),
+      ...axes.map((v, i) => [v, box.extent[i]] as const),
+    ]);
+    return conditionsOf(stage).map((c) => throughout(c, starts, extents));
+  }
+
+  /** What must hold for the stage's conditions to be met in all loops that are still to be entered. */
+  #ownTests(f: Frame): Expr[] {
+    const { axes } = f.stage.compute;
+    const { global } = this.#axes(f);
+    const extents = new Map([
+      ...reduceExtents(f.stage),
+      ...axes.map((v, i) => [v, f.box.extent[i]] as const),
+    ]);
+    const starts = new Map(axes.map((v, i) => [v, f.box.start[i]] as const));
+    for (const [v, e] of global) {
+      starts.set(v, e);
+      extents.set(v, 1);
+    }
+    return conditionsOf(f.stage).map((c) => throughout(c, starts, extents));
   }
 
   /** The stages attached to this loop, then the loops inside it. */
@@ -562,3 +578,18 @@ function checkPackedReads(body: Stmt): void {
     }
   });
 }
+
+/** The conditions under which a stage reads its operands. */
+function conditionsOf({ compute: { body } }: Stage): readonly Expr[] {
+  if (body.k === "reduce") return body.where;
+  return body.k === "select" ? conjuncts(body.cond) : [];
+}
+
+/** What is left of a definition where its conditions hold. */
+function unconditionalBody({ compute: { body } }: Stage): Pick<Frame, "body" | "where"> {
+  if (body.k === "reduce") return { body: body.body, where: [] };
+  return { body: body.k === "select" ? body.a : body, where: [] };
+}
+
+const reduceExtents = ({ compute: { body } }: Stage): [Var, number][] =>
+  body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent]) : [];

@@ -1,7 +1,8 @@
 /** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
 import { intRange } from "../util/dtype.ts";
 import { has, type Target } from "../target/target.ts";
-import type { Expr, Indexable } from "../te/expr.ts";
+import type { Expr, Indexable, Var } from "../te/expr.ts";
+import { coefficient, linear } from "../te/linear.ts";
 import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
 import { dot4, dotOrder, mla4, widen4 } from "../tir/intrinsics.ts";
 import { canPair, factors } from "./gemm.ts";
@@ -101,11 +102,6 @@ function gemmSchedule(
   const dtype = lo >= i8.min && hi <= i8.max ? "int8" : "int16";
   const dot = dot4(dtype), order = dotOrder(dtype);
   const row = "row", col = "col", rows = `${r.name}_rows`;
-  const channel = r.compute.body.k === "reduce" ? r.compute.body.axes.at(-1)!.v.name : "k";
-  const source = loads(f.activation)[0];
-  const widen = source && (source.dtype === "int8" || source.dtype === "uint8")
-    ? widen4(source.dtype).name
-    : null;
   const paired = has(target, "dsp") && canPair(s, r);
   const packing: Step = paired
     ? { do: "gemm", stage: r.name, block: TILE.cols, group: 2, order: "paired", dtype: "int8" }
@@ -125,12 +121,41 @@ function gemmSchedule(
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
     ...(paired ? pairedProduct(r.name) : groupedProduct(r.name, dot.name)),
-    ...(widen
-      ? [
-        { do: "split", stage: rows, loop: channel, factor: 4, tail: "cut" },
-        { do: "tensorize", stage: rows, loop: `${channel}_i`, intrinsic: widen },
-      ] as Step[]
-      : []),
+    ...rowSteps(w, r, rows),
+  ];
+}
+
+/**
+ * Rows are filled in runs of elements that follow each other in memory, four at a time, and without
+ * tests where the window meets no border.
+ */
+function rowSteps(w: Workload, r: Stage, stage: string): Step[] {
+  const { body } = r.compute;
+  if (body.k !== "reduce") return [];
+  const border: Step[] = body.where.length
+    ? [{ do: "specialize", stage, loop: "row", for: stage }]
+    : [];
+  const source = loads(body.body).find((l) => w.buffers.has(l.src));
+  if (!source || (source.dtype !== "int8" && source.dtype !== "uint8")) return border;
+  const { strides } = w.buffers.get(source.src)!;
+  /** Elements of memory between neighbours along a reduction axis. */
+  const step = (v: Var): number =>
+    source.idx.reduce((sum, e, i) => sum + (coefficient(linear(e), v) ?? NaN) * strides[i], 0);
+  const run: string[] = [];
+  let length = 1;
+  for (const { v, extent } of [...body.axes].reverse()) {
+    // Runs of whole fours stay apart: at a border they are tested as a whole.
+    if (step(v) !== length || (run.length > 0 && length % 4 === 0)) break;
+    run.unshift(v.name);
+    length *= extent;
+  }
+  if (run.length === 0) return border;
+  const name = run.length > 1 ? "run" : run[0];
+  return [
+    ...(run.length > 1 ? [{ do: "fuse", stage, loops: run, into: name }] as Step[] : []),
+    { do: "split", stage, loop: name, factor: 4, tail: "cut" },
+    { do: "tensorize", stage, loop: `${name}_i`, intrinsic: widen4(source.dtype).name },
+    ...border,
   ];
 }
 

@@ -315,57 +315,63 @@ export function children(e: Expr): readonly Expr[] {
   }
 }
 
+/** The expression with `f` applied to its operands; the same object where they stay the same. */
+export function mapChildren(e: Expr, f: (e: Expr) => Expr): Expr {
+  const same = (xs: readonly Expr[], ys: readonly Expr[]): boolean =>
+    xs.every((x, i) => x === ys[i]);
+  switch (e.k) {
+    case "imm":
+    case "var":
+      return e;
+    case "bin": {
+      const a = f(e.a), b = f(e.b);
+      return a === e.a && b === e.b ? e : bin(e.op, a, b);
+    }
+    case "un": {
+      const a = f(e.a);
+      return a === e.a ? e : un(e.op, a);
+    }
+    case "cast": {
+      const a = f(e.a);
+      return a === e.a ? e : cast(e.dtype, a);
+    }
+    case "bits": {
+      const a = f(e.a);
+      return a === e.a ? e : bits(e.dtype, a);
+    }
+    case "select": {
+      const c = f(e.cond), a = f(e.a), b = f(e.b);
+      return c === e.cond && a === e.a && b === e.b ? e : select(c, a, b);
+    }
+    case "load": {
+      const idx = e.idx.map(f);
+      return same(idx, e.idx) ? e : { ...e, idx };
+    }
+    case "call": {
+      const args = e.args.map(f);
+      return same(args, e.args) ? e : { ...e, args };
+    }
+    case "reduce": {
+      const init = f(e.init), where = e.where.map(f), body = f(e.body);
+      return init === e.init && body === e.body && same(where, e.where)
+        ? e
+        : { ...e, init, where, body };
+    }
+  }
+}
+
 /**
  * Rebuilds an expression bottom up: `f` sees each node with its operands already rebuilt and returns
  * its replacement, or undefined to keep it. Untouched subtrees stay the same objects.
  */
 export function rewrite(e: Expr, f: (e: Expr) => Expr | undefined): Expr {
-  const r = (x: Expr): Expr => rewrite(x, f);
-  const same = (xs: readonly Expr[], ys: readonly Expr[]): boolean =>
-    xs.every((x, i) => x === ys[i]);
-  const rebuilt = ((): Expr => {
-    switch (e.k) {
-      case "imm":
-      case "var":
-        return e;
-      case "bin": {
-        const a = r(e.a), b = r(e.b);
-        return a === e.a && b === e.b ? e : bin(e.op, a, b);
-      }
-      case "un": {
-        const a = r(e.a);
-        return a === e.a ? e : un(e.op, a);
-      }
-      case "cast": {
-        const a = r(e.a);
-        return a === e.a ? e : cast(e.dtype, a);
-      }
-      case "bits": {
-        const a = r(e.a);
-        return a === e.a ? e : bits(e.dtype, a);
-      }
-      case "select": {
-        const c = r(e.cond), a = r(e.a), b = r(e.b);
-        return c === e.cond && a === e.a && b === e.b ? e : select(c, a, b);
-      }
-      case "load": {
-        const idx = e.idx.map(r);
-        return same(idx, e.idx) ? e : { ...e, idx };
-      }
-      case "call": {
-        const args = e.args.map(r);
-        return same(args, e.args) ? e : { ...e, args };
-      }
-      case "reduce": {
-        const init = r(e.init), where = e.where.map(r), body = r(e.body);
-        return init === e.init && body === e.body && same(where, e.where)
-          ? e
-          : { ...e, init, where, body };
-      }
-    }
-  })();
+  const rebuilt = mapChildren(e, (x) => rewrite(x, f));
   return f(rebuilt) ?? rebuilt;
 }
+
+/** Rebuilds an expression top down: what `f` returns stands as it is, else the operands are next. */
+export const transform = (e: Expr, f: (e: Expr) => Expr | undefined): Expr =>
+  f(e) ?? mapChildren(e, (x) => transform(x, f));
 
 /** Replaces variables. */
 export const substitute = (e: Expr, by: ReadonlyMap<Var, Expr>): Expr =>

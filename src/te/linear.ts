@@ -186,6 +186,11 @@ export const simplify = (e: Expr): Expr => fromLinear(linear(e));
 
 /** A condition with its operands simplified; a literal where the ranges decide it. */
 export function simplifyCondition(e: Expr): Expr {
+  if (e.k === "bin" && e.op === "and") {
+    const a = simplifyCondition(e.a), b = simplifyCondition(e.b);
+    if (a.k === "imm" && !a.value) return a;
+    return bin("and", a, b);
+  }
   if (e.k !== "bin" || e.a.dtype !== "int32") return e;
   const diff = linear(sub(e.a, e.b));
   const r = rangeOf(diff);

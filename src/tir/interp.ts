@@ -1,7 +1,8 @@
 /** Runs loop programs: the definition of what the generated C must do. */
 import { allocate, type ElementArray } from "../util/tensor.ts";
 import { intRange } from "../util/dtype.ts";
-import type { Expr, Load } from "../te/expr.ts";
+import { add, type Expr, imm, type Load, mul } from "../te/expr.ts";
+import { simplify } from "../te/linear.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
 import { type Buffer, type Kernel, memoryOf, type Stmt } from "./stmt.ts";
 
@@ -26,9 +27,8 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
     return n;
   };
   const address = (b: Buffer, idx: readonly Expr[], print: (e: Expr) => string): string => {
-    const sum = idx.map((e, i) => `(${print(e)})*${b.strides[i]}`);
-    if (b.offset) sum.push(String(b.offset));
-    const a = sum.join("+") || "0";
+    const sum = idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset));
+    const a = print(simplify(sum));
     return options.checked ? `at(${a},${b.length},${JSON.stringify(b.name)})` : a;
   };
   const js = new JsPrinter((l: Load, print) => {

@@ -1,0 +1,157 @@
+/**
+ * Names for the quotients and remainders that survive in indices, bound where their last variable is:
+ * `row_div5 = row / 5` once, instead of in every index of the loops inside.
+ */
+import {
+  add,
+  type Expr,
+  imm,
+  type Load,
+  mul,
+  transform,
+  type Var,
+  variable,
+  visit,
+} from "../te/expr.ts";
+import { intervalOf, keyOf, simplify } from "../te/linear.ts";
+import { type Buffer, type Kernel, mapStmt, type Stmt, visitStmt } from "./stmt.ts";
+
+/** The kernel with its divisions named. */
+export const hoistDivisions = (k: Kernel): Kernel => ({
+  ...k,
+  body: hoist(k.body, new Set()),
+});
+
+function hoist(s: Stmt, bound: ReadonlySet<Var>): Stmt {
+  switch (s.k) {
+    case "seq":
+      return { ...s, body: s.body.map((t) => hoist(t, bound)) };
+    case "if":
+      return { ...s, then: hoist(s.then, bound), else: s.else && hoist(s.else, bound) };
+    case "alloc":
+    case "let":
+      return { ...s, body: hoist(s.body, bound) };
+    case "for": {
+      const inside = new Set([...bound, s.v]);
+      const lets: [Var, Expr][] = [];
+      let body = s.body;
+      for (;;) {
+        const found = smallest(divisions(body, inside, s.v));
+        if (!found) break;
+        const v = variable(nameOf(found, s.v), "int32", intervalOf(found) ?? undefined);
+        lets.push([v, found]);
+        inside.add(v);
+        body = replace(body, keyOf(found), v);
+      }
+      const inner = hoist(body, inside);
+      return {
+        ...s,
+        body: lets.reduceRight<Stmt>((b, [v, value]) => ({ k: "let", v, value, body: b }), inner),
+      };
+    }
+    default:
+      return s;
+  }
+}
+
+type Division = Extract<Expr, { k: "bin" }>;
+
+const isDivision = (e: Expr): e is Division =>
+  e.k === "bin" && e.dtype === "int32" && (e.op === "floordiv" || e.op === "floormod") &&
+  e.b.k === "imm";
+
+/** Divisions that this loop is the last to decide. */
+function divisions(body: Stmt, bound: ReadonlySet<Var>, last: Var): Division[] {
+  const found: Division[] = [];
+  const ready = (e: Expr): boolean => {
+    let all = true, mentionsLast = false;
+    visit(e, (x) => {
+      if (x.k === "load") all = false;
+      if (x.k !== "var") return;
+      if (!bound.has(x)) all = false;
+      if (x === last || !isOuter(x, bound, last)) mentionsLast = true;
+    });
+    return all && mentionsLast;
+  };
+  const collect = (e: Expr): void =>
+    visit(e, (x) => void (isDivision(x) && ready(x) && found.push(x)));
+  visitStmt(body, (s) => {
+    if (s.k === "for") [s.lo, s.hi].forEach(collect);
+    if (s.k === "if") outsideLoads(s.cond, collect);
+    if (s.k === "store") {
+      collect(address(s.buf, s.idx));
+      outsideLoads(s.value, collect);
+    }
+    if (s.k === "intrin") s.args.forEach((a) => collect(address(a.buf, a.idx)));
+  });
+  return found;
+}
+
+/** Variables bound before the last one stand before it in the set. */
+function isOuter(v: Var, bound: ReadonlySet<Var>, last: Var): boolean {
+  for (const b of bound) {
+    if (b === last) return false;
+    if (b === v) return true;
+  }
+  return false;
+}
+
+/** The expression outside of element accesses, and the addresses of these. */
+function outsideLoads(e: Expr, collect: (e: Expr) => void): void {
+  const plain = transform(e, (x) => {
+    if (x.k !== "load") return undefined;
+    collect(address(x.src as Buffer, x.idx));
+    return imm(0, x.dtype);
+  });
+  collect(plain);
+}
+
+const address = (b: Buffer, idx: readonly Expr[]): Expr =>
+  simplify(idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset)));
+
+const smallest = (ds: readonly Division[]): Division | undefined =>
+  ds.reduce<Division | undefined>(
+    (a, d) => a && keyOf(a).length <= keyOf(d).length ? a : d,
+    undefined,
+  );
+
+function nameOf(d: Division, last: Var): string {
+  const base = d.a.k === "var" ? d.a.name : last.name;
+  return `${base}_${d.op === "floordiv" ? "div" : "mod"}${
+    Number((d.b as { value: number }).value)
+  }`;
+}
+
+/** Replaces a division; in indices only where the address keeps it. */
+function replace(s: Stmt, key: string, v: Var): Stmt {
+  const plain = (e: Expr): Expr =>
+    transform(e, (x) => isDivision(x) && keyOf(x) === key ? v : undefined);
+  const keeps = (b: Buffer, idx: readonly Expr[]): boolean => {
+    let found = false;
+    visit(address(b, idx), (x) => void (isDivision(x) && keyOf(x) === key && (found = true)));
+    return found;
+  };
+  const index = (b: Buffer, idx: readonly Expr[]): readonly Expr[] =>
+    keeps(b, idx) ? idx.map(plain) : idx;
+  const value = (e: Expr): Expr =>
+    transform(e, (x) => {
+      if (x.k === "load") return { ...x, idx: index(x.src as Buffer, x.idx) } as Load;
+      return isDivision(x) && keyOf(x) === key ? v : undefined;
+    });
+  return mapStmt(s, {
+    stmt: (t) => {
+      switch (t.k) {
+        case "for":
+          return { ...t, lo: plain(t.lo), hi: plain(t.hi) };
+        case "if":
+          return { ...t, cond: value(t.cond) };
+        case "store":
+          return { ...t, idx: index(t.buf, t.idx), value: value(t.value) };
+        case "intrin":
+          return { ...t, args: t.args.map((a) => ({ ...a, idx: index(a.buf, a.idx) })) };
+        default:
+          return t;
+      }
+    },
+  });
+}
