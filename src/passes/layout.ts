@@ -90,6 +90,8 @@ class Assignment {
   readonly #free = new Set<Node>();
   readonly #made: Map<Value, Node>;
   readonly #channelsLast: Set<Value>;
+  /** Values that lie inside a concatenation. */
+  readonly #placed: ReadonlySet<Value | null>;
 
   constructor(
     readonly g: Graph,
@@ -98,6 +100,7 @@ class Assignment {
     readonly materialised: Set<Node>,
   ) {
     this.#made = producers(g);
+    this.#placed = new Set(g.nodes.flatMap((n) => n.op.place ? n.ins : []));
     this.#channelsLast = level >= 2 ? preferChannelsLast(g) : new Set();
   }
 
@@ -137,9 +140,8 @@ class Assignment {
     }
     if (!place || !n.op.view || this.materialised.has(n)) return true;
     const source = n.ins[0]!;
-    if (this.#storage.has(source) || !this.#made.has(source) || this.#made.get(source)!.op.view) {
-      return true;
-    }
+    const taken = this.#storage.has(source) || this.#placed.has(source);
+    if (taken || !this.#made.has(source) || this.#made.get(source)!.op.view) return true;
     for (const channelsLast of [true, false]) {
       const strides = denseStrides(source.type, channelsLast);
       const v = this.#view(n, strides);
