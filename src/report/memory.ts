@@ -10,6 +10,13 @@ type Memory = Extract<Section, { kind: "memory" }>;
 const ROWS = 20, GRAIN = 16;
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
+/** Longest name that is printed whole; converters of TensorFlow models join many names. */
+const NAME = 52;
+
+/** A name with its middle left out where it is long. */
+const short = (name: string): string =>
+  name.length <= NAME ? name : `${name.slice(0, NAME / 2 - 1)}…${name.slice(-NAME / 2)}`;
+
 const isLive = (b: PlannedBuffer, step: number): boolean =>
   b.bytes > 0 && b.firstStep <= step && step <= b.lastStep;
 
@@ -39,20 +46,24 @@ export function memoryLines(m: Memory, width: number): string[] {
   const outside = m.listed.filter((b) => b.owner === "caller");
   const steps = (b: PlannedBuffer): string =>
     b.firstStep === b.lastStep ? `${b.firstStep}` : `${b.firstStep} to ${b.lastStep}`;
+  const row = (b: PlannedBuffer, letter: string, offset: string, note: string): string[] => [
+    letter,
+    offset,
+    grouped(b.bytes),
+    steps(b),
+    note === "" ? short(b.name) : `${short(b.name)} (${note})`,
+  ];
   const rows = [
-    ...inside.map((b) => [
-      letters.get(b)!,
-      grouped(b.offset),
-      grouped(b.bytes),
-      steps(b),
-      b.name,
-      b.owner === "arena" ? "" : `takes over ${b.owner}`,
-    ]),
-    ...outside.map((b) => ["", "", grouped(b.bytes), steps(b), b.name, "the caller's"]),
+    ...inside.map((b) => {
+      const owner = m.buffers.find((o) => o.name === b.owner);
+      const note = owner ? `takes over ${letters.get(owner)}` : "";
+      return row(b, letters.get(b)!, grouped(b.offset), note);
+    }),
+    ...outside.map((b) => row(b, "", "", "the caller's")),
   ];
   const peak = peakOf(m);
   return [
-    ...tableLines(["", "offset", "bytes", "steps", "buffer", ""], rows, width),
+    ...tableLines(["", "offset", "bytes", "steps", "buffer"], rows, width),
     ...(peak === null ? [] : ["", ...wrapLine(peak, width)]),
     ...(m.bytes === 0 ? [] : ["", ...mapLines(m, letters, width)]),
   ];
@@ -63,7 +74,7 @@ function peakOf(m: Memory): string | null {
   if (m.bytes === 0 || m.steps.length === 0) return null;
   const live = m.steps.map((_, i) => liveBytes(m.buffers, i));
   const step = live.indexOf(Math.max(...live));
-  const names = ordered(m.buffers).filter((b) => isLive(b, step)).map((b) => b.name);
+  const names = ordered(m.buffers).filter((b) => isLive(b, step)).map((b) => short(b.name));
   return `peak: step ${step} (${m.steps[step]}) with ${grouped(live[step])} of ${
     grouped(m.bytes)
   } bytes live: ${names.join(", ")}`;

@@ -102,7 +102,7 @@ Deno.test("the plan is sorted by offset, names its peak, and is drawn", () => {
     "   offset  bytes  steps   buffer",
     "a       0     32  0 to 1  first",
     "b      32     16  1 to 2  second",
-    "               8  0       x       the caller's",
+    "               8  0       x (the caller's)",
     "",
     "peak: step 1 (add) with 48 of 48 bytes live: first, second",
     "",
@@ -113,6 +113,16 @@ Deno.test("the plan is sorted by offset, names its peak, and is drawn", () => {
     "   +------------",
     "    0   1   2",
   ]);
+});
+
+Deno.test("long names lose their middle, a table of memory stays one", () => {
+  const name = `${"first".repeat(20)}/${"last".repeat(20)}`;
+  const buffers = [buffer(name, 0, 16, 0, 1), buffer("y", 0, 16, 1, 2, name)];
+  const m = { kind: "memory", region: "arena", bytes: 16, steps: ["a", "b", "c"] } as const;
+  const lines = memoryLines({ ...m, buffers, listed: buffers }, 80);
+  assert.match(lines[1], /^a +0 +16 +0 to 1 {2}first\w+…\w*last$/);
+  assert.match(lines[2], /^b +0 +16 +1 to 2 {2}y \(takes over a\)$/);
+  assert(lines[1].length < 80);
 });
 
 Deno.test("a map of more steps than fit goes on below; every buffer of it stands in the table", () => {
