@@ -50,7 +50,9 @@ export function constantOutputs(n: Application, budget: Budget): TensorData[] | 
       if (!known || !charge(budget, n.outs)) return null;
       return body.reference(n.attrs, n.ins.map((v) => v?.data ?? null));
     case "expand":
-      return known ? foldExpansion(n, budget) : null;
+      if (known) return foldExpansion(n, budget);
+      checkExpansion(n);
+      return null;
     case "scan":
       return null;
   }
@@ -87,6 +89,18 @@ function foldExpansion(n: Application, budget: Budget): TensorData[] | null {
   }
   const data = outs.map((v) => get(v).data);
   return data.every((d) => d !== undefined) ? data as TensorData[] : null;
+}
+
+/** Makes what a node expands to, and its definitions, for what they throw. */
+function checkExpansion(n: Application): void {
+  const { body } = n.op;
+  if (body.kind === "compute") instantiate(n);
+  if (body.kind !== "expand") return;
+  const b = new Builder();
+  body.rewrite(n.attrs, n.ins, n.outs, b);
+  for (const inner of b.nodes) {
+    checkExpansion({ ...inner, outs: inner.outs.map((v) => v.type) });
+  }
 }
 
 function charge(budget: Budget, outs: readonly TensorType[]): boolean {

@@ -1,4 +1,5 @@
 /** Activation functions. All are one expression of their input, so that chains become tables. */
+import { isInt } from "../util/dtype.ts";
 import { numbers } from "../util/tensor.ts";
 import * as te from "../te/expr.ts";
 import { add, div, type Expr, imm, mul, select, sub, un } from "../te/expr.ts";
@@ -49,6 +50,8 @@ function readBounds(r: AttrReader): ClipAttrs {
     if (t.data.length !== 1) {
       throw new OpError(`its ${name} has shape [${t.shape}]`, "use a scalar");
     }
+    const dtype = r.type(0)?.dtype;
+    if (t.dtype !== dtype) throw new OpError(`its input is ${dtype} but its ${name} ${t.dtype}`);
     return numbers(t)[0];
   };
   return { lo: bound("min", 1), hi: bound("max", 2) };
@@ -60,6 +63,11 @@ export const clip: OpDef<ClipAttrs> = elementwise<ClipAttrs>({
   onnx: [onnx("Clip", 6, readBounds, 1)],
   accepts: "number",
   body([x], { lo, hi }) {
+    for (const v of [lo, hi]) {
+      if (v !== null && (Number.isNaN(v) || (isInt(x.dtype) && !Number.isInteger(v)))) {
+        throw new OpError(`its bound ${v} is no ${x.dtype}`);
+      }
+    }
     const bounded = lo === null ? x : te.max(x, lo);
     return hi === null ? bounded : te.min(bounded, hi);
   },

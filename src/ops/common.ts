@@ -113,6 +113,9 @@ export function elementwise<A = null>(d: Elementwise<A>): OpDef<A> {
     onnx: typeof d.onnx === "number" ? [onnx(d.name, d.onnx, attrs)] : d.onnx,
     infer(_, ins) {
       const arity = d.arity ?? 1;
+      if (arity !== "any" && ins.length > arity) {
+        throw new OpError(`it has ${ins.length} inputs`, `it takes ${arity}`);
+      }
       const count = arity === "any" ? Math.max(ins.length, 1) : arity;
       const types = Array.from({ length: count }, (_, i) => operand(ins, i, d.accepts));
       sameType(types);

@@ -26,7 +26,10 @@ function starts(sizes: readonly number[]): number[] {
 
 export const concat: OpDef<ConcatAttrs> = {
   name: "Concat",
-  onnx: [onnx("Concat", 1, (r) => ({ axis: r.int("axis", 1) }))],
+  onnx: [
+    onnx("Concat", 1, (r) => ({ axis: r.int("axis", 1) })),
+    onnx("Concat", 4, (r) => ({ axis: r.int("axis") })),
+  ],
   infer(a, ins) {
     const types = parts(ins), shapes = types.map(dims);
     sameType(types);

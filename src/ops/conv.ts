@@ -8,7 +8,8 @@ import type { Acc, QuantRule } from "../ir/quant.ts";
 import { spatialNames } from "./axes.ts";
 import { accumulate, constantZeros, type IntegerAttrs, zeroPoint } from "./integer.ts";
 
-export type AutoPad = "NOTSET" | "VALID" | "SAME_UPPER" | "SAME_LOWER";
+const AUTO_PADS = ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"] as const;
+export type AutoPad = typeof AUTO_PADS[number];
 
 /**
  * Inputs x [N, Cin, spatial…], w [Cout, Cin/group, kernel…], bias [Cout] or null, and, where they
@@ -49,6 +50,10 @@ export function geometry(
     if (xs.length !== nd || xs.some((v) => v < 1)) {
       throw new OpError(`its ${what} [${xs}] do not fit ${nd} spatial axes`);
     }
+  }
+  if (kernel.some((k) => k < 1)) throw new OpError(`its kernel [${kernel}] is empty`);
+  if (!AUTO_PADS.includes(a.autoPad)) {
+    throw new OpError(`its auto_pad is '${a.autoPad}'`, `it is one of ${AUTO_PADS.join(", ")}`);
   }
   const reach = kernel.map((k, i) => (k - 1) * dilations[i] + 1);
   let begin = size.map(() => 0), end = size.map(() => 0);

@@ -1,5 +1,6 @@
 /** Element-wise operators of two and more inputs, with numpy's broadcasting. */
-import { isFloat } from "../util/dtype.ts";
+import { isFloat, isInt } from "../util/dtype.ts";
+import { numbers } from "../util/tensor.ts";
 import { compute } from "../te/compute.ts";
 import * as te from "../te/expr.ts";
 import { bin, type BinOp, cast, type Expr, imm, select } from "../te/expr.ts";
@@ -32,11 +33,25 @@ const compare = (name: string, op: BinOp, since: number, accepts: Accepts = "num
 const variadic = (name: string, body: (xs: readonly Expr[]) => Expr) =>
   elementwise({ name, onnx: 6, accepts: "number", arity: "any", body });
 
+/** An operator that refuses to divide integers by a constant 0. */
+function withDivisor<A>(op: OpDef<A>): OpDef<A> {
+  return {
+    ...op,
+    infer(a, ins, known) {
+      const divisor = known(1);
+      if (divisor && isInt(divisor.dtype) && numbers(divisor).includes(0)) {
+        throw new OpError("it divides integers by 0", "replace the 0 among its constants");
+      }
+      return op.infer(a, ins, known);
+    },
+  };
+}
+
 export const add = binary("Add", "add", 7);
 export const sub = binary("Sub", "sub", 7);
 export const mul = binary("Mul", "mul", 7);
 /** Integers truncate, as in C. */
-export const div = binary("Div", "div", 7);
+export const div: OpDef<null> = withDivisor(binary("Div", "div", 7));
 export const max = variadic("Max", (xs) => xs.reduce((a, b) => te.max(a, b)));
 export const min = variadic("Min", (xs) => xs.reduce((a, b) => te.min(a, b)));
 const sum = variadic("Sum", (xs) => xs.reduce((a, b) => te.add(a, b)));
@@ -76,7 +91,7 @@ export const pow: OpDef<null> = {
 };
 
 /** Remainder with the sign of the divisor (Python's), or with fmod that of the dividend (C's). */
-const mod: OpDef<{ fmod: boolean }> = {
+const mod: OpDef<{ fmod: boolean }> = withDivisor({
   ...elementwise<{ fmod: boolean }>({
     name: "Mod",
     onnx: 10,
@@ -99,7 +114,7 @@ const mod: OpDef<{ fmod: boolean }> = {
     }
     return [{ dtype: types[0].dtype, shape: broadcastShapes(types.map(dims)) }];
   },
-};
+});
 
 const shift: OpDef<{ left: boolean }> = elementwise<{ left: boolean }>({
   name: "BitShift",

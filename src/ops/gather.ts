@@ -1,4 +1,5 @@
 /** Operators that look elements up by indices, known or computed at run time. */
+import { numbers, type TensorData } from "../util/tensor.ts";
 import { compute } from "../te/compute.ts";
 import { add, cast, clamp, type Expr, imm, load, lt, select } from "../te/expr.ts";
 import { type OpDef, OpError } from "../ir/opdef.ts";
@@ -15,6 +16,14 @@ export interface GatherAttrs {
 function bounded(index: Expr, size: number): Expr {
   const i = cast("int32", index);
   return clamp(select(lt(i, 0), add(i, size), i), 0, size - 1);
+}
+
+/** Indices that are known must be inside; those of run time are held inside. */
+function checkIndices(indices: TensorData | undefined, size: number): void {
+  const wrong = indices && numbers(indices).find((i) => i < -size || i >= size);
+  if (wrong !== undefined) {
+    throw new OpError(`its index ${wrong} is not one of ${size}`, `use -${size} to ${size - 1}`);
+  }
 }
 
 function data(ins: Types): { shape: number[]; indices: number[] } {
@@ -41,8 +50,9 @@ const gatherIntegers: QuantRule<GatherAttrs> = (a, [x, idx], { b }) => {
 export const gather: OpDef<GatherAttrs> = {
   name: "Gather",
   onnx: [onnx("Gather", 1, (r) => ({ axis: r.int("axis", 0) }))],
-  infer(a, ins) {
+  infer(a, ins, known) {
     const { shape, indices } = data(ins), axis = axisIndex(a.axis, shape.length);
+    checkIndices(known(1), shape[axis]);
     return [{
       dtype: ins[0]!.dtype,
       shape: [...shape.slice(0, axis), ...indices, ...shape.slice(axis + 1)],
@@ -66,8 +76,9 @@ export const gather: OpDef<GatherAttrs> = {
 const gatherElements: OpDef<GatherAttrs> = {
   name: "GatherElements",
   onnx: [onnx("GatherElements", 11, (r) => ({ axis: r.int("axis", 0) }))],
-  infer(a, ins) {
+  infer(a, ins, known) {
     const { shape, indices } = data(ins), axis = axisIndex(a.axis, shape.length);
+    checkIndices(known(1), shape[axis]);
     if (indices.length !== shape.length || indices.some((n, i) => i !== axis && n > shape[i])) {
       throw new OpError(`its indices [${indices}] do not fit its input [${shape}]`);
     }

@@ -167,7 +167,13 @@ export const gemm: OpDef<GemmAttrs> = {
       transB: r.int("transB", 0) !== 0,
     }),
   }],
-  infer: ({ transA, transB }, ins) => infer({ ...PLAIN, transA, transB }, ins),
+  infer({ transA, transB }, ins) {
+    const ranks = ins.slice(0, 2).map((t) => t?.shape.length ?? 2);
+    if (ranks.some((rank) => rank !== 2)) {
+      throw new OpError(`its inputs have ${ranks.join(" and ")} axes`, "it takes matrices");
+    }
+    return infer({ ...PLAIN, transA, transB }, ins);
+  },
   body: {
     kind: "expand",
     rewrite(at, [a, b, c = null], _, bld) {

@@ -111,6 +111,10 @@ export function cuts(a: SliceAttrs, from: readonly number[]): Cut[] {
       "give one for every axis",
     );
   }
+  const distinct = new Set(axes.map((axis) => axisIndex(axis, from.length)));
+  if (distinct.size !== axes.length) {
+    throw new OpError(`its axes [${axes}] name one twice`, "cut every axis once");
+  }
   axes.forEach((axis, i) => {
     const at = axisIndex(axis, from.length), n = from[at], step = steps[i];
     if (step === 0) throw new OpError("its step is 0", "use a positive or negative step");
