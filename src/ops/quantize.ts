@@ -62,6 +62,9 @@ function checkParameters(a: LinearAttrs, ins: readonly (TensorType | null)[]): v
   const x = ins[0];
   if (!x) throw new OpError("its input is missing");
   const rank = x.shape.length, axis = a.axis < 0 ? a.axis + rank : a.axis;
+  if (ins[1] && ins[1].dtype !== "float32") {
+    throw new OpError(`its scale is ${ins[1].dtype}`, "use float32");
+  }
   for (const t of [ins[1], ins[2]]) {
     if (!t) continue;
     if (t.shape.length > 1) {
@@ -71,6 +74,10 @@ function checkParameters(a: LinearAttrs, ins: readonly (TensorType | null)[]): v
     if (n !== 1 && (axis < 0 || axis >= rank || x.shape[axis] !== n)) {
       throw new OpError(`its scale has ${n} elements, which does not fit axis ${a.axis}`);
     }
+  }
+  const count = (t: TensorType | null | undefined): number => t ? dims(t)[0] ?? 1 : 1;
+  if (count(ins[1]) !== count(ins[2]) && count(ins[2]) !== 1) {
+    throw new OpError(`its zero point has ${count(ins[2])} elements for ${count(ins[1])} scales`);
   }
 }
 
@@ -152,6 +159,9 @@ export const dequantizeLinear: OpDef<LinearAttrs> = {
   infer(a, ins) {
     checkParameters(a, ins);
     if (!isInt(ins[0]!.dtype)) throw new OpError(`it dequantises ${ins[0]!.dtype}`);
+    if (ins[2] && ins[2].dtype !== ins[0]!.dtype) {
+      throw new OpError(`its input is ${ins[0]!.dtype} but its zero point ${ins[2].dtype}`);
+    }
     return [{ dtype: "float32", shape: ins[0]!.shape }];
   },
   fold: false,
