@@ -78,20 +78,6 @@ static inline uint32_t sxtb16_ror8(uint32_t x)
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(x));
     return r;
 }`,
-  smlabb: `/* acc + x.lo * y.lo on signed halfwords. */
-static inline int32_t smlabb(uint32_t x, uint32_t y, int32_t acc)
-{
-    int32_t r;
-    __asm__("smlabb %0, %1, %2, %3" : "=r"(r) : "r"(x), "r"(y), "r"(acc));
-    return r;
-}`,
-  smlatt: `/* acc + x.hi * y.hi on signed halfwords. */
-static inline int32_t smlatt(uint32_t x, uint32_t y, int32_t acc)
-{
-    int32_t r;
-    __asm__("smlatt %0, %1, %2, %3" : "=r"(r) : "r"(x), "r"(y), "r"(acc));
-    return r;
-}`,
   ...Object.fromEntries((["s", "u"] as const).flatMap((s) => [
     [
       `${s}xtab16`,
@@ -219,31 +205,32 @@ export const mla4 = (x: DType): TensorIntrin => ({
   c: [
     {
       feature: "dsp",
-      needs: [
-        "load32",
-        "sxtb16",
-        "sxtb16_ror8",
-        `${letter(x)}xtab16`,
-        `${letter(x)}xtab16_ror8`,
-        "smlabb",
-        "smlatt",
-      ],
+      needs: [],
+      // One piece of assembly: apart, the compiler loads all taps of a window first and spills them.
       text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
 __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
         cType(x)
       } *x, const int8_t *w, int32_t zero)
 {
     const uint32_t minus = ((uint32_t)-zero & 0xffffu) | ((uint32_t)-zero << 16);
-    const uint32_t x0123 = load32(x), w0123 = load32(w);
-    const uint32_t x02 = ${letter(x)}xtab16(minus, x0123), x13 = ${
-        letter(x)
-      }xtab16_ror8(minus, x0123);
-    const uint32_t w02 = sxtb16(w0123), w13 = sxtb16_ror8(w0123);
+    uint32_t x02, x13, w02, w13;
 
-    acc[0] = smlabb(x02, w02, acc[0]);
-    acc[1] = smlabb(x13, w13, acc[1]);
-    acc[2] = smlatt(x02, w02, acc[2]);
-    acc[3] = smlatt(x13, w13, acc[3]);
+    __asm__(
+        "ldr %[x13], %[x]\\n"
+        "ldr %[w13], %[w]\\n"
+        "${letter(x)}xtab16 %[x02], %[minus], %[x13]\\n"
+        "sxtb16 %[w02], %[w13]\\n"
+        "${letter(x)}xtab16 %[x13], %[minus], %[x13], ror #8\\n"
+        "sxtb16 %[w13], %[w13], ror #8\\n"
+        "smlabb %[a0], %[x02], %[w02], %[a0]\\n"
+        "smlabb %[a1], %[x13], %[w13], %[a1]\\n"
+        "smlatt %[a2], %[x02], %[w02], %[a2]\\n"
+        "smlatt %[a3], %[x13], %[w13], %[a3]\\n"
+        : [a0] "+r"(acc[0]), [a1] "+r"(acc[1]), [a2] "+r"(acc[2]), [a3] "+r"(acc[3]),
+          [x02] "=&r"(x02), [x13] "=&r"(x13), [w02] "=&r"(w02), [w13] "=&r"(w13)
+        : [minus] "r"(minus), [x] "m"(*(const ${
+        cType(x)
+      }(*)[4])x), [w] "m"(*(const int8_t(*)[4])w));
 }`,
     },
     {
