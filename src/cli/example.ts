@@ -12,6 +12,7 @@ import type { Args, Command } from "./args.ts";
 import { type Compiled, compileInMemory } from "./compile.ts";
 import { sideBySide } from "./draw.ts";
 import { type Example, EXAMPLES } from "./examples.ts";
+import { compareLogits, type LogitAgreement, logitRows } from "./logits.ts";
 import { readUserFile } from "./paths.ts";
 import { instructionsText } from "./run.ts";
 import { grouped, print, printJson, say, table } from "./terminal.ts";
@@ -31,6 +32,8 @@ export interface ExampleResult {
   readonly correct: number;
   /** Outputs against the stored reference. */
   readonly agreement: Comparison;
+  /** The same logit by logit, and against the float model; null where outputs are no logits. */
+  readonly logits: readonly LogitAgreement[] | null;
   /** The run on the board's machine; null where tools are missing and the interpreter ran. */
   readonly execution: Execution | null;
   /** The command that installs what is missing; null where nothing is. */
@@ -90,12 +93,14 @@ export async function example(
     progress,
   });
   const outputs = execution?.outputs ?? interpretAll(compiled, inputs);
+  const real = arrays.get("float0");
   return {
     example: name,
     board,
     samples: inputs.length,
     correct: outputs.filter(([scores], i) => argmax(scores) === labels[i]).length,
     agreement: compareSamples(artifact.outputs, outputs, expected),
+    logits: real ? compareLogits(artifact.outputs[0], outputs, expected, real, chosen.label) : null,
     execution,
     install: missing.length > 0 ? installCommand(missing) : null,
     outputs,
@@ -168,23 +173,36 @@ function summary(r: ExampleResult): string {
     ? ""
     : "\n\nSkipped, as tools are missing: compiling the C, linking the firmware, running it under " +
       "QEMU,\ncounting instructions, RAM and flash. This command installs them:\n  " + r.install;
+  const logits = r.logits === null ? "" : `\n\n${table(logitRows(r.logits))}`;
   const title = `${EXAMPLES[r.example].title}, ${r.samples} labelled samples, on ${r.board}`;
   const who = r.execution ? "the board" : "the interpreter";
   return `${title}\nUnder each picture: what ${who} answered.\n\n${pictures(r)}\n\n${
     table(rows)
-  }${skipped}`;
+  }${logits}${skipped}`;
+}
+
+function list(json: boolean): void {
+  const all = Object.entries(EXAMPLES).map(([name, { title, about }]) => ({ name, title, about }));
+  if (json) printJson(all);
+  else print(table(all.map(({ name, title, about }) => [name, `${title}: ${about}`])));
 }
 
 async function main(args: Args): Promise<number> {
+  if (args.flag("list")) {
+    list(args.flag("json"));
+    return 0;
+  }
   const result = await example(args.operands[0], undefined, (doing) => say(`${doing} …`));
   if (args.flag("json")) {
-    const { example: name, board, samples, correct, agreement, execution, install } = result;
+    const { example: name, board, samples, correct, agreement, logits, execution, install } =
+      result;
     printJson({
       example: name,
       board,
       samples,
       correct,
       match: agreement.match,
+      logits,
       run: execution?.result ?? null,
       install,
     });
@@ -198,7 +216,10 @@ export const command: Command = {
   summary: "Compile a trained model for a board and run its labelled samples.",
   operands: "[NAME]",
   maxOperands: 1,
-  options: { json: { kind: "flag", help: "print the figures as one JSON object" } },
-  notes: `Examples: ${Object.keys(EXAMPLES).join(", ")}.`,
+  options: {
+    list: { kind: "flag", help: "list the examples and run none" },
+    json: { kind: "flag", help: "print the figures as one JSON object" },
+  },
+  notes: `Examples: ${Object.keys(EXAMPLES).join(", ")}; default digits.`,
   main,
 };
