@@ -131,8 +131,7 @@ export class CExpr {
 
   /** An expression that can stand where C wants one of at least this precedence. */
   #operand(e: Expr, least = UNARY): string {
-    const s = this.print(e);
-    return precedence(e) >= least ? s : `(${s})`;
+    return grouped(e, this.print(e), least);
   }
 
   /** C computes narrow types as int; the result goes back into its type. */
@@ -153,28 +152,30 @@ export class CExpr {
     const d = e.a.dtype;
     // The same operator again needs no parentheses on its left: C groups from there.
     const level = OPERATOR[e.op] ?? UNARY;
-    const a = this.#operand(e.a, level), b = this.#operand(e.b, level + 1);
+    // Printed once: deep expressions would take twice the time with every level.
+    const left = this.print(e.a), right = this.print(e.b);
+    const a = grouped(e.a, left, level), b = grouped(e.b, right, level + 1);
     if (e.op in COMPARE) return `${a} ${COMPARE[e.op]} ${b}`;
     if (d === "bool") {
-      const [x, y] = [this.#operand(e.a, COMPARISON), this.#operand(e.b, COMPARISON)];
+      const [x, y] = [grouped(e.a, left, COMPARISON), grouped(e.b, right, COMPARISON)];
       if (e.op !== "and") return `${x} ${e.op === "or" ? "||" : "!="} ${y}`;
       // gcc asks for no parentheses in a chain of &&.
-      return `${e.a.k === "bin" && e.a.op === "and" ? this.print(e.a) : x} && ${y}`;
+      return `${e.a.k === "bin" && e.a.op === "and" ? left : x} && ${y}`;
     }
     switch (e.op) {
       case "min":
       case "max":
-        return this.#narrow(d, `${this.#minmax(e.op, d)}(${this.print(e.a)}, ${this.print(e.b)})`);
+        return this.#narrow(d, `${this.#minmax(e.op, d)}(${left}, ${right})`);
       case "floordiv":
       case "floormod":
-        return this.#floor(e, a, b);
+        return this.#floor(e, [left, right], [a, b]);
       case "mod":
-        if (isFloat(d)) return `${this.#libm(d, "fmod")}(${this.print(e.a)}, ${this.print(e.b)})`;
+        if (isFloat(d)) return `${this.#libm(d, "fmod")}(${left}, ${right})`;
     }
     return this.#narrow(d, `${a} ${INFIX[e.op]} ${b}`);
   }
 
-  #floor(e: Bin, a: string, b: string): string {
+  #floor(e: Bin, args: readonly string[], [a, b]: readonly string[]): string {
     const op = e.op === "floordiv" ? "/" : "%";
     const r = e.dtype === "int32" ? intervalOf(e.a) : null;
     if (DTYPES[e.dtype].kind === "uint" || (r && r[0] >= 0)) {
@@ -195,11 +196,11 @@ export class CExpr {
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }`,
     );
-    return this.#narrow(e.dtype, `${name}(${this.print(e.a)}, ${this.print(e.b)})`);
+    return this.#narrow(e.dtype, `${name}(${args.join(", ")})`);
   }
 
   #unary(op: string, d: DType, x: Expr): string {
-    const a = this.#operand(x);
+    const bare = this.print(x), a = grouped(x, bare, UNARY);
     switch (op) {
       case "neg":
         return this.#narrow(d, `-${a}`);
@@ -208,12 +209,10 @@ export class CExpr {
       case "bitnot":
         return this.#narrow(d, `~${a}`);
       case "abs":
-        if (isFloat(d)) return `${this.#libm(d, "fabs")}(${this.print(x)})`;
-        return DTYPES[d].kind === "uint"
-          ? this.print(x)
-          : this.#narrow(d, `${a} < 0 ? -${a} : ${a}`);
+        if (isFloat(d)) return `${this.#libm(d, "fabs")}(${bare})`;
+        return DTYPES[d].kind === "uint" ? bare : this.#narrow(d, `${a} < 0 ? -${a} : ${a}`);
       default:
-        return `${this.#libm(d, op)}(${this.print(x)})`;
+        return `${this.#libm(d, op)}(${bare})`;
     }
   }
 
@@ -288,6 +287,10 @@ ${body.length ? `${body.join("\n")}\n\n` : ""}    return ${this.print(result)};
     return this.helper(name, text);
   }
 }
+
+/** The text of an expression, in parentheses where C needs them at this precedence. */
+const grouped = (e: Expr, text: string, least: number): string =>
+  precedence(e) >= least ? text : `(${text})`;
 
 /** A literal of exactly this value and type. */
 export function literal(value: number | bigint, dtype: DType): string {
