@@ -7,6 +7,7 @@ import { bytesOf } from "./util/dtype.ts";
 import type { Board } from "./target/target.ts";
 import type { Graph, Value } from "./ir/graph.ts";
 import { type Imported, importModel, type ImportOptions } from "./onnx/import.ts";
+import { expand } from "./passes/expand.ts";
 import { fuse, type Group } from "./passes/fuse.ts";
 import { assignLayout, type Layout } from "./passes/layout.ts";
 import { runPasses } from "./passes/pipeline.ts";
@@ -109,7 +110,11 @@ export async function compileStages(
   });
   const inArena = options.io === "arena";
   const placement = place(layout.graph, kernels, layout.storage, { inArena, level });
-  const program = makeProgram(name, imported.graph, layout, kernels, placement, inArena);
+  const program = makeProgram(options, name, expand(imported.graph), {
+    layout,
+    kernels,
+    placement,
+  });
   const sources = librarySources(program);
   sources.set(`src/${name}_kernels.c`, kernelsSource(program, board.target));
   const artifact: Artifact = {
@@ -162,23 +167,25 @@ const normalized = (o: CompileOptions, name: string): NormalizedOptions => ({
   dims: o.dims,
 });
 
+/** @param source the graph with its quantisation still written out, as the ports state it */
 function makeProgram(
+  options: CompileOptions,
   name: string,
   source: Graph,
-  { graph, storage }: Layout,
-  kernels: readonly ScheduledKernel[],
-  placement: Placement,
-  inArena: boolean,
+  { layout: { graph, storage }, kernels, placement }: Pick<
+    Compilation,
+    "layout" | "kernels" | "placement"
+  >,
 ): Program {
   const { params, names } = collectParams(kernels.map((k) => k.kernel));
   const quants = portQuants(source);
   const where = (v: Value): Port["placement"] => {
-    const at = inArena ? placement.offsetOf(storage.get(v)!.owner) : null;
+    const at = options.io === "arena" ? placement.offsetOf(storage.get(v)!.owner) : null;
     return at ? { where: "arena", ...at } : { where: "caller" };
   };
   return {
     name,
-    title: `model ${source.name || name}`,
+    title: `model ${options.fileStem}`,
     inputs: ports(graph.inputs, graph.inputs.map((v) => v.name), quants.inputs, where),
     outputs: ports(graph.outputs, graph.outputNames, quants.outputs, where),
     regions: placement.regions,

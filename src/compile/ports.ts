@@ -24,11 +24,19 @@ export function portQuants(
     if (!scale || sizeOf(scale.shape) !== 1) return null;
     return { scale: Number(scale.data[0]), zeroPoint: zero ? Number(zero.data[0]) : 0 };
   };
+  // Both look through what only moves elements.
   const input = (v: Value): PortQuant | null => {
-    const reader = uses.get(v)?.find((n) => n.op.name === "DequantizeLinear" && n.ins[0] === v);
-    return reader ? of(reader.ins) : null;
+    for (const n of uses.get(v) ?? []) {
+      if (n.ins[0] !== v) continue;
+      const found = n.op.name === "DequantizeLinear"
+        ? of(n.ins)
+        : n.op.view
+        ? input(n.outs[0])
+        : null;
+      if (found) return found;
+    }
+    return null;
   };
-  /** Through what only moves elements. */
   const output = (v: Value): PortQuant | null => {
     const n = made.get(v);
     if (!n) return null;

@@ -3,6 +3,7 @@
  * innermost; movement operators become views of their input's memory, a concatenation the memory of
  * its inputs. What cannot be a view keeps its code.
  */
+import { bytesOf } from "../util/dtype.ts";
 import { rowMajor, sizeOf } from "../util/tensor.ts";
 import { ops } from "../ops/mod.ts";
 import { rebuild } from "../ir/build.ts";
@@ -107,7 +108,9 @@ class Assignment {
   /** Null where a decision had to be taken back. */
   run(): { storage: Map<Value, Storage>; free: Set<Node> } | null {
     for (const v of [...this.g.inputs, ...this.g.outputs]) {
-      this.#storage.set(v, ownStorage(v, rowMajor(dims(v.type))));
+      // A caller's buffer is aligned for its elements, no more.
+      const align = bytesOf(v.type.dtype);
+      this.#storage.set(v, { ...ownStorage(v, rowMajor(dims(v.type))), align });
     }
     for (const n of this.g.nodes) {
       for (const v of n.ins) {
