@@ -14,25 +14,25 @@ import { assertSameBits, board, compile, defaults, outputsOn, ownNet } from "./s
 const host = board("host"), m4 = board("mps2-an386");
 const KERNELS = "src/net_kernels.c";
 
+/** A product without its intrinsic: the constants lie in their natural order. */
+const natural = (s: Step, block?: number): readonly Step[] => {
+  if (s.do === "tensorize") return [];
+  if (s.do !== "gemm") return [s];
+  const order = Array.from({ length: s.group }, (_, i) => i);
+  return [{ ...s, block: block ?? s.block, order }];
+};
+
+/** Splits a loop of the tiles otherwise. */
+const tiles = (s: Step, loop: "row" | "col", factor: number): Step =>
+  s.do === "split" && s.loop === loop ? { ...s, factor } : s;
+
 /** What to do with the steps of the rules; `name` says what changes. */
 const CHANGES: readonly (readonly [string, (s: Step) => readonly Step[]])[] = [
-  // Without its intrinsic, the constants of a packed product lie in their natural order.
-  [
-    "no tensorize",
-    (s) => s.do === "tensorize" ? [] : s.do === "gemm" ? [{ ...s, order: [0, 1, 2, 3] }] : [s],
-  ],
+  ["no tensorize", (s) => natural(s)],
   ["no unroll", (s) => s.do === "unroll" ? [] : [s]],
-  ["tiles of 3 rows", (s) => s.do === "split" && s.loop === "row" ? [{ ...s, factor: 3 }] : [s]],
-  ["tiles of 1 row", (s) => s.do === "split" && s.loop === "row" ? [{ ...s, factor: 1 }] : [s]],
-  [
-    "tiles of 2 columns",
-    (s) =>
-      s.do === "split" && s.loop === "col"
-        ? [{ ...s, factor: 2 }]
-        : s.do === "gemm"
-        ? [{ ...s, block: 2 }]
-        : [s],
-  ],
+  ["tiles of 3 rows, no tensorize", (s) => natural(tiles(s, "row", 3))],
+  ["tiles of 1 row", (s) => [tiles(s, "row", 1)]],
+  ["tiles of 4 columns, no tensorize", (s) => natural(tiles(s, "col", 4), 4)],
   [
     "guards where rows are filled",
     (s) =>
