@@ -115,6 +115,31 @@ function summary({ result, firmware }: Execution): string {
   return `${r.model} on ${r.board}: ${count} (${r.engine})\n${table(rows)}`;
 }
 
+const LEVELS = [0, 1, 2, 3] as const;
+
+/** The same run at every -O level, one row each. */
+function levelTable(executions: readonly Execution[]): string {
+  const rows = executions.map(({ result: r, passes }, level) => [
+    `  -O${level}`,
+    r.instructions ? grouped(Math.max(...r.instructions)) : "–",
+    grouped(r.ram_bytes),
+    grouped(r.arena_bytes),
+    grouped(r.flash_bytes),
+    r.match === null ? "–" : passes ? "as expected" : "differs",
+  ]);
+  const [{ result }] = executions;
+  const head = ["  level", "instructions", "RAM", "arena", "flash", "outputs"];
+  return `${result.model} on ${result.board} (${result.engine})\n${table([head, ...rows])}`;
+}
+
+async function runLevels(request: RunRequest, json: boolean): Promise<number> {
+  const executions: Execution[] = [];
+  for (const optLevel of LEVELS) executions.push(await run({ ...request, optLevel }));
+  if (json) printJson(executions.map((e, level) => ({ level, ...e.result })));
+  else print(levelTable(executions));
+  return executions.every((e) => e.passes) ? 0 : 1;
+}
+
 async function main(args: Args): Promise<number> {
   if (args.operands.length === 0) {
     throw new BurinError(
@@ -137,6 +162,7 @@ async function main(args: Args): Promise<number> {
     progress: (doing) => say(`${doing} …`),
   };
   if (request.inputs === undefined) say("No --inputs: running one made-up sample.");
+  if (args.flag("levels")) return await runLevels(request, args.flag("json"));
   const execution = await run(request);
   if (args.flag("json")) printJson(execution.result);
   else print(summary(execution));
@@ -158,6 +184,7 @@ export const command: Command = {
     "max-lsb": { kind: "value", value: "N", help: "steps of quantisation allowed; default 0" },
     rtol: { kind: "value", value: "X", help: "tolerance of floats, relative; default 1e-4" },
     outputs: { kind: "value", value: "F.npz", help: "file to write the outputs to" },
+    levels: { kind: "flag", help: "run at -O0 to -O3 and compare them in a table" },
     json: { kind: "flag", help: "print the figures as one JSON object" },
   },
   notes: "An array with one axis more than its tensor is a batch of samples.",
