@@ -127,6 +127,7 @@ export const quantizeLinear: OpDef<QuantizeAttrs> = {
   ],
   infer(a, ins) {
     checkParameters(a, ins);
+    if (!TARGETS.includes(a.dtype)) throw new OpError(`it quantises to ${a.dtype}`);
     return [{ dtype: a.dtype, shape: ins[0]!.shape }];
   },
   body: {
