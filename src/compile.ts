@@ -24,6 +24,7 @@ import { librarySources } from "./codegen/library.ts";
 import { kernelSymbol } from "./codegen/names.ts";
 import type { Call, Program } from "./codegen/program.ts";
 import { type InspectOptions, inspectStages, type Section } from "./compile/inspect.ts";
+import { checkFits } from "./compile/fits.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { place, type Placement } from "./compile/place.ts";
@@ -115,6 +116,16 @@ export async function compileStages(
     kernels,
     placement,
   });
+  const arenaBytes = program.regions.reduce((sum, r) => sum + r.bytes, 0);
+  const paramsBytes = program.params.reduce(
+    (sum, p) => sum + sizeOf(p.data.shape) * bytesOf(p.data.dtype),
+    0,
+  );
+  checkFits(board, {
+    arena: arenaBytes,
+    params: paramsBytes,
+    ports: [...program.inputs, ...program.outputs],
+  });
   const sources = librarySources(program);
   sources.set(`src/${name}_kernels.c`, kernelsSource(program, board.target));
   const artifact: Artifact = {
@@ -133,11 +144,8 @@ export async function compileStages(
       scratchBytes: kernel.buffers.filter((b) => b.scope === "scratch")
         .reduce((sum, b) => sum + b.length * bytesOf(b.dtype), 0),
     })),
-    arenaBytes: program.regions.reduce((sum, r) => sum + r.bytes, 0),
-    paramsBytes: program.params.reduce(
-      (sum, p) => sum + sizeOf(p.data.shape) * bytesOf(p.data.dtype),
-      0,
-    ),
+    arenaBytes,
+    paramsBytes,
     sources,
     notes: imported.notes,
     interpret: interpreter(program),

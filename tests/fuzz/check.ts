@@ -1,38 +1,62 @@
-/** What has to hold for any file: a sound graph or a message, soon. */
-import { printGraph } from "../../src/ir/print.ts";
-import { verifyGraph } from "../../src/ir/verify.ts";
-import { importModel } from "../../src/onnx/import.ts";
+/** What has to hold for any file: a compiled model or a message that blames the file, soon. */
+import { cpuUsage } from "node:process";
+import { compileModel, type CompileOptions } from "../../src/compile.ts";
+import { loadBoard } from "../../src/target/boards.ts";
 import { BurinError } from "../../src/util/errors.ts";
 
-/** Longest time for one file, in milliseconds. */
+/** Longest time for one file, in milliseconds of the processor. */
 const LIMIT = 5000;
 
+const OPTIONS: CompileOptions = {
+  board: loadBoard("mps2-an386"),
+  fileStem: "model",
+  optLevel: 3,
+  optimize: "balanced",
+  requant: "exact",
+  io: "caller",
+  dims: {},
+};
+
+/** How the compiler answered. */
+export interface Outcome {
+  /** The code of the message, or `compiled`. */
+  readonly code: string;
+  readonly message: string;
+}
+
 /**
- * Imports a file that may be anything.
+ * Compiles a file that may be anything.
  *
- * @returns the code of the message, or `imported`, or `operator without a check` where the message
- * is the importer's own because an operator stumbled over what it should have refused
- * @throws Error for anything but a graph or a message that blames the model
+ * @throws Error for a failure that does not blame the file, for a message of the importer's own
+ * about an operator that stumbled over what it should have refused, and for what takes too long
  */
-export function checkImport(bytes: Uint8Array, what: string): string {
-  const start = performance.now();
-  const outcome = outcomeOf(bytes, what);
-  const ms = performance.now() - start;
+export async function checkFile(
+  bytes: Uint8Array,
+  what: string,
+  options: Partial<CompileOptions> = {},
+): Promise<Outcome> {
+  const start = cpuUsage();
+  const outcome = await outcomeOf(bytes, what, { ...OPTIONS, ...options });
+  const { user, system } = cpuUsage(start);
+  const ms = (user + system) / 1000;
   if (ms > LIMIT) throw new Error(`${what}: took ${Math.round(ms)} ms`);
   return outcome;
 }
 
-function outcomeOf(bytes: Uint8Array, what: string): string {
-  let graph;
+async function outcomeOf(
+  bytes: Uint8Array,
+  what: string,
+  options: CompileOptions,
+): Promise<Outcome> {
   try {
-    graph = importModel(bytes).graph;
+    await compileModel(bytes, options);
+    return { code: "compiled", message: "" };
   } catch (e) {
     if (!(e instanceof BurinError)) throw new Error(`${what}: ${e}`, { cause: e });
     if (e.exitCode !== 1) throw new Error(`${what}: ${e.code}: ${e.message}`, { cause: e });
-    if (e.message.includes("do not fit together (")) return "operator without a check";
-    return e.code;
+    if (e.message.includes("do not fit together (")) {
+      throw new Error(`${what}: an operator without a check: ${e.message}`);
+    }
+    return { code: e.code, message: e.message };
   }
-  verifyGraph(graph, `import of ${what}`);
-  printGraph(graph);
-  return "imported";
 }

@@ -1,8 +1,8 @@
 /**
- * Damages models until the time is over or one of them brings the importer down:
+ * Damages models until the time is over and prints what brings the compiler down:
  * `deno run --allow-read tests/fuzz/fuzz.ts SECONDS [SEED] MODEL.onnx …`
  */
-import { checkImport } from "./check.ts";
+import { checkFile } from "./check.ts";
 import { KINDS, mutant } from "./mutate.ts";
 
 const [seconds, ...rest] = Deno.args;
@@ -17,12 +17,14 @@ for (; performance.now() < end && models.length > 0; seed++) {
   const kind = KINDS[Math.floor(seed / models.length) % KINDS.length];
   const { what, bytes: damaged } = mutant(bytes, kind, seed);
   try {
-    const outcome = checkImport(damaged, `${path} (${what})`);
-    if (outcome === "operator without a check") console.log(`${path} (${what}): ${outcome}`);
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    const { code } = await checkFile(damaged, `${path} (${what})`);
+    outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
   } catch (e) {
-    failures.add((e as Error).message.replace(/^.*?\): /s, "").slice(0, 200));
-    console.log((e as Error).message, (e as Error).cause ?? "");
+    const { message, cause } = e as Error;
+    const failure = message.replace(/^.*?\): /s, "").slice(0, 200);
+    if (failures.has(failure)) continue;
+    failures.add(failure);
+    console.log(message, cause ?? "");
   }
 }
 console.log(`${seed - first} files from seed ${first}`, Object.fromEntries(outcomes));
