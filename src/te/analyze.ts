@@ -23,7 +23,11 @@ export const reads = (e: Expr, t: Indexable): boolean => loads(e).some((l) => l.
 /** Whether a load reads the element at the position that the definition computes. */
 export const isPointwise = (l: Load, c: Compute): boolean =>
   l.idx.length === c.axes.length &&
-  l.idx.every((e, i) => e === c.axes[i] || (l.src.shape[i] === 1 && c.out.shape[i] === 1));
+  l.idx.every((e, i) => {
+    // A padding at the end alone reads at its own position too, and not everywhere.
+    const [from, to] = [l.src.shape[i], c.out.shape[i]];
+    return from === to && (e === c.axes[i] || from === 1);
+  });
 
 /** Smallest and largest value of an integer expression as its operand types allow; null: unknown. */
 export function valueRange(e: Expr): Interval | null {
