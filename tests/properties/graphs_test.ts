@@ -203,7 +203,8 @@ Deno.test("random graphs: every level, inputs and outputs inside and outside the
         }
       }
     }),
-    { seed: 77, numRuns: 120 },
+    // An output seen through a shape beside a concatenation; a padding behind a convolution.
+    { seed: 77, numRuns: 120, examples: [[[9, 4]], [[-313328464, 16]]] },
   );
 });
 
