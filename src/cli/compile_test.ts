@@ -118,3 +118,13 @@ Deno.test("cli: example without tools runs on the interpreter and says what inst
   assert.match(out, /executed by +the interpreter of the loop IR/);
   assert.match(out, /Skipped, as tools are missing.*\n.*\n {2}.*gcc-arm-none-eabi/);
 });
+
+Deno.test("cli: run --levels compares the levels, all with the expected outputs", async () => {
+  const [model, npz] = [`${DIGITS}/digits_int8.onnx`, `${DIGITS}/test.npz`];
+  const data = ["--board", "mps2-an386", "--inputs", npz, "--expect", npz];
+  const { code, out, err } = await type(".", "run", model, ...data, "--levels", "--json");
+  assert.equal(code, 0, err);
+  const rows = JSON.parse(out) as { level: number; instructions: number[] }[];
+  assert.deepEqual(rows.map((r) => r.level), [0, 1, 2, 3]);
+  assert(Math.max(...rows[3].instructions) < Math.max(...rows[0].instructions));
+});
