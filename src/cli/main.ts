@@ -48,6 +48,9 @@ async function main([name, ...argv]: readonly string[]): Promise<number> {
 }
 
 if (import.meta.main) {
+  // Where the size of files is limited the system would end the process on the spot; ignoring the
+  // signal makes writing fail instead, which is cleaned up after.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGXFSZ", () => {});
   try {
     Deno.exitCode = await main(Deno.args);
   } catch (e) {

@@ -140,9 +140,16 @@ function explain(out: string, e: unknown): BurinError {
   if (e instanceof BurinError) return e;
   const text = (e as Error).message ?? String(e);
   const full = /os error (28|122)\b|No space left|quota/i.test(text);
+  const limited = /os error 27\b|File too large/i.test(text);
   const denied = e instanceof Deno.errors.PermissionDenied || e instanceof Deno.errors.NotCapable ||
     /Read-only file system/i.test(text);
-  const why = full ? "the disk is full" : denied ? "the folder cannot be written to" : text;
+  const why = full
+    ? "the disk is full"
+    : limited
+    ? "files may not get as large (ulimit -f)"
+    : denied
+    ? "the folder cannot be written to"
+    : text;
   const hint = full
     ? "make room, or name another folder with --out"
     : "name another folder with --out";
