@@ -1,37 +1,26 @@
 /** From a scheduled state to a loop program. */
-import { bytesOf } from "../util/dtype.ts";
-import { rowMajor, sizeOf, type TensorData } from "../util/tensor.ts";
 import {
   add,
   and,
   bin,
   type Expr,
   imm,
-  type Indexable,
   load,
   lt,
   max,
   min,
   REDUCE_STEP,
-  rewrite,
   select,
   substitute,
   type Var,
 } from "../te/expr.ts";
-import { loads, variables } from "../te/analyze.ts";
+import { variables } from "../te/analyze.ts";
 import { simplify, simplifyCondition } from "../te/linear.ts";
-import {
-  type Buffer,
-  expressions,
-  type Kernel,
-  seq,
-  type Stmt,
-  type Store,
-  visitStmt,
-} from "../tir/stmt.ts";
+import { type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
+import { Buffers, checkPackedReads } from "./buffers.ts";
 import { conjuncts, linearBound, throughout } from "./conditions.ts";
 import { ancestry, loopValues, wholeLoops } from "./domain.ts";
-import { type Box, fresh, relative, requiredBox } from "./region.ts";
+import { type Box, fresh, requiredBox } from "./region.ts";
 import {
   type Loop,
   refuse,
@@ -41,10 +30,7 @@ import {
   type State,
   type Workload,
 } from "./state.ts";
-import { type PackedBuffer, tensorize, tensorizeBlock, widthOf } from "./tensorize.ts";
-
-/** Intermediate results up to this size are local arrays; larger ones are scratch in the arena. */
-const LOCAL_BYTES = 64;
+import { tensorize, tensorizeBlock, widthOf } from "./tensorize.ts";
 
 /** What is known while a stage's nest is emitted; immutable, each level makes its own. */
 interface Frame {
@@ -70,13 +56,10 @@ export function lower(w: Workload, s: State): Kernel {
 }
 
 class Lowering {
-  readonly #buffers = new Map<Indexable, Buffer>();
-  readonly #starts = new Map<Indexable, readonly Expr[]>();
-  readonly #scratch: Buffer[] = [];
-  readonly #params: Buffer[] = [];
+  readonly #buffers: Buffers;
 
   constructor(readonly w: Workload, readonly s: State) {
-    for (const [t, b] of w.buffers) this.#buffers.set(t, b);
+    this.#buffers = new Buffers(w.buffers, s.consts);
   }
 
   kernel(): Kernel {
@@ -88,13 +71,13 @@ class Lowering {
     let body = seq(...nests);
     checkPackedReads(body);
     for (const st of roots) {
-      const b = this.#buffers.get(st.compute.out);
-      if (b?.scope === "local") body = { k: "alloc", buf: b, body };
+      const b = this.#buffers.of(st.compute.out);
+      if (b.scope === "local") body = { k: "alloc", buf: b, body };
     }
     return {
       name: this.w.name,
-      buffers: [...this.w.buffers.values(), ...this.#scratch],
-      params: this.#params,
+      buffers: [...this.w.buffers.values(), ...this.#buffers.scratch],
+      params: this.#buffers.params,
       body,
       origin: this.w.origin,
       ops: this.w.ops,
@@ -104,7 +87,7 @@ class Lowering {
 
   /** The whole nest of a stage over a box. */
   #stage(stage: Stage, box: Box, unconditional: ReadonlySet<string>): Stmt {
-    this.#outputBuffer(stage, box);
+    this.#buffers.provide(stage, box);
     const { body } = stage.compute;
     const nest = this.#nest(0, {
       stage,
@@ -126,7 +109,7 @@ class Lowering {
     const row = fresh("row", box.extent[0]);
     const zeros = Array.from({ length: rows.pitch - rows.length }, (_, i): Stmt => ({
       k: "store",
-      buf: this.#buffers.get(rows.flat)!,
+      buf: this.#buffers.of(rows.flat),
       idx: [row, imm(rows.length + i)],
       value: imm(0, out.dtype),
     }));
@@ -272,7 +255,7 @@ class Lowering {
     const parts = attached.map((x) => this.#stage(x, this.#box(x, f), f.unconditional));
     let body = seq(...parts, this.#nest(i + 1, f));
     for (const x of attached) {
-      const buf = this.#buffers.get(x.compute.out)!;
+      const buf = this.#buffers.of(x.compute.out);
       if (buf.scope === "local") body = { k: "alloc", buf, body };
     }
     return body;
@@ -473,110 +456,19 @@ class Lowering {
   #store(f: Frame, value: Expr): Store {
     const { out, axes } = f.stage.compute;
     const { global, local } = this.#axes(f);
-    const buf = this.#buffers.get(out)!;
+    const buf = this.#buffers.of(out);
     const placed = buf.scope === "output" || buf.scope === "input" ? global : local;
     return {
       k: "store",
       buf,
       idx: axes.map((v) => placed.get(v) ?? imm(0)),
-      value: this.#resolve(substitute(value, global)),
+      value: this.#buffers.resolve(substitute(value, global)),
     };
   }
 
   #condition(c: Expr, axes: ReadonlyMap<Var, Expr>): Expr {
-    return simplifyCondition(this.#resolve(substitute(c, axes)));
+    return simplifyCondition(this.#buffers.resolve(substitute(c, axes)));
   }
-
-  /** Loads of tensors become loads of buffers, indices simplified. */
-  #resolve(e: Expr): Expr {
-    return rewrite(e, (x) => {
-      if (x.k === "load") {
-        const start = this.#starts.get(x.src);
-        const idx = (start ? relative(x.idx, start) : x.idx).map(simplify);
-        return { ...x, src: this.#buffer(x.src), idx };
-      }
-      if (x.k === "select") {
-        const cond = simplifyCondition(x.cond);
-        return cond === x.cond ? undefined : select(cond, x.a, x.b);
-      }
-      return undefined;
-    });
-  }
-
-  #buffer(t: Indexable): Buffer {
-    const known = this.#buffers.get(t);
-    if (known) return known;
-    const data = this.s.consts.get(t);
-    if (!data) throw new TypeError(`no buffer for ${t.name}`);
-    const b = paramBuffer(t, data);
-    this.#buffers.set(t, b);
-    this.#params.push(b);
-    return b;
-  }
-
-  /** Memory for what a stage computes; the first instance is the largest. */
-  #outputBuffer(stage: Stage, box: Box): void {
-    const { out } = stage.compute;
-    const old = this.#buffers.get(out);
-    if (old && (old.scope === "output" || old.scope === "input")) return;
-    this.#starts.set(out, box.start);
-    if (stage.rows) this.#starts.set(stage.rows.flat, [box.start[0], imm(0)]);
-    if (old) return;
-    const shape = box.extent;
-    const strides = rowMajor(shape);
-    const pitch = stage.rows?.pitch;
-    if (pitch) strides[0] = pitch;
-    const length = pitch ? shape[0] * pitch : sizeOf(shape);
-    const bytes = length * bytesOf(out.dtype);
-    const scope = bytes <= LOCAL_BYTES && !stage.rows ? "local" : "scratch";
-    const b: Buffer = {
-      name: out.name,
-      dtype: out.dtype,
-      shape,
-      strides,
-      offset: 0,
-      scope,
-      length,
-      align: Math.max(4, bytesOf(out.dtype)),
-    };
-    this.#buffers.set(out, b);
-    if (scope === "scratch") this.#scratch.push(b);
-    if (stage.rows) {
-      this.#buffers.set(stage.rows.flat, { ...b, shape: [shape[0], pitch!], strides: [pitch!, 1] });
-    }
-  }
-}
-
-function paramBuffer(t: Indexable, data: TensorData): PackedBuffer {
-  return {
-    name: t.name,
-    dtype: t.dtype,
-    shape: t.shape,
-    strides: rowMajor(t.shape),
-    offset: 0,
-    scope: "param",
-    length: sizeOf(t.shape),
-    align: Math.max(4, bytesOf(t.dtype)),
-    data,
-    order: (t as PackedBuffer).order,
-  };
-}
-
-/** Constants packed for an intrinsic are read by it alone: any other reader would take the wrong ones. */
-function checkPackedReads(body: Stmt): void {
-  visitStmt(body, (s) => {
-    if (s.k === "intrin") return;
-    for (const l of expressions(s).flatMap(loads)) {
-      const order = (l.src as PackedBuffer).order;
-      if (order === "paired" || order?.some((o, i) => o !== i)) {
-        refuse(
-          `read ${l.src.name}`,
-          "no intrinsic takes its packed order",
-          "pack in natural order",
-        );
-      }
-    }
-  });
 }
 
 /** The conditions under which a stage reads its operands. */

@@ -1,0 +1,121 @@
+/** The memory behind the tensors of a kernel while it is lowered. */
+import { bytesOf } from "../util/dtype.ts";
+import { rowMajor, sizeOf, type TensorData } from "../util/tensor.ts";
+import { type Expr, imm, type Indexable, rewrite, select } from "../te/expr.ts";
+import { loads } from "../te/analyze.ts";
+import { simplify, simplifyCondition } from "../te/linear.ts";
+import { type Buffer, expressions, type Stmt, visitStmt } from "../tir/stmt.ts";
+import { type Box, relative } from "./region.ts";
+import { refuse, type Stage } from "./state.ts";
+import type { PackedBuffer } from "./tensorize.ts";
+
+/** Intermediate results up to this size are local arrays; larger ones are scratch in the arena. */
+const LOCAL_BYTES = 64;
+
+/** Buffers by tensor: those of the workload, constants as they are read, stages as they are emitted. */
+export class Buffers {
+  readonly scratch: Buffer[] = [];
+  readonly params: Buffer[] = [];
+  readonly #buffers: Map<Indexable, Buffer>;
+  /** Where the part of a tensor that is kept begins. */
+  readonly #starts = new Map<Indexable, readonly Expr[]>();
+
+  constructor(
+    given: ReadonlyMap<Indexable, Buffer>,
+    readonly consts: ReadonlyMap<Indexable, TensorData>,
+  ) {
+    this.#buffers = new Map(given);
+  }
+
+  /** The buffer of a tensor; a constant's is made when it is first read. */
+  of(t: Indexable): Buffer {
+    const known = this.#buffers.get(t);
+    if (known) return known;
+    const data = this.consts.get(t);
+    if (!data) throw new TypeError(`no buffer for ${t.name}`);
+    const b = paramBuffer(t, data);
+    this.#buffers.set(t, b);
+    this.params.push(b);
+    return b;
+  }
+
+  /** Memory for what a stage computes of its tensor; the first box is the largest. */
+  provide(stage: Stage, box: Box): void {
+    const { out } = stage.compute;
+    const old = this.#buffers.get(out);
+    if (old && (old.scope === "output" || old.scope === "input")) return;
+    this.#starts.set(out, box.start);
+    if (stage.rows) this.#starts.set(stage.rows.flat, [box.start[0], imm(0)]);
+    if (old) return;
+    const shape = box.extent;
+    const strides = rowMajor(shape);
+    const pitch = stage.rows?.pitch;
+    if (pitch) strides[0] = pitch;
+    const length = pitch ? shape[0] * pitch : sizeOf(shape);
+    const bytes = length * bytesOf(out.dtype);
+    const scope = bytes <= LOCAL_BYTES && !stage.rows ? "local" : "scratch";
+    const b: Buffer = {
+      name: out.name,
+      dtype: out.dtype,
+      shape,
+      strides,
+      offset: 0,
+      scope,
+      length,
+      align: Math.max(4, bytesOf(out.dtype)),
+    };
+    this.#buffers.set(out, b);
+    if (scope === "scratch") this.scratch.push(b);
+    if (stage.rows) {
+      this.#buffers.set(stage.rows.flat, { ...b, shape: [shape[0], pitch!], strides: [pitch!, 1] });
+    }
+  }
+
+  /** Loads of tensors become loads of their buffers, with simplified indices. */
+  resolve(e: Expr): Expr {
+    return rewrite(e, (x) => {
+      if (x.k === "load") {
+        const start = this.#starts.get(x.src);
+        const idx = (start ? relative(x.idx, start) : x.idx).map(simplify);
+        return { ...x, src: this.of(x.src), idx };
+      }
+      if (x.k === "select") {
+        const cond = simplifyCondition(x.cond);
+        return cond === x.cond ? undefined : select(cond, x.a, x.b);
+      }
+      return undefined;
+    });
+  }
+}
+
+function paramBuffer(t: Indexable, data: TensorData): PackedBuffer {
+  return {
+    name: t.name,
+    dtype: t.dtype,
+    shape: t.shape,
+    strides: rowMajor(t.shape),
+    offset: 0,
+    scope: "param",
+    length: sizeOf(t.shape),
+    align: Math.max(4, bytesOf(t.dtype)),
+    data,
+    order: (t as PackedBuffer).order,
+  };
+}
+
+/** Constants packed for an intrinsic are read by it alone: any other reader would take the wrong ones. */
+export function checkPackedReads(body: Stmt): void {
+  visitStmt(body, (s) => {
+    if (s.k === "intrin") return;
+    for (const l of expressions(s).flatMap(loads)) {
+      const order = (l.src as PackedBuffer).order;
+      if (order === "paired" || order?.some((o, i) => o !== i)) {
+        refuse(
+          `read ${l.src.name}`,
+          "no intrinsic takes its packed order",
+          "pack in natural order",
+        );
+      }
+    }
+  });
+}
