@@ -172,15 +172,16 @@ const groupedProduct = (stage: string, intrinsic: string): Step[] => [
   { do: "tensorize", stage, loop: "k_i", intrinsic },
 ];
 
-/** Reductions within each channel (depthwise): four channels at a time. */
+/** Four channels at a time: reductions within each (depthwise), and floats, which share what they read. */
 function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
   const { body } = r.compute;
-  if (body.k !== "reduce" || body.op !== "sum" || body.dtype !== "int32") return null;
+  if (body.k !== "reduce" || body.op !== "sum") return null;
   if (body.body.k !== "bin" || body.body.op !== "mul") return null;
   const constant = loads(body.body).find((l) => s.consts.has(l.src));
   const source = loads(body.body).find((l) => !s.consts.has(l.src));
-  if (!constant || !source || constant.dtype !== "int8") return null;
-  if (source.dtype !== "int8" && source.dtype !== "uint8") return null;
+  if (!constant || !source) return null;
+  const bytes = constant.dtype === "int8" && (source.dtype === "int8" || source.dtype === "uint8");
+  if (body.dtype !== "float32" && !(body.dtype === "int32" && bytes)) return null;
   const order = memoryOrder(w, out), last = order.at(-1)!;
   const inner = out.compute.axes.findIndex((v) => v.name === last);
   const channelVar = r.compute.axes[inner];
@@ -208,7 +209,7 @@ function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | 
         channelVar.name,
       ],
     },
-    { do: "tensorize", stage: r.name, loop: channelVar.name, intrinsic: mla4(source.dtype).name },
+    ...(bytes ? [tensorize(r.name, channelVar.name, mla4(source.dtype).name)] : []),
     { do: "unroll", stage: r.name, loop: channelVar.name },
     ...(body.axes.reduce((p, a) => p * a.extent, 1) <= UNROLL
       ? reduceLoops.map((loop): Step => ({ do: "unroll", stage: r.name, loop }))
@@ -218,6 +219,13 @@ function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | 
       : []),
   ];
 }
+
+const tensorize = (stage: string, loop: string, intrinsic: string): Step => ({
+  do: "tensorize",
+  stage,
+  loop,
+  intrinsic,
+});
 
 /** Loops in the order of the output's memory; reductions in between stand on their own. */
 function elementwise(w: Workload, s: State, level: number): Step[] {
