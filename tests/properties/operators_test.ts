@@ -10,7 +10,15 @@ import { evaluateGraph } from "../../src/ir/evaluate.ts";
 import type { Board } from "../../src/target/target.ts";
 import { numbers, type TensorData } from "../../src/util/tensor.ts";
 import { board, defaults, outputsOn, SANITIZE } from "../e2e/support.ts";
-import { convPart, densePart, elementwisePart, modelOf, type Part, poolPart } from "./parts.ts";
+import {
+  convPart,
+  densePart,
+  elementwisePart,
+  floatConvPart,
+  modelOf,
+  type Part,
+  poolPart,
+} from "./parts.ts";
 import { randomSchedule } from "./schedules.ts";
 
 const host = board("host"), m4 = board("mps2-an386");
@@ -46,6 +54,7 @@ async function interpreted(
 
 const FAMILIES: readonly (readonly [string, fc.Arbitrary<Part>, number])[] = [
   ["convolution", convPart, 150],
+  ["float convolution", floatConvPart, 60],
   ["dense", densePart, 50],
   ["pool", poolPart, 60],
   ["element-wise", elementwisePart, 60],

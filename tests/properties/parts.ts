@@ -83,11 +83,8 @@ const convShape = fc.record({
 });
 type ConvShape = typeof convShape extends fc.Arbitrary<infer T> ? T : never;
 
-/** QLinearConv in plain loops. */
-export const convPart: fc.Arbitrary<Part> = convShape.map((s) => conv(s));
-
-function conv(s: ConvShape): Part {
-  const r = random(s.seed), name = `conv${s.seed >>> 0}`;
+/** Shapes and window of a convolution; sizes that do not fit each other are adjusted. */
+function geometry(s: ConvShape, r: Random) {
   const nd = s.axes, take = (xs: readonly number[]): number[] => xs.slice(0, nd);
   const kernel = s.kind === "pointwise" ? take([1, 1]) : take(s.kernel);
   const [strides, dilations] = [take(s.strides), take(s.dilations)];
@@ -111,7 +108,33 @@ function conv(s: ConvShape): Part {
     : s.outputs;
   const out = size.map((n, i) => Math.floor((n + begin[i] + end[i] - reach[i]) / strides[i]) + 1);
   const per = cin / group;
-  const xShape = [1, cin, ...size], wShape = [cout, per, ...kernel], yShape = [1, cout, ...out];
+  return {
+    ...{ kernel, strides, dilations, begin, size, group, cout, per },
+    ...{ xShape: [1, cin, ...size], wShape: [cout, per, ...kernel], yShape: [1, cout, ...out] },
+    attrs: { strides, dilations, pads: [...begin, ...end], group, kernel_shape: kernel },
+    text: `${s.kind} [1,${cin},${size}] * [${cout},${per},${kernel}] strides ${strides}` +
+      ` dilations ${dilations} pads ${begin} ${end}`,
+  };
+}
+type Geometry = ReturnType<typeof geometry>;
+
+/** Positions of x and w in the order in which an output element adds their products. */
+function* taps(g: Geometry, co: number, o: readonly number[]): Generator<[number, number]> {
+  const first = Math.floor(co / (g.cout / g.group)) * g.per;
+  for (const at of indices([...g.kernel, g.per])) {
+    const k = at.slice(0, -1), ci = at[at.length - 1];
+    const pos = o.map((v, i) => v * g.strides[i] + k[i] * g.dilations[i] - g.begin[i]);
+    if (pos.some((v, i) => v < 0 || v >= g.size[i])) continue;
+    yield [flat(g.xShape, [0, first + ci, ...pos]), flat(g.wShape, [co, ci, ...k])];
+  }
+}
+
+/** QLinearConv in plain loops. */
+export const convPart: fc.Arbitrary<Part> = convShape.map((s) => conv(s));
+
+function conv(s: ConvShape): Part {
+  const r = random(s.seed), name = `conv${s.seed >>> 0}`;
+  const g = geometry(s, r), { cout, xShape, wShape, yShape } = g;
   const xs = bytesOf(r, s.x, sizeOf(xShape)), ws = bytesOf(r, s.w, sizeOf(wShape));
   const zx = zeroOf(r, s.x), zw = s.perChannel ? (s.w === "int8" ? 0 : 128) : zeroOf(r, s.w);
   const sx = scaleOf(r);
@@ -122,28 +145,20 @@ function conv(s: ConvShape): Part {
   const expected: number[] = [];
   for (const [, co, ...o] of indices(yShape)) {
     let acc = s.bias ? bias[co] : 0;
-    const g = Math.floor(co / (cout / group));
-    for (const [ci, ...k] of indices([per, ...kernel])) {
-      const at = o.map((v, i) => v * strides[i] + k[i] * dilations[i] - begin[i]);
-      if (at.some((v, i) => v < 0 || v >= size[i])) continue;
-      const x = xs[flat(xShape, [0, g * per + ci, ...at])] - zx;
-      acc += x * (ws[flat(wShape, [co, ci, ...k])] - zw);
-    }
+    for (const [x, w] of taps(g, co, o)) acc += (xs[x] - zx) * (ws[w] - zw);
     const scale = f32(f32(sx * sw[s.perChannel ? co : 0]) / sy);
     expected.push(requantized(acc, scale, zy, s.x));
   }
   const id = (n: string): string => `${name}_${n}`;
   const vector = s.perChannel ? [cout] : [];
   return {
-    text:
-      `${s.kind} ${s.x}[${xShape}] * ${s.w}[${wShape}] strides ${strides} dilations ${dilations}` +
-      ` pads ${begin} ${end} zeros ${zx} ${zw} ${zy}, seed ${s.seed}`,
+    text: `${g.text} ${s.x} ${s.w} zeros ${zx} ${zw} ${zy}, seed ${s.seed}`,
     nodes: [
       node(
         "QLinearConv",
         ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy", ...(s.bias ? ["b"] : [])].map(id),
         [id("y")],
-        { strides, dilations, pads: [...begin, ...end], group, kernel_shape: kernel },
+        g.attrs,
       ),
     ],
     initializers: [
@@ -160,6 +175,42 @@ function conv(s: ConvShape): Part {
     outputs: [{ name: id("y"), expected: data(s.x as DType, yShape, expected) }],
   };
 }
+
+/**
+ * A float convolution with what stands around it: each product and sum is rounded to float32, sums run
+ * over the window first and the channels inside, whatever the schedule.
+ */
+export const floatConvPart: fc.Arbitrary<Part> = convShape.map((s) => {
+  const r = random(s.seed), id = (n: string): string => `float${s.seed >>> 0}_${n}`;
+  const g = geometry(s, r),
+    floats = (n: number) =>
+      Array.from({ length: n }, () => f32(r.int(-999, 999) / r.pick([1, 3, 7, 1000])));
+  const xs = floats(sizeOf(g.xShape)), ws = floats(sizeOf(g.wShape)), bias = floats(g.cout);
+  const factor = f32(0.3);
+  const expected: number[] = [];
+  for (const [, co, ...o] of indices(g.yShape)) {
+    let acc = s.bias ? bias[co] : 0;
+    for (const [x, w] of taps(g, co, o)) acc = f32(acc + f32(xs[x] * ws[w]));
+    const y = acc > 0 ? acc : 0;
+    expected.push(f32(f32(y * factor) + y));
+  }
+  return {
+    text: `float ${g.text}, seed ${s.seed}`,
+    nodes: [
+      node("Conv", [id("x"), id("w"), ...(s.bias ? [id("b")] : [])], [id("c")], g.attrs),
+      node("Relu", [id("c")], [id("r")]),
+      node("Mul", [id("r"), id("factor")], [id("m")]),
+      node("Add", [id("m"), id("r")], [id("y")]),
+    ],
+    initializers: [
+      tensor(id("w"), "float32", g.wShape, ws),
+      ...(s.bias ? [tensor(id("b"), "float32", [g.cout], bias)] : []),
+      tensor(id("factor"), "float32", [], [factor]),
+    ],
+    inputs: [{ name: id("x"), data: data("float32", g.xShape, xs) }],
+    outputs: [{ name: id("y"), expected: data("float32", g.yShape, expected) }],
+  };
+});
 
 const denseShape = fc.record({
   m: fc.integer({ min: 1, max: 5 }),
