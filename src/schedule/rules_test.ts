@@ -1,0 +1,51 @@
+/**
+ * The schedules that the rules choose, on whole nets and for every core: they use the intrinsics
+ * that they are meant to use, and what comes out is what the definitions say.
+ */
+import assert from "node:assert/strict";
+import { assertSameBits, board, defaults, ownNet } from "../../tests/e2e/support.ts";
+import { compileStages } from "../compile.ts";
+import { interpreter } from "../compile/interpret.ts";
+import { type Kernel, visitStmt } from "../tir/stmt.ts";
+
+/** Padded and depthwise convolutions, odd sizes, both signs, weights of 9 bits. */
+const NETS = [
+  "tf_kernel_10x4",
+  "tf_conv_dense",
+  "tf_residual",
+  "ort_mixed_qdq_u8s8_pc",
+  "qop_conv_u8u8",
+  "corner_odd_shapes",
+];
+
+/** What stands in the kernels: names of intrinsics without their sizes. */
+function intrinsics(kernels: readonly Kernel[]): Set<string> {
+  const found = new Set<string>();
+  for (const k of kernels) {
+    visitStmt(k.body, (s) => {
+      if (s.k === "intrin") found.add(s.op.name.replace(/^dot_\d.*/, "dot_block"));
+    });
+  }
+  return found;
+}
+
+const CORES: readonly (readonly [string, readonly string[]])[] = [
+  ["mps2-an385", ["dot4", "dot4_s16", "mla4_s8", "mla4_u8", "widen4_s8", "widen4_u8"]],
+  ["mps2-an386", ["dot_block", "dot4_s16", "mla4_s8", "mla4_u8", "widen4_s8", "widen4_u8"]],
+];
+
+for (const [name, wanted] of CORES) {
+  Deno.test(`rules for ${name}: the loop programs of their schedules keep every bit`, async () => {
+    const found = new Set<string>();
+    for (const net of NETS.map(ownNet)) {
+      const options = defaults(board(name));
+      const plain = await compileStages(net.bytes, { ...options, optLevel: 1 });
+      const { program } = await compileStages(net.bytes, options);
+      const run = interpreter(program, { checked: true }), slow = interpreter(plain.program);
+      const samples = net.samples.slice(0, 2);
+      assertSameBits(samples.map(run), samples.map(slow), net.name);
+      for (const i of intrinsics(program.calls.map((c) => c.kernel))) found.add(i);
+    }
+    for (const i of wanted) assert.ok(found.has(i), `${i} is in none of ${[...found].join(", ")}`);
+  });
+}
