@@ -356,7 +356,7 @@ const CODE: readonly Mutation[] = [
     find: "Math.fround(Number(s)) === v",
     replace: "Math.abs(Math.fround(Number(s)) - v) <= 1e-6 * Math.abs(v)",
     breaks: "float constants lose their last bits",
-    tests: ["src/codegen/expr_c_test.ts"],
+    tests: ["src/codegen/printed_numbers_test.ts"],
   },
   {
     name: "precedence",
@@ -364,7 +364,7 @@ const CODE: readonly Mutation[] = [
     find: "grouped(e.b, right, level + 1)",
     replace: "grouped(e.b, right, level)",
     breaks: "a - (b - c) is printed without parentheses",
-    tests: ["src/codegen/expr_c_test.ts"],
+    tests: ["src/codegen/printed_numbers_test.ts"],
   },
   {
     name: "floor-of-negatives",
@@ -372,7 +372,7 @@ const CODE: readonly Mutation[] = [
     find: "return a / b - (a % b != 0 && (a < 0) != (b < 0));",
     replace: "return a / b;",
     breaks: "the C divides negative integers towards zero",
-    tests: ["src/codegen/expr_c_test.ts"],
+    tests: ["src/codegen/printed_numbers_test.ts"],
   },
   {
     name: "name-collision",
