@@ -14,12 +14,9 @@ import { interpretKernel } from "../tir/interp.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
 import { type Access, type Buffer, denseBuffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
 import { verifyKernel } from "../tir/verify.ts";
-import { bytesOf, DTYPES, intRange } from "../util/dtype.ts";
+import { intRange } from "../util/dtype.ts";
 import { numbers, rowMajor, sizeOf, tensor, type TensorData, zeros } from "../util/tensor.ts";
-import type { Artifact, Port } from "./artifact.ts";
-import { kernelsSource } from "./kernel_c.ts";
-import { librarySources } from "./library.ts";
-import type { Program } from "./program.ts";
+import { artifactOf, KERNELS_SOURCE } from "./testing.ts";
 
 /** Calls of one intrinsic, one after another through its operands' buffers. */
 const TRIALS = 32;
@@ -83,66 +80,6 @@ function copy(from: Buffer, to: Buffer, t: Expr): Stmt {
   return seq(
     ...cells.map((idx): Stmt => ({ k: "store", buf: to, idx, value: load(from, idx) })),
   );
-}
-
-const port = (b: Buffer): Port => ({
-  name: b.name,
-  cName: b.name,
-  dtype: b.dtype,
-  cType: DTYPES[b.dtype].cType,
-  shape: b.shape,
-  bytes: b.length * bytesOf(b.dtype),
-  placement: { where: "caller" },
-});
-
-/** A library that makes all calls of all cases. */
-function artifactOf(kernels: readonly Kernel[], board: string): Artifact {
-  const isInput = (b: Buffer): boolean => b.scope === "input";
-  const all = kernels.flatMap((k) => k.buffers);
-  const inputs = all.filter(isInput), outputs = all.filter((b) => !isInput(b));
-  const program: Program = {
-    name: "intrinsics",
-    title: "intrinsics",
-    inputs: inputs.map(port),
-    outputs: outputs.map(port),
-    regions: [],
-    buffers: [],
-    params: [],
-    calls: kernels.map((kernel) => ({
-      kernel,
-      paramNames: [],
-      args: kernel.buffers.map((b) =>
-        isInput(b)
-          ? { k: "input", index: inputs.indexOf(b) }
-          : { k: "output", index: outputs.indexOf(b) }
-      ),
-    })),
-  };
-  const sources = librarySources(program);
-  sources.set("src/intrinsics_kernels.c", kernelsSource(program, loadBoard(board).target));
-  return {
-    name: "intrinsics",
-    modelSha256: "",
-    options: {
-      board,
-      name: "intrinsics",
-      optLevel: 3,
-      optimize: "balanced",
-      requant: "exact",
-      io: "caller",
-      dims: {},
-    },
-    inputs: program.inputs,
-    outputs: program.outputs,
-    regions: [],
-    buffers: [],
-    kernels: [],
-    arenaBytes: 0,
-    paramsBytes: 0,
-    sources,
-    notes: [],
-    interpret: () => [],
-  };
 }
 
 /** What the meanings give: outputs of all cases in order. */
@@ -218,8 +155,8 @@ for (const [what, cases] of [["vector", vectors], ["block", blocks]] as const) {
       const kernels = cases.map(kernelOf);
       kernels.forEach(verifyKernel);
       const want = interpreted(cases, kernels);
-      const artifact = artifactOf(kernels, board);
-      const text = artifact.sources.get("src/intrinsics_kernels.c")!;
+      const artifact = artifactOf(kernels, loadBoard(board));
+      const text = artifact.sources.get(KERNELS_SOURCE)!;
       const dsp = has(loadBoard(board).target, "dsp");
       assert.equal(/\bsmla|xtab16|sxtb16/.test(text), dsp);
       const inputs = kernels.flatMap((k, i) =>
