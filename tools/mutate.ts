@@ -121,6 +121,7 @@ async function checkUnchanged(copy: string, mutations: readonly Mutation[]): Pro
 }
 
 async function tryAll(copy: string, mutations: readonly Mutation[]): Promise<number> {
+  for (const m of mutations) mutated(await Deno.readTextFile(join(copy, m.file)), m);
   await checkUnchanged(copy, mutations);
   const count = { caught: 0, survived: 0, broken: 0 };
   const width = Math.max(...mutations.map((m) => m.name.length));

@@ -72,8 +72,8 @@ const OPERATORS: readonly Mutation[] = [
   {
     name: "saturation-bound",
     file: "src/ops/quantize.ts",
-    find: "[imm(lo ?? min), imm(hi ?? max)]",
-    replace: "[imm(lo ?? min + 1), imm(hi ?? max)]",
+    find: "imm(lo ?? min)",
+    replace: "imm(lo ?? min + 1)",
     breaks: "the lowest stored value is never reached",
     tests: ["src/ops/quantize_test.ts"],
   },
@@ -156,10 +156,10 @@ const ARITHMETIC: readonly Mutation[] = [
   },
   {
     name: "requantise-clamp",
-    file: "src/te/rounding.ts",
-    find: 'cast("float32", sub(hi, zero))] as const',
-    replace: 'cast("float32", hi)] as const',
-    breaks: "results saturate beyond the upper bound where the zero point is not 0",
+    file: "src/te/expr.ts",
+    find: "Expr => min(max(e, lo), hi);",
+    replace: "Expr => max(e, lo);",
+    breaks: "nothing saturates at its upper bound",
     tests: ["src/ops/quantize_test.ts"],
   },
   {
@@ -205,6 +205,14 @@ const PASSES: readonly Mutation[] = [
     replace: "v === undefined",
     breaks: "a constant channel is folded into a bias although borders see padding instead",
     tests: ["src/passes/dead_channels_test.ts"],
+  },
+  {
+    name: "relu-bound-dropped",
+    file: "src/passes/integerize.ts",
+    find: "positive ? Math.max(lowest, stored(0, 0)) : lowest",
+    replace: "lowest",
+    breaks: "a Relu on an accumulator is forgotten when its bound becomes the result's",
+    tests: ["src/passes/integerize_test.ts"],
   },
   {
     name: "accumulator-width",
