@@ -3,7 +3,7 @@ import { type DType, DTYPES, isFloat, isInt } from "../util/dtype.ts";
 import type { Target } from "../target/target.ts";
 import type { Bin, Call, Expr, Load, Var } from "../tir/expr.ts";
 import type { ScalarFn } from "../tir/expr.ts";
-import { intervalOf } from "../tir/expr.ts";
+import { intervalOf, valueRange } from "../tir/expr.ts";
 import { hasSpecialText, scalarText } from "../tir/scalar_c.ts";
 
 const COMPARE: Readonly<Record<string, string>> = {
@@ -155,7 +155,7 @@ export class CExpr {
     // Printed once: deep expressions would take twice the time with every level.
     const left = this.print(e.a), right = this.print(e.b);
     const a = grouped(e.a, left, level), b = grouped(e.b, right, level + 1);
-    if (e.op in COMPARE) return `${a} ${COMPARE[e.op]} ${b}`;
+    if (e.op in COMPARE) return decided(e) ?? `${a} ${COMPARE[e.op]} ${b}`;
     if (d === "bool") {
       const [x, y] = [grouped(e.a, left, COMPARISON), grouped(e.b, right, COMPARISON)];
       if (e.op !== "and") return `${x} ${e.op === "or" ? "||" : "!="} ${y}`;
@@ -210,7 +210,9 @@ export class CExpr {
         return this.#narrow(d, `~${a}`);
       case "abs":
         if (isFloat(d)) return `${this.#libm(d, "fabs")}(${bare})`;
-        return DTYPES[d].kind === "uint" ? bare : this.#narrow(d, `${a} < 0 ? -${a} : ${a}`);
+        return DTYPES[d].kind === "uint" || (valueRange(x)?.[0] ?? -1) >= 0
+          ? bare
+          : this.#narrow(d, `${a} < 0 ? -${a} : ${a}`);
       default:
         return `${this.#libm(d, op)}(${bare})`;
     }
@@ -291,6 +293,22 @@ ${body.length ? `${body.join("\n")}\n\n` : ""}    return ${this.print(result)};
 /** The text of an expression, in parentheses where C needs them at this precedence. */
 const grouped = (e: Expr, text: string, least: number): string =>
   precedence(e) >= least ? text : `(${text})`;
+
+/** A comparison that the operands' types decide, which compilers warn about: 0 or 1; else null. */
+function decided({ op, a, b }: Bin): string | null {
+  const x = valueRange(a), y = valueRange(b);
+  if (!x || !y) return null;
+  const apart = x[1] < y[0] || x[0] > y[1];
+  const truth: Readonly<Record<string, boolean | null>> = {
+    lt: x[1] < y[0] || (x[0] >= y[1] ? false : null),
+    le: x[1] <= y[0] || (x[0] > y[1] ? false : null),
+    gt: x[0] > y[1] || (x[1] <= y[0] ? false : null),
+    ge: x[0] >= y[1] || (x[1] < y[0] ? false : null),
+    eq: apart ? false : null,
+    ne: apart ? true : null,
+  };
+  return truth[op] === null ? null : String(Number(truth[op]));
+}
 
 /** A literal of exactly this value and type. */
 export function literal(value: number | bigint, dtype: DType): string {
