@@ -19,8 +19,25 @@ export async function undoOnInterrupt<T>(undo: () => void, task: () => Promise<T
   for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupted);
   try {
     return await task();
+  } catch (e) {
+    // Ctrl-C reaches tools too: one that ends by it may be heard of before the signal is.
+    await new Promise((done) => setTimeout(done, 100));
+    throw e;
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, interrupted);
+  }
+}
+
+/** A tool that is being ended may still write into a folder that is being removed. */
+function removePatiently(folder: string): void {
+  for (let tries = 0; tries < 20; tries++) {
+    try {
+      return Deno.removeSync(folder, { recursive: true });
+    } catch (e) {
+      if (e instanceof Deno.errors.NotFound) return;
+      // The process may be about to leave, so this waits without giving others a turn.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 25);
+    }
   }
 }
 
@@ -39,12 +56,7 @@ export async function withWorkDir<T>(task: (folder: string) => Promise<T>): Prom
       "point TMPDIR at a folder that can be written",
     );
   }
-  const remove = () => {
-    try {
-      Deno.removeSync(folder, { recursive: true });
-    } catch { // A tool that is being ended may still write; the system clears its own folder.
-    }
-  };
+  const remove = () => removePatiently(folder);
   try {
     return await undoOnInterrupt(remove, () => task(folder));
   } finally {
