@@ -100,10 +100,26 @@ function partition(l: Linear, d: number): { whole: Linear; rest: Linear } {
 
 const within = (r: Interval | null, d: number): boolean => r !== null && r[0] >= 0 && r[1] < d;
 
+const gcd = (a: number, b: number): number => b === 0 ? Math.abs(a) : gcd(b, a % b);
+
+/** x = g·whole + rest with 0 ≤ rest < g, where g > 1 divides d: x ÷ d = whole ÷ (d/g). */
+function factor(l: Linear, d: number): { g: number; whole: Linear; rest: Linear } | null {
+  if (l.terms.size < 2) return null;
+  for (const { coeff } of l.terms.values()) {
+    const g = gcd(coeff, d);
+    if (g === 1 || g === d) continue;
+    const parts = partition(l, g);
+    if (within(rangeOf(parts.rest), g)) return { g, ...parts };
+  }
+  return null;
+}
+
 function divide(l: Linear, d: number): Linear {
   const { whole, rest } = partition(l, d);
   if (within(rangeOf(rest), d)) return whole;
   const terms = [...rest.terms.values()];
+  const factored = factor(rest, d);
+  if (factored) return combine(whole, divide(factored.whole, d / factored.g), 1);
   // (x ÷ a) ÷ b = x ÷ ab
   if (terms.length === 1 && rest.constant === 0 && terms[0].coeff === 1) {
     const a = terms[0].atom;
@@ -116,7 +132,13 @@ function divide(l: Linear, d: number): Linear {
 
 function remainder(l: Linear, d: number): Linear {
   const { rest } = partition(l, d);
-  return within(rangeOf(rest), d) ? rest : atomic(bin("floormod", fromLinear(rest), imm(d)));
+  if (within(rangeOf(rest), d)) return rest;
+  const factored = factor(rest, d);
+  if (factored) {
+    const { whole, rest: low, g } = factored;
+    return combine(low, remainder(whole, d / g), g);
+  }
+  return atomic(bin("floormod", fromLinear(rest), imm(d)));
 }
 
 /** The linear form of an int32 expression. */

@@ -64,3 +64,22 @@ Deno.test("what a range decides is gone", () => {
   assert.equal(exprText(simplify(floormod(v, 4))), "v");
   assert.equal(exprText(simplify(floordiv(add(mul(v, 4), 3), 4))), "v");
 });
+
+Deno.test("a common factor with the divisor leaves quotients and remainders of sums", () => {
+  for (const [k, n, d] of [[2, 2, 4], [2, 2, 6], [4, 3, 12], [6, 2, 4], [2, 3, 4], [3, 2, 7]]) {
+    const outer = variable("o", "int32", [0, 9]), inner = variable("i", "int32", [0, n - 1]);
+    const row = add(mul(outer, k), inner);
+    for (const e of [floordiv(row, imm(d)), floormod(row, imm(d))]) {
+      const simple = simplify(e);
+      for (let o = 0; o <= 9; o++) {
+        for (let i = 0; i < n; i++) {
+          const by = new Map([[outer, imm(o)], [inner, imm(i)]]);
+          assert.equal(value(substitute(simple, by)), value(substitute(e, by)), exprText(e));
+        }
+      }
+    }
+  }
+  const o = variable("o", "int32", [0, 99]), i = variable("i", "int32", [0, 1]);
+  const row = add(mul(o, 2), i);
+  assert.equal(exprText(simplify(floordiv(row, imm(4)))), exprText(floordiv(o, imm(2))));
+});
