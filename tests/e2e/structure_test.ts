@@ -44,13 +44,18 @@ Deno.test("no kernel takes a shape at run time: parameters are pointers, bounds 
         const variables = new Set<string>();
         for (const line of f.body.split("\n")) {
           assert.doesNotMatch(line, /^\s*(while|do)\b/, `${name} ${f.name}`);
+          const known = (text: string): boolean =>
+            [...text.matchAll(/[A-Za-z_]\w*/g)].every(([id]) =>
+              variables.has(id) || BOUND_HELPERS.has(id)
+            );
+          // A part of an index that several lines share.
+          const shared = /^\s*const int32_t (\w+) = (.*);$/.exec(line);
+          if (shared && known(shared[2])) variables.add(shared[1]);
           if (!/\bfor\b/.test(line)) continue;
           const head = /^\s*for \(int32_t (\w+) = (.*); \1 < (.*); \1\+\+\) \{$/.exec(line);
           assert.ok(head, `${name}: ${line}`);
           loops++;
-          for (const [id] of `${head[2]} ${head[3]}`.matchAll(/[A-Za-z_]\w*/g)) {
-            assert.ok(variables.has(id) || BOUND_HELPERS.has(id), `${name}: ${id} in ${line}`);
-          }
+          assert.ok(known(`${head[2]} ${head[3]}`), `${name}: ${line}`);
           variables.add(head[1]);
         }
       }
