@@ -163,7 +163,10 @@ export class GraphImporter {
     if (extra !== undefined) throw new OpError(`its output '${extra}' is not supported`);
     const bodies = nestedGraphs(n).map((g) => this.#body(g, name, scope));
     const foldable = op.fold !== false && bodies.length === 0;
-    const data = foldable ? constantOutputs({ op, attrs, ins, outs: types }, this.#budget) : null;
+    // Without a budget nothing is computed, but the definition is made and may throw.
+    const budget = foldable ? this.#budget : { steps: 0 };
+    const computed = constantOutputs({ op, attrs, ins, outs: types }, budget);
+    const data = foldable ? computed : null;
     const outs = data
       ? data.map((d, i) => scope.b.constant(d, n.outputs[i] || `${name}_out${i}`))
       : scope.b.node(op, attrs, ins, { name, origin: [name], outNames: n.outputs, bodies });
