@@ -4,7 +4,7 @@ import type { Target } from "../target/target.ts";
 import type { Bin, Call, Expr, Load, Var } from "../tir/expr.ts";
 import type { ScalarFn } from "../tir/expr.ts";
 import { intervalOf, valueRange } from "../tir/expr.ts";
-import { hasSpecialText, scalarText } from "../tir/scalar_c.ts";
+import { hasSpecialText, specialCall } from "../tir/scalar_c.ts";
 
 const COMPARE: Readonly<Record<string, string>> = {
   eq: "==",
@@ -266,17 +266,17 @@ export class CExpr {
   }
 
   #call(e: Call): string {
-    const args = e.args.map(this.print).join(", ");
-    return `${this.#function(e.fn, e.args)}(${args})`;
+    const special = specialCall(e.fn, e.args, this.target);
+    special?.helpers.forEach(([name, text]) => this.helper(name, text));
+    const name = special?.name ?? this.#function(e.fn);
+    return `${name}(${(special?.args ?? e.args).map(this.print).join(", ")})`;
   }
 
-  #function(fn: ScalarFn, args: readonly Expr[]): string {
+  #function(fn: ScalarFn): string {
     if (fn.def.kind === "libm") {
       this.libm.add(fn.def.c);
       return fn.def.c;
     }
-    const special = scalarText(fn, args, this.target);
-    if (special) return this.helper(fn.name, special);
     const name = hasSpecialText(fn) ? `${fn.name}_wide` : fn.name;
     if (this.helpers.has(name)) return name;
     const { params, lets, result } = fn.def;

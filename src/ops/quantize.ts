@@ -89,14 +89,10 @@ function axisOf(r: AttrReader): number {
   return r.int("axis", 1);
 }
 
-/** Lowest and highest result relative to the zero point. */
-function bounds(
-  dtype: DType,
-  zero: Expr,
-  { lo, hi }: { lo?: number; hi?: number } = {},
-): [Expr, Expr] {
+/** Lowest and highest result. */
+function bounds(dtype: DType, { lo, hi }: { lo?: number; hi?: number } = {}): [Expr, Expr] {
   const { min, max } = intRange(dtype);
-  return [sub(imm(lo ?? min), zero), sub(imm(hi ?? max), zero)];
+  return [imm(lo ?? min), imm(hi ?? max)];
 }
 
 const TARGETS: readonly DType[] = ["int8", "uint8", "int16", "uint16", "int32"];
@@ -136,9 +132,9 @@ export const quantizeLinear: OpDef<QuantizeAttrs> = {
       const shape = dims(out);
       return [compute("y", a.dtype, shape, (...at) => {
         const zero = zeroOf(a, ins, at);
-        const [lo, hi] = bounds(a.dtype, zero, a);
+        const [lo, hi] = bounds(a.dtype, a);
         const x = div(cast("float32", load(ins[0]!, at)), scaleOf(a, ins, at));
-        return cast(a.dtype, quantize(x, lo, hi, zero));
+        return cast(a.dtype, quantize(x, zero, lo, hi));
       }, axisNames(shape.length))];
     },
   },
@@ -213,8 +209,8 @@ export const dynamicQuantizeLinear: OpDef<null> = {
       });
       const y = compute("y", "uint8", x!.shape, (...at) => {
         const zero = cast("int32", load(origin.out, []));
-        const [l, h] = bounds("uint8", zero);
-        return cast("uint8", quantize(div(load(x!, at), load(step.out, [])), l, h, zero));
+        const [l, h] = bounds("uint8");
+        return cast("uint8", quantize(div(load(x!, at), load(step.out, [])), zero, l, h));
       }, axisNames(x!.shape.length));
       const scale = compute("scale", "float32", [], () => load(step.out, []));
       const zero = compute("zero", "uint8", [], () => load(origin.out, []));
@@ -244,8 +240,8 @@ export const requantizeOp: OpDef<RequantizeAttrs> = {
       const shape = dims(out);
       return [compute("y", a.dtype, shape, (...at) => {
         const m = parameter(ins[1]!, at, a.axis);
-        const lo = imm(a.lo - a.zero), hi = imm(a.hi - a.zero);
-        return cast(a.dtype, requantize(load(ins[0]!, at), m, lo, hi, imm(a.zero)));
+        const [zero, lo, hi] = [imm(a.zero), imm(a.lo), imm(a.hi)];
+        return cast(a.dtype, requantize(load(ins[0]!, at), m, zero, lo, hi));
       }, axisNames(shape.length))];
     },
   },

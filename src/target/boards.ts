@@ -14,6 +14,7 @@ const FEATURES = [
   "clz",
   "umull",
   "div",
+  "sat",
 ] as const satisfies readonly Feature[];
 
 const UNITS: Readonly<Record<string, number>> = { K: 1024, M: 1024 * 1024 };

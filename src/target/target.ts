@@ -4,7 +4,7 @@
  * Instructions of Arm cores that the code generator can use. A target without any gets portable C, as
  * board host does.
  */
-export type Feature = "dsp" | "fpu" | "fpu64" | "mve" | "clz" | "umull" | "div";
+export type Feature = "dsp" | "fpu" | "fpu64" | "mve" | "clz" | "umull" | "div" | "sat";
 
 /** One memory of a board, in bytes. */
 export interface MemoryRegion {
