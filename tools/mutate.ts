@@ -147,7 +147,7 @@ async function tryAll(copy: string, mutations: readonly Mutation[]): Promise<num
   return count.survived + count.broken;
 }
 
-if (import.meta.main) {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     args: Deno.args,
     options: { only: { type: "string", multiple: true } },
@@ -160,8 +160,17 @@ if (import.meta.main) {
   });
   try {
     await copyCheckout(copy);
-    Deno.exitCode = await tryAll(copy, mutations) > 0 ? 1 : 0;
+    return await tryAll(copy, mutations) > 0 ? 1 : 0;
   } finally {
     await Deno.remove(copy, { recursive: true });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exitCode = await main();
+  } catch (e) {
+    console.error(e instanceof Error ? e.message : e);
+    Deno.exitCode = 2;
   }
 }
