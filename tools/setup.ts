@@ -2,27 +2,33 @@
  * Installs the tools that are missing, in a process of its own: Deno resolves what a process may
  * run when it starts, so that a tool installed later could not be started by the same one.
  *
- * `setup.ts [--go-on] [TOOL …]`; with `--go-on` missing tools are reported, but are no failure.
+ * `setup.ts [--go-on] [--tests] [TOOL …]`; with `--go-on` missing tools are reported, but are no
+ * failure; `--tests` adds the tools that tests alone need.
  */
 import { parseArgs } from "node:util";
-import { ensureTools } from "../src/run/install.ts";
-import { installCommand, type ToolName, TOOLS } from "../src/run/toolchain.ts";
+import { install } from "../src/run/install.ts";
+import { type Installable, installCommand, TOOLS } from "../src/run/toolchain.ts";
 import { BurinError } from "../src/util/errors.ts";
+import { TEST_TOOLS } from "./test_tools.ts";
 
 const { values, positionals } = parseArgs({
   args: Deno.args,
-  options: { "go-on": { type: "boolean", default: false } },
+  options: {
+    "go-on": { type: "boolean", default: false },
+    tests: { type: "boolean", default: false },
+  },
   allowPositionals: true,
 });
-const all = TOOLS.map((t) => t.name);
-const unknown = positionals.filter((p) => !all.includes(p as ToolName));
+const all: readonly Installable[] = values.tests ? [...TOOLS, ...TEST_TOOLS] : TOOLS;
+const unknown = positionals.filter((p) => !all.some((t) => t.name === p));
 if (unknown.length > 0) {
-  console.error(`Cannot set up ${unknown.join(", ")} as the tools are ${all.join(", ")}`);
+  const names = all.map((t) => t.name).join(", ");
+  console.error(`Cannot set up ${unknown.join(", ")} as the tools are ${names}`);
   Deno.exit(2);
 }
-const wanted = positionals.length > 0 ? positionals as ToolName[] : all;
+const wanted = positionals.length > 0 ? all.filter((t) => positionals.includes(t.name)) : all;
 try {
-  const missing = await ensureTools(wanted);
+  const missing = await install(wanted);
   if (missing.length > 0 && !values["go-on"]) {
     const names = missing.map((t) => t.name).join(", ");
     console.error(`Not installed: ${names}. This command installs what is missing:`);

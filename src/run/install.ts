@@ -5,7 +5,7 @@
 import { BurinError } from "../util/errors.ts";
 import { canInstall } from "./doctor.ts";
 import { findProgram, searchPath } from "./process.ts";
-import { installCommand, missingTools, type Tool, type ToolName } from "./toolchain.ts";
+import { type Installable, installCommand, named, type Tool, type ToolName } from "./toolchain.ts";
 
 /** How one program is started here: its output belongs on stderr, stdout may carry JSON. */
 async function run(program: string, args: readonly string[], quiet = false): Promise<boolean> {
@@ -30,7 +30,7 @@ const sudoAsksNothing = (): Promise<boolean> =>
   findProgram("sudo") === null ? Promise.resolve(false) : run("sudo", ["-n", "true"], true);
 
 /** Whether the tools may be installed: the policy of this file. */
-async function mayInstall(tools: readonly Tool[]): Promise<boolean> {
+async function mayInstall(tools: readonly Installable[]): Promise<boolean> {
   if (!canInstall()) return false;
   if (isRoot()) return true;
   if (inCi()) return await sudoAsksNothing();
@@ -46,13 +46,17 @@ async function mayInstall(tools: readonly Tool[]): Promise<boolean> {
   return /^y(es)?\s*$/i.test(new TextDecoder().decode(answer.subarray(0, read)));
 }
 
+/** Installs those of the named tools that are missing; see {@linkcode install}. */
+export const ensureTools = (names: readonly ToolName[]): Promise<Tool[]> => install(named(names));
+
 /**
- * Installs those of the named tools that are missing, where that is allowed.
+ * Installs those of the tools that are missing, where that is allowed.
  * @returns the tools that are still missing
  * @throws BurinError `tool/install-failed` where apt-get was allowed to run and failed
  */
-export async function ensureTools(names: readonly ToolName[]): Promise<Tool[]> {
-  const missing = missingTools(names);
+export async function install<T extends Installable>(tools: readonly T[]): Promise<T[]> {
+  const absent = () => tools.filter((t) => t.find() === null);
+  const missing = absent();
   if (missing.length === 0 || !await mayInstall(missing)) return missing;
   const packages = missing.flatMap((t) => t.packages);
   console.error(`Installing ${packages.join(" ")} …`);
@@ -64,7 +68,7 @@ export async function ensureTools(names: readonly ToolName[]): Promise<Tool[]> {
   };
   const done = await apt("update") &&
     await apt("install", "--yes", "--no-install-recommends", ...packages);
-  const left = missingTools(names);
+  const left = absent();
   if (!done || left.length > 0) {
     throw new BurinError(
       "tool/install-failed",

@@ -6,16 +6,21 @@ import { execute, findProgram } from "./process.ts";
 /** Names that tools go by in messages and in `tools/setup.ts`. */
 export type ToolName = "arm-none-eabi-gcc" | "picolibc" | "qemu-system-arm" | "gcc";
 
-/** One tool. */
-export interface Tool {
-  readonly name: ToolName;
-  readonly purpose: string;
+/** What the package manager can bring. */
+export interface Installable {
+  readonly name: string;
   /** Packages of Debian and Ubuntu that bring it. */
   readonly packages: readonly string[];
-  /** Oldest major version (with minor, for libraries) that is known to do. */
-  readonly minimum: string;
   /** Path of the program or folder of the library, or null. */
   readonly find: () => string | null;
+}
+
+/** One tool. */
+export interface Tool extends Installable {
+  readonly name: ToolName;
+  readonly purpose: string;
+  /** Oldest major version (with minor, for libraries) that is known to do. */
+  readonly minimum: string;
   /** The version of what was found. */
   readonly version: (path: string) => Promise<string>;
 }
@@ -98,14 +103,16 @@ export function recentEnough(found: string, minimum: string): boolean {
 export const toolsFor = (target: Target): readonly ToolName[] =>
   isHost(target) ? ["gcc"] : ["arm-none-eabi-gcc", "picolibc", "qemu-system-arm"];
 
-const named = (names: readonly ToolName[]): Tool[] => TOOLS.filter((t) => names.includes(t.name));
+/** Tools by their names. */
+export const named = (names: readonly ToolName[]): Tool[] =>
+  TOOLS.filter((t) => names.includes(t.name));
 
 /** Those of the named tools that are not installed. */
 export const missingTools = (names: readonly ToolName[]): Tool[] =>
   named(names).filter((t) => t.find() === null);
 
 /** The one command that installs what `tools` come in. */
-export function installCommand(tools: readonly Tool[]): string {
+export function installCommand(tools: readonly Installable[]): string {
   const packages = tools.flatMap((t) => t.packages).join(" ");
   if (findProgram("apt-get") === null && !readable("/usr/bin/apt-get")) {
     return `install these packages (Debian's names) with your system's package manager: ${packages}`;
