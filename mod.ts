@@ -22,6 +22,7 @@ export {
 } from "./src/cli/compile.ts";
 export { doctor } from "./src/cli/doctor.ts";
 export { example, type ExampleResult } from "./src/cli/example.ts";
+export type { GoldenOptions } from "./src/cli/golden.ts";
 export type { LogitAgreement } from "./src/cli/logits.ts";
 export { inspect, type InspectRequest, STAGES } from "./src/cli/inspect.ts";
 export type { CompileRequest } from "./src/cli/options.ts";
@@ -29,6 +30,7 @@ export { run, type RunRequest } from "./src/cli/run.ts";
 export type {
   ArenaRegion,
   Artifact,
+  GoldenVector,
   KernelInfo,
   NormalizedOptions,
   Placement,

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { BurinError } from "./util/errors.ts";
 import { cName } from "./util/names.ts";
-import { sizeOf } from "./util/tensor.ts";
+import { sizeOf, type TensorData } from "./util/tensor.ts";
 import { bytesOf } from "./util/dtype.ts";
 import type { Board } from "./target/target.ts";
 import type { Graph, Value } from "./ir/graph.ts";
@@ -23,6 +23,7 @@ import { kernelsSource } from "./codegen/kernel_c.ts";
 import { librarySources } from "./codegen/library.ts";
 import { kernelSymbol } from "./codegen/names.ts";
 import type { Call, Program } from "./codegen/program.ts";
+import { selftestSources } from "./codegen/selftest.ts";
 import { type InspectOptions, inspectStages, type Section } from "./compile/inspect.ts";
 import { checkFits } from "./compile/fits.ts";
 import { interpreter } from "./compile/interpret.ts";
@@ -45,10 +46,27 @@ export interface CompileOptions {
   readonly dims: Readonly<Record<string, number>>;
   /** Reads files beside the model that hold its tensors; such models are refused without it. */
   readonly externalFiles?: ImportOptions["externalFiles"];
+  /**
+   * Inputs of the golden vectors, chosen when the ports are known; none by default. Their outputs
+   * are computed on the loop IR.
+   */
+  readonly golden?: (model: GoldenRequest) => readonly (readonly TensorData[])[];
+  /** C identifier of memory that several models share; by default each has its own. */
+  readonly sharedMemory?: string;
   /** Sees the graph after import and after every pass. */
   readonly observe?: (pass: string, g: Graph) => void;
   /** Chooses the steps of a kernel's schedule; the rules by default. */
   readonly schedule?: (w: Workload, rules: Schedule) => Schedule;
+}
+
+/** What is known of a model when its golden vectors are chosen. */
+export interface GoldenRequest {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  /** Multiply-accumulates of one run. */
+  readonly macs: number;
+  /** Bytes of constants in flash. */
+  readonly paramsBytes: number;
 }
 
 /** One kernel and how it came to be. */
@@ -128,6 +146,10 @@ export async function compileStages(
   });
   const sources = librarySources(program);
   sources.set(`src/${name}_kernels.c`, kernelsSource(program, board.target));
+  const macs = program.calls.reduce((sum, { kernel }) => sum + kernel.macs, 0);
+  const interpret = interpreter(program);
+  const golden = (options.golden?.({ ...program, macs, paramsBytes }) ?? [])
+    .map((inputs) => ({ inputs, outputs: interpret(inputs) }));
   const artifact: Artifact = {
     name,
     modelSha256: createHash("sha256").update(bytes).digest("hex"),
@@ -147,8 +169,10 @@ export async function compileStages(
     arenaBytes,
     paramsBytes,
     sources,
+    golden,
+    selftest: selftestSources(program, golden),
     notes: imported.notes,
-    interpret: interpreter(program),
+    interpret,
   };
   return { imported, layout, kernels, placement, program, artifact };
 }
@@ -204,5 +228,6 @@ function makeProgram(
       paramNames: names[i],
     })),
     params,
+    ...(options.sharedMemory === undefined ? {} : { sharedMemory: options.sharedMemory }),
   };
 }

@@ -1,21 +1,32 @@
 /** `compile`: ONNX in, a folder with a C project out. */
-import { join, relative } from "@std/path";
-import type { Artifact, ProjectFiles } from "../project/mod.ts";
-import { WRITERS } from "../project/mod.ts";
+import { basename, join, relative } from "@std/path";
+import type { Compilation } from "../compile.ts";
+import { describePages } from "../compile/describe.ts";
+import type { Artifact, Bundle, ProjectFiles } from "../project/mod.ts";
+import { projectFiles, WRITERS } from "../project/mod.ts";
+import { shareMemory } from "../project/bundle.ts";
 import { totalMacs } from "../project/model_json.ts";
 import { checkOut, writeProject } from "../project/write.ts";
+import { sectionsText } from "../report/text.ts";
 import { undoOnInterrupt } from "../run/workdir.ts";
 import type { Board } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
-import type { Args, Command } from "./args.ts";
+import { cName, Names } from "../util/names.ts";
+import { type Args, type Command, numberOption } from "./args.ts";
+import { commandLine } from "./command_line.ts";
 import { loadCompiler } from "./compiler.ts";
 import { EXAMPLES } from "./examples.ts";
+import { goldenNotes, goldenOption, type GoldenOptions } from "./golden.ts";
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath } from "./paths.ts";
 import { grouped, print, printJson, say, table } from "./terminal.ts";
 
-/** What `compile` is asked for: the model, its options, and where the project goes. */
-export interface ProjectRequest extends CompileRequest {
+/** What `compile` is asked for: models, options, the samples of the self-test, where to write. */
+export interface ProjectRequest extends CompileRequest, GoldenOptions {
+  /** Further models that are linked into the same image. */
+  readonly others?: readonly string[];
+  /** The models never run at the same time: let them use the same memory. */
+  readonly shareArena?: boolean;
   /** Kind of project; default plain. */
   readonly project?: string;
   /** Folder to write; default `<name>-<board>` where the user stands. */
@@ -34,11 +45,13 @@ export interface Compiled {
   readonly model: string;
 }
 
-/** A compiled and written project. */
+/** Compiled models and the project that was written. */
 export interface Project extends Compiled {
+  /** All models of the project; `artifact` is the first. */
+  readonly models: readonly Artifact[];
   /** Full path of the folder. */
   readonly out: string;
-  /** The files in it, path → text. */
+  /** The files in it, path → contents. */
   readonly files: ProjectFiles;
 }
 
@@ -54,42 +67,101 @@ export async function compileInMemory(request: CompileRequest): Promise<Compiled
   return { artifact: await compileModel(bytes, options), board: options.board, model };
 }
 
+/** C-safe names of models by their files' stems; their macros differ too. */
+function projectNames(stems: readonly string[]): string[] {
+  const names = new Names();
+  return stems.map(cName).map((name) => name + names.unique(name.toUpperCase()).slice(name.length));
+}
+
+/** Compiles the models of a project; where there are several, each is called by its file's stem. */
+async function compileAll(
+  request: ProjectRequest,
+  models: readonly string[],
+): Promise<{ board: Board; name: string; compilations: Compilation[] }> {
+  const single = models.length === 1;
+  const options = models.map((model) => compileOptions(request, model));
+  const [{ board }] = options;
+  const own = projectNames(options.map((o) => o.fileStem));
+  const name = request.name ?? own.join("_");
+  const sharedMemory = request.shareArena && !single ? name : undefined;
+  const { compileStages } = await loadCompiler();
+  const golden = goldenOption(request, board);
+  const compilations: Compilation[] = [];
+  for (const [i, model] of models.entries()) {
+    const naming = single ? {} : { name: own[i], sharedMemory };
+    compilations.push(
+      await compileStages(readUserFile(model), { ...options[i], golden, ...naming }),
+    );
+  }
+  return { board, name: single ? compilations[0].artifact.name : name, compilations };
+}
+
+/** Listings of each model; where there are several, each in a folder of its own. */
+function pages(compilations: readonly Compilation[]): Map<string, string> {
+  const folder = (c: Compilation) => compilations.length === 1 ? "" : `models/${c.artifact.name}-`;
+  return new Map(
+    compilations.flatMap((c) =>
+      describePages(c).map((p) => [folder(c) + p.file, sectionsText(p.sections)] as const)
+    ),
+  );
+}
+
 /**
- * Compiles a model and writes the project.
+ * Compiles models and writes the project.
  * @throws BurinError `data/no-file`, `usage/unknown-board`, `usage/out-not-empty`, `model/*`
  */
 export async function compile(request: ProjectRequest): Promise<Project> {
-  const writer = WRITERS[request.project ?? "plain"];
-  if (!writer) {
+  const kind = request.project ?? "plain";
+  if (!WRITERS[kind]) {
     throw new BurinError(
       "usage/unknown-project",
-      `Cannot write a ${request.project} project as the kinds are ${
-        Object.keys(WRITERS).join(", ")
-      }`,
+      `Cannot write a ${kind} project as the kinds are ${Object.keys(WRITERS).join(", ")}`,
+    );
+  }
+  const models = [request.model ?? EXAMPLES.digits.model, ...request.others ?? []];
+  if (request.shareArena && models.length === 1) {
+    throw new BurinError(
+      "usage/nothing-to-share",
+      "Cannot share an arena as one model is named",
+      "name the models that share it: compile a.onnx b.onnx --share-arena",
     );
   }
   if (request.out !== undefined) checkOut(userPath(request.out), request.force);
-  const compiled = await compileInMemory(request);
-  const { artifact, board } = compiled;
-  const files = writer(artifact, board);
-  const out = userPath(request.out ?? `${artifact.name}-${board.name}`);
+  const { board, name, compilations } = await compileAll(request, models);
+  const artifacts = compilations.map((c): Artifact => ({
+    ...c.artifact,
+    notes: [...c.artifact.notes, ...goldenNotes(c.artifact, request)],
+  }));
+  const bundle: Bundle = {
+    name,
+    models: artifacts,
+    board,
+    sharedMemory: request.shareArena ? shareMemory(name, artifacts) : [],
+    command: commandLine(request, models.map((m) => basename(m)), artifacts[0].options),
+  };
+  const files = projectFiles(bundle, kind, pages(compilations));
+  const out = userPath(request.out ?? `${name}-${board.name}`);
   let undo = () => {};
   await undoOnInterrupt(
     () => undo(),
     () => writeProject(files, out, { force: request.force, onStart: (u) => undo = u }),
   );
-  return { ...compiled, out, files };
+  return { artifact: artifacts[0], models: artifacts, board, model: models[0], out, files };
 }
 
-function summary({ artifact, board, out, files }: Project): string {
+function summary({ models, board, out, files }: Project): string {
   const shown = relative(userPath("."), out);
+  const several = models.length > 1;
   return [
     `Wrote ${shown.startsWith("..") ? out : join(".", shown) + "/"} for ${board.title}`,
     "",
     table([
-      ["  working memory (arena)", `${grouped(artifact.arenaBytes)} bytes`],
-      ["  constants in flash", `${grouped(artifact.paramsBytes)} bytes`],
-      ["  multiply-accumulates", grouped(totalMacs(artifact))],
+      ...models.flatMap((m) => [
+        ...(several ? [[`  ${m.name}`, ""]] : []),
+        ["  working memory (arena)", `${grouped(m.arenaBytes)} bytes`],
+        ["  constants in flash", `${grouped(m.paramsBytes)} bytes`],
+        ["  multiply-accumulates", grouped(totalMacs(m))],
+      ]),
       ["  files", [...files.keys()].join(" ")],
     ]),
   ].join("\n");
@@ -98,6 +170,11 @@ function summary({ artifact, board, out, files }: Project): string {
 async function main(args: Args): Promise<number> {
   const request: ProjectRequest = {
     ...requestOf(args),
+    others: args.operands.slice(1),
+    shareArena: args.flag("share-arena"),
+    inputs: args.value("inputs"),
+    expect: args.value("expect"),
+    golden: numberOption(args, "golden", 0),
     project: args.value("project"),
     out: args.value("out"),
     force: args.flag("force"),
@@ -106,9 +183,10 @@ async function main(args: Args): Promise<number> {
     say("No model is named: compiling the bundled example, handwritten digits.");
   }
   const project = await compile(request);
-  project.artifact.notes.forEach((note) => say(`note: ${note}`));
+  project.models.flatMap((m) => m.notes).forEach((note) => say(`note: ${note}`));
   if (args.flag("json")) {
-    printJson({ out: project.out, ...JSON.parse(project.files.get("model.json")!) });
+    const record = project.files.get("model.json") ?? project.files.get("bundle.json");
+    printJson({ out: project.out, ...JSON.parse(record as string) });
   } else print(summary(project));
   return 0;
 }
@@ -116,9 +194,9 @@ async function main(args: Args): Promise<number> {
 /** The command. */
 export const command: Command = {
   name: "compile",
-  summary: "Compile an ONNX model to a C project for a board.",
-  operands: "[MODEL.onnx]",
-  maxOperands: 1,
+  summary: "Compile ONNX models to a C project for a board.",
+  operands: "[MODEL.onnx …]",
+  maxOperands: 16,
   options: {
     ...COMPILE_OPTIONS,
     out: { kind: "value", value: "DIR", help: "folder to write; default ./<name>-<board>" },
@@ -128,9 +206,16 @@ export const command: Command = {
       help: "kind of project; default plain",
       choices: Object.keys(WRITERS),
     },
+    inputs: { kind: "value", value: "F.npz", help: "samples for the self-test; default made up" },
+    expect: { kind: "value", value: "F.npz", help: "their outputs; a difference is noted" },
+    golden: { kind: "value", value: "N", help: "samples in the self-test; default 2" },
+    "share-arena": {
+      kind: "flag",
+      help: "several models that never run at the same time use one arena",
+    },
     force: { kind: "flag", help: "write into a folder that holds other files too" },
     json: { kind: "flag", help: "print model.json and the folder as one JSON object" },
   },
-  notes: "Without MODEL the bundled example is compiled.",
+  notes: "Without MODEL the bundled example is compiled. Several models become one project.",
   main,
 };

@@ -89,6 +89,14 @@ export interface NormalizedOptions {
   readonly dims: Readonly<Record<string, number>>;
 }
 
+/** A sample with the outputs that the library has to give for it. */
+export interface GoldenVector {
+  /** Inputs in graph order. */
+  readonly inputs: readonly TensorData[];
+  /** Outputs in graph order. */
+  readonly outputs: readonly TensorData[];
+}
+
 /** The compiled model. */
 export interface Artifact {
   /** C-safe prefix of every symbol. */
@@ -113,6 +121,10 @@ export interface Artifact {
   readonly paramsBytes: number;
   /** The library's own sources, path in the output folder → text (include/, src/). */
   readonly sources: ReadonlyMap<string, string>;
+  /** Samples that the self-test runs; none where none were asked for. */
+  readonly golden: readonly GoldenVector[];
+  /** The self-test's own sources, path in the output folder → text (selftest/). */
+  readonly selftest: ReadonlyMap<string, string>;
   /** Notes and warnings for the user, in order. */
   readonly notes: readonly string[];
   /** Runs one sample on the loop IR in the planned arena; same bits as the C. */

@@ -30,6 +30,11 @@ Deno.test("model.json: the multiply-accumulates of all kernels together", async 
   const each = artifact.kernels.map((k) => k.macs).filter((n) => n > 0);
   assert.ok(each.length > 1);
   assert.equal(totalMacs(artifact), each.reduce((a, b) => a + b));
-  const json = modelJson(artifact, loadBoard("stm32f746"), "plain", []);
+  const json = modelJson(
+    artifact,
+    { board: loadBoard("stm32f746"), command: [], sharedMemory: [] },
+    "plain",
+    [],
+  );
   assert.equal(json.macs, totalMacs(artifact));
 });

@@ -22,8 +22,14 @@ export const kernelSymbol = (p: Program, index: number): string =>
 /** The array of a constant. */
 export const paramSymbol = (p: Program, param: string): string => `${p.name}_${param}`;
 
+/** Memory of a region that several models share. */
+export const sharedSymbol = (stem: string, region: string): string => `${stem}_${region}`;
+
 /** The static memory of a region. */
-export const staticSymbol = (p: Program, region: string): string => `${p.name}_static_${region}`;
+export const staticSymbol = (p: Program, region: string): string =>
+  p.sharedMemory === undefined
+    ? `${p.name}_static_${region}`
+    : sharedSymbol(p.sharedMemory, region);
 
 /** A parameter of a kernel's C function. */
 export interface Parameter {

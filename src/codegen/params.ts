@@ -1,6 +1,7 @@
 /** The model's constants as C arrays that hold exactly their bits. */
 import template from "../../templates/c/params.c.hbs" with { type: "text" };
 import { type DType, DTYPES } from "../util/dtype.ts";
+import type { TensorData } from "../util/tensor.ts";
 import { render } from "../util/template.ts";
 import { comment, macroPrefix, paramSymbol } from "./names.ts";
 import type { Param, Program } from "./program.ts";
@@ -56,8 +57,8 @@ function elementText(dtype: DType): (value: number | bigint) => string {
 /** Elements of a constant's array: C has none without any. */
 export const arrayLength = (q: Param): number => Math.max(1, q.data.data.length);
 
-function rows(q: Param): string {
-  const { data, dtype } = q.data;
+/** The elements of a tensor as the lines between an array's braces. */
+export function dataRows({ data, dtype }: TensorData): string {
   const text = Array.from(data as ArrayLike<number | bigint>, elementText(dtype));
   if (text.length === 0) return "    0";
   const lines: string[] = [];
@@ -86,7 +87,7 @@ export function paramsSource(p: Program): string {
       macro: macroPrefix(p),
       align: Math.max(q.align, DTYPES[q.data.dtype].bytes),
       declaration: `${DTYPES[q.data.dtype].cType} ${paramSymbol(p, q.name)}[${arrayLength(q)}]`,
-      rows: rows(q),
+      rows: dataRows(q.data),
     })),
   }, "c/params.c.hbs");
 }

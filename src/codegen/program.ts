@@ -39,4 +39,6 @@ export interface Program {
   readonly buffers: readonly PlannedBuffer[];
   readonly calls: readonly Call[];
   readonly params: readonly Param[];
+  /** C identifier of memory that several models share in place of a static arena of their own. */
+  readonly sharedMemory?: string;
 }

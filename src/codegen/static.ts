@@ -11,10 +11,12 @@ export function staticSource(p: Program): string {
   return render(template, {
     title: comment(p.title),
     name: p.name,
+    shared: p.sharedMemory !== undefined,
     regions: regions.filter((r) => r.bytes > 0).map((r) => ({
       library,
       macro: `${library}_${r.name.toUpperCase()}`,
       symbol: staticSymbol(p, r.name),
+      shared: p.sharedMemory !== undefined,
     })),
     initializer: regions.map((r) => r.bytes > 0 ? staticSymbol(p, r.name) : "0").join(", "),
     any_in_arena: namedPorts(p).some((q) => q.port.placement.where === "arena"),

@@ -68,6 +68,8 @@ export function artifactOf(kernels: readonly Kernel[], board: Board): Artifact {
     arenaBytes: 0,
     paramsBytes: 0,
     sources,
+    golden: [],
+    selftest: new Map(),
     notes: [],
     interpret: () => [],
   };

@@ -151,6 +151,12 @@ function neighbourhood(g: Graph, node: string): Graph {
 const comesFrom = (n: Node, node: string): boolean =>
   n.origin.includes(node) || n.bodies.some((b) => b.nodes.some((m) => comesFrom(m, node)));
 
+/** The sections of a stage behind the passes, of the whole model. */
+export const compiledSections = (stage: "quantized" | "memory", c: Compilation): Section[] =>
+  stage === "quantized"
+    ? graphSection(c.layout.graph, undefined)
+    : kernelSections(stage, c, undefined);
+
 function kernelSections(
   stage: "fused" | "te" | "tir" | "memory" | "c",
   c: Compilation,

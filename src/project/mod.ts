@@ -2,20 +2,29 @@
 export type {
   ArenaRegion,
   Artifact,
+  GoldenVector,
   KernelInfo,
   NormalizedOptions,
   Placement,
   PlannedBuffer,
   Port,
 } from "../codegen/artifact.ts";
-export type { ProjectFiles } from "./plain.ts";
+export type { Bundle, ProjectFiles, SharedMemory, Writer } from "./bundle.ts";
 
-import type { Artifact } from "../codegen/artifact.ts";
-import type { Board } from "../target/target.ts";
-import { type ProjectFiles, writePlain } from "./plain.ts";
-
-/** A writer: a pure function from a compiled model and its board to files. */
-export type Writer = (artifact: Artifact, board: Board) => ProjectFiles;
+import type { Bundle, ProjectFiles, Writer } from "./bundle.ts";
+import { commonFiles } from "./common.ts";
+import { writePlain } from "./plain.ts";
 
 /** All writers, by what `--project` calls them. */
 export const WRITERS: Readonly<Record<string, Writer>> = { plain: writePlain };
+
+/**
+ * All files of a project.
+ * @param kind the writer, a key of {@link WRITERS}
+ * @param extras what the caller adds: pages and listings that only the driver can make
+ */
+export const projectFiles = (
+  bundle: Bundle,
+  kind: string,
+  extras: ProjectFiles = new Map(),
+): ProjectFiles => commonFiles(bundle, kind, new Map([...WRITERS[kind](bundle), ...extras]));

@@ -1,8 +1,8 @@
 /** model.json: what was compiled, for programs to read. Its schema is written beside it. */
-import schemaText from "../../templates/plain/model.schema.json" with { type: "text" };
+import schemaText from "../../templates/project/model.schema.json" with { type: "text" };
 import type { Artifact, Port } from "../codegen/artifact.ts";
-import type { Board } from "../target/target.ts";
 import { VERSION } from "../util/version.ts";
+import type { Bundle } from "./bundle.ts";
 
 /** Version of model.json's shape; raised where a field changes its meaning or goes. */
 export const SCHEMA_VERSION = 1;
@@ -38,7 +38,7 @@ export const totalMacs = (artifact: Artifact): number =>
  */
 export function modelJson(
   artifact: Artifact,
-  board: Board,
+  { board, command, sharedMemory }: Pick<Bundle, "board" | "command" | "sharedMemory">,
   project: string,
   files: readonly string[],
 ): Record<string, unknown> {
@@ -49,6 +49,7 @@ export function modelJson(
     schema_version: SCHEMA_VERSION,
     abi_version: ABI_VERSION,
     tool: { name: "burin", version: VERSION },
+    command,
     name: artifact.name,
     model: { sha256: artifact.modelSha256 },
     target: { board: board.name, cpu, cflags, features },
@@ -65,7 +66,12 @@ export function modelJson(
     arena_bytes: artifact.arenaBytes,
     params_bytes: artifact.paramsBytes,
     macs: totalMacs(artifact),
-    regions: artifact.regions.map(({ name, bytes, align }) => ({ name, bytes, align })),
+    regions: artifact.regions.map(({ name, bytes, align }) => ({
+      name,
+      bytes,
+      align,
+      shared: sharedMemory.find((s) => s.region === name)?.symbol ?? null,
+    })),
     buffers: artifact.buffers.map((b) => ({
       name: b.name,
       region: b.region,
@@ -82,7 +88,25 @@ export function modelJson(
       macs: k.macs,
       scratch_bytes: k.scratchBytes,
     })),
+    golden_samples: artifact.golden.length,
     notes: artifact.notes,
     files: [...files].sort(),
   };
 }
+
+/** The object that becomes bundle.json, where a project holds several models. */
+export const bundleJson = (
+  b: Bundle,
+  project: string,
+  files: readonly string[],
+): Record<string, unknown> => ({
+  schema_version: SCHEMA_VERSION,
+  tool: { name: "burin", version: VERSION },
+  command: b.command,
+  name: b.name,
+  project,
+  board: b.board.name,
+  models: b.models.map((m) => ({ name: m.name, file: `models/${m.name}.json` })),
+  shared_memory: b.sharedMemory,
+  files: [...files].sort(),
+});

@@ -1,7 +1,7 @@
 /** Writing a project's files to disk: complete, or not at all. */
 import { basename, dirname, join, resolve } from "@std/path";
 import { BurinError } from "../util/errors.ts";
-import type { ProjectFiles } from "./plain.ts";
+import type { ProjectFiles } from "./bundle.ts";
 
 /** How files are written. */
 export interface WriteOptions {
@@ -10,7 +10,7 @@ export interface WriteOptions {
   /** Called with a function that undoes everything, before the first change. */
   readonly onStart?: (undo: () => void) => void;
   /** Writes one file; a parameter so that a full disk can be tested. */
-  readonly writeFile?: (path: string, text: string) => Promise<void>;
+  readonly writeFile?: (path: string, contents: string | Uint8Array) => Promise<void>;
 }
 
 const remove = (path: string): void => {
@@ -29,18 +29,27 @@ function listFiles(folder: string, under = ""): string[] {
   });
 }
 
+/** Where a project lists its files: one model, or several. */
+const RECORDS = ["model.json", "bundle.json"];
+
 /** The files that Burin wrote into a folder, or null where it did not. */
 function writtenFiles(folder: string): string[] | null {
-  try {
-    const json = JSON.parse(Deno.readTextFileSync(join(folder, "model.json")));
-    const inside = (f: unknown) => typeof f === "string" && !f.split(/[\\/]/).includes("..");
-    return json?.tool?.name === "burin" && Array.isArray(json.files) && json.files.every(inside)
-      ? json.files
-      : null;
-  } catch {
-    return null;
+  const inside = (f: unknown) => typeof f === "string" && !f.split(/[\\/]/).includes("..");
+  for (const record of RECORDS) {
+    try {
+      const json = JSON.parse(Deno.readTextFileSync(join(folder, record)));
+      const ours = json?.tool?.name === "burin" && Array.isArray(json.files);
+      if (ours && json.files.every(inside)) return json.files;
+    } catch { // Not there, or not ours.
+    }
   }
+  return null;
 }
+
+const writeContents = (path: string, contents: string | Uint8Array): Promise<void> =>
+  typeof contents === "string"
+    ? Deno.writeTextFile(path, contents)
+    : Deno.writeFile(path, contents);
 
 /** What stands at the output path. */
 export type Found =
@@ -166,7 +175,7 @@ export async function writeProject(
   out: string,
   options: WriteOptions = {},
 ): Promise<void> {
-  const { force = false, writeFile = Deno.writeTextFile } = options;
+  const { force = false, writeFile = writeContents } = options;
   const target = resolve(out);
   const aside = join(dirname(target), `.${basename(target)}.${crypto.randomUUID().slice(0, 8)}`);
   let made: string | null = null;
@@ -181,9 +190,9 @@ export async function writeProject(
     const found = checkOut(out, force);
     made = firstMissing(dirname(target));
     options.onStart?.(undo);
-    for (const [path, text] of files) {
+    for (const [path, contents] of files) {
       Deno.mkdirSync(dirname(join(aside, path)), { recursive: true });
-      await writeFile(join(aside, path), text);
+      await writeFile(join(aside, path), contents);
     }
     if (found.kind === "foreign") mergeFolder(aside, target, files);
     else replaceFolder(aside, target);

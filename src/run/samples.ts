@@ -84,9 +84,9 @@ export function joinSamples(
   }));
 }
 
-/** One made-up sample, the same each time: for counting instructions where no data is at hand. */
-export function madeUpSample(ports: readonly Port[]): Sample {
-  let state = 1;
+/** A made-up sample, the same each time for a seed: for counting instructions without data. */
+export function madeUpSample(ports: readonly Port[], seed = 1): Sample {
+  let state = seed;
   const next = () => (state = Math.imul(state, 1664525) + 1013904223 >>> 0) / 2 ** 32;
   return ports.map(({ dtype, shape }) => {
     const values = Array.from({ length: sizeOf(shape) }, () => {

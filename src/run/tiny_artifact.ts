@@ -134,6 +134,8 @@ export const tinyArtifact = (
     ["src/tiny_params.c", PARAMS],
     ["src/tiny_static.c", STATIC],
   ]),
+  golden: [],
+  selftest: new Map(),
   notes: [],
   interpret,
 });

@@ -94,3 +94,11 @@ export const numbers = (t: TensorData): number[] =>
 /** The elements as raw little-endian bytes, without a copy. */
 export const bytes = (t: TensorData): Uint8Array =>
   new Uint8Array(t.data.buffer as ArrayBuffer, t.data.byteOffset, t.data.byteLength);
+
+/** Tensors of one type and shape as one, along a new first axis. */
+export function stack(parts: readonly TensorData[]): TensorData {
+  const { dtype, shape } = parts[0];
+  const data = allocate(dtype, parts.length * sizeOf(shape));
+  parts.forEach((t, i) => data.set(t.data as never, i * sizeOf(shape)));
+  return { dtype, shape: [parts.length, ...shape], data };
+}

@@ -231,6 +231,8 @@ function roundingArtifact(board: string, target: Target, cases: number): Artifac
       ["src/rounding.c", kernelSource(target, cases)],
       ["src/rounding_static.c", STATIC],
     ]),
+    golden: [],
+    selftest: new Map(),
     notes: [],
     interpret: () => [],
   };

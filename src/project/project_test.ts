@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { tinyArtifact } from "../run/tiny_artifact.ts";
+import { loadBoard } from "../target/boards.ts";
+import { MODEL_SCHEMA } from "./model_json.ts";
+import type { Bundle } from "./bundle.ts";
+import { projectFiles } from "./mod.ts";
+
+type Schema = {
+  $ref?: string;
+  type?: string | string[];
+  const?: unknown;
+  enum?: unknown[];
+  required?: string[];
+  properties?: Record<string, Schema>;
+  additionalProperties?: boolean | Schema;
+  items?: Schema;
+  pattern?: string;
+  $defs?: Record<string, Schema>;
+};
+
+const typeOf = (v: unknown): string[] => {
+  if (v === null) return ["null"];
+  if (Array.isArray(v)) return ["array"];
+  if (Number.isInteger(v)) return ["integer", "number"];
+  return [typeof v];
+};
+
+/** Checks the keywords that the schema uses. */
+function check(root: Schema, schema: Schema, value: unknown, path: string): void {
+  if (schema.$ref) return check(root, root.$defs![schema.$ref.split("/").at(-1)!], value, path);
+  if (schema.const !== undefined) assert.equal(value, schema.const, path);
+  if (schema.enum) assert(schema.enum.includes(value), path);
+  if (schema.type) assert(typeOf(value).some((t) => [schema.type].flat().includes(t)), path);
+  if (schema.pattern) assert.match(value as string, new RegExp(schema.pattern), path);
+  for (const name of schema.required ?? []) assert(name in (value as object), `${path}.${name}`);
+  if (Array.isArray(value) && schema.items) {
+    value.forEach((v, i) => check(root, schema.items!, v, `${path}[${i}]`));
+  }
+  if (!schema.properties && typeof schema.additionalProperties !== "object") return;
+  for (const [name, v] of Object.entries(value as object)) {
+    const inner = schema.properties?.[name] ?? schema.additionalProperties;
+    assert(typeof inner === "object", `${path}.${name} is not in the schema`);
+    check(root, inner, v, `${path}.${name}`);
+  }
+}
+
+const bundle = (): Bundle => ({
+  name: "tiny",
+  models: [tinyArtifact("stm32f746")],
+  board: loadBoard("stm32f746"),
+  sharedMemory: [],
+  command: ["deno", "task", "compile", "tiny.onnx", "--board", "stm32f746"],
+});
+const files = projectFiles(bundle(), "plain");
+const text = (path: string): string => {
+  const contents = files.get(path);
+  assert(typeof contents === "string", path);
+  return contents;
+};
+
+Deno.test("project: model.json follows its schema and lists every file", () => {
+  const json = JSON.parse(text("model.json"));
+  const schema = JSON.parse(MODEL_SCHEMA);
+  check(schema, schema, json, "model.json");
+  assert.deepEqual(json.files, [...files.keys()].sort());
+  assert.equal(json.inputs[0].c_name, "x");
+  assert.equal(json.outputs[1].scale, null);
+  assert.equal(json.target.cpu, "cortex-m7");
+});
+
+Deno.test("project: the README names inputs, outputs, sizes and flags", () => {
+  const readme = text("README.md");
+  assert.match(
+    readme,
+    /\| `x` \| `x:0` \| `int8_t` \| 1 × 2 \| 0\.5 × \(q − 0\) \| your buffer \|/,
+  );
+  assert.match(readme, /arena\) \| 16 \|/);
+  assert.match(readme, /-mfpu=fpv5-sp-d16/);
+  assert(!readme.includes("Note: "));
+  assert.match(readme, /deno task compile tiny\.onnx --board stm32f746/);
+});
+
+Deno.test("project: CMakeLists.txt names every source", () => {
+  const cmake = text("CMakeLists.txt");
+  for (const path of files.keys()) {
+    assert.equal(path.endsWith(".c"), cmake.includes(`  ${path}\n`), path);
+  }
+});
+
+Deno.test("project: the same artifact gives the same bytes", () => {
+  assert.deepEqual(files, projectFiles(bundle(), "plain"));
+});
+
+Deno.test("project: every file but the list itself has its digest", () => {
+  const lines = text("SHA256SUMS").trimEnd().split("\n").map((line) => line.split("  "));
+  assert.deepEqual(
+    lines.map(([, path]) => path),
+    [...files.keys()].filter((path) => path !== "SHA256SUMS").sort(),
+  );
+  for (const [sum, path] of lines) {
+    assert.equal(sum, createHash("sha256").update(files.get(path)!).digest("hex"), path);
+  }
+});
+
+Deno.test("project: the bill of materials names the model, the tool and the files", () => {
+  const json = JSON.parse(text("sbom.spdx.json"));
+  assert.equal(json.spdxVersion, "SPDX-2.3");
+  const [project, tool, model] = json.packages;
+  assert.deepEqual([project.name, tool.name, model.name], ["tiny", "burin", "tiny"]);
+  assert.equal(model.checksums[0].checksumValue, "0".repeat(64));
+  const ids = [...json.packages, ...json.files].map((x) => x.SPDXID);
+  assert.equal(new Set(ids).size, ids.length);
+  for (const r of json.relationships) {
+    assert(ids.includes(r.relatedSpdxElement), r.relatedSpdxElement);
+  }
+  assert(json.files.some((f: { fileName: string }) => f.fileName === "./src/tiny.c"));
+});

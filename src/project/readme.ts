@@ -1,0 +1,50 @@
+/** README.md of a project: what the models are, their ports and sizes, how to build. */
+import readmeTemplate from "../../templates/project/README.md.hbs" with { type: "text" };
+import type { Artifact, Port } from "../codegen/artifact.ts";
+import { render } from "../util/template.ts";
+import { VERSION } from "../util/version.ts";
+import type { Bundle } from "./bundle.ts";
+import { totalMacs } from "./model_json.ts";
+
+/** A cell of a Markdown table must not end at a `|` in a name. */
+const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("`", "'");
+
+const portRow = (p: Port) => ({
+  c_name: p.cName,
+  graph_name: cell(p.name),
+  c_type: p.cType,
+  shape: p.shape.length === 0 ? "scalar" : p.shape.join(" × "),
+  quantisation: p.scale === undefined ? "none" : `${p.scale} × (q − ${p.zeroPoint ?? 0})`,
+  place: p.placement.where === "caller"
+    ? "your buffer"
+    : `${p.placement.region} + ${p.placement.offset}`,
+});
+
+const modelContext = (m: Artifact) => ({
+  name: m.name,
+  arena_bytes: m.arenaBytes,
+  params_bytes: m.paramsBytes,
+  macs: totalMacs(m),
+  samples: m.golden.length,
+  inputs: m.inputs.map(portRow),
+  outputs: m.outputs.map(portRow),
+  notes: m.notes,
+});
+
+/**
+ * README.md.
+ * @param build the writer's part in Markdown: what the folder is and how it is built
+ */
+export function readme(b: Bundle, build: string): string {
+  return render(readmeTemplate, {
+    name: b.name,
+    first: b.models[0].name,
+    title: b.board.title,
+    version: VERSION,
+    flags: b.board.target.cflags.join(" "),
+    command: b.command.join(" "),
+    build: build.trimEnd(),
+    shared: b.sharedMemory.map(({ symbol, bytes }) => ({ symbol, bytes, name: b.name })),
+    models: b.models.map(modelContext),
+  }, "project/README.md.hbs");
+}
