@@ -30,6 +30,7 @@ export { run, type RunRequest } from "./src/cli/run.ts";
 export type {
   ArenaRegion,
   Artifact,
+  CompiledLibrary,
   GoldenVector,
   KernelInfo,
   NormalizedOptions,

@@ -5,7 +5,7 @@ import counterSysTick from "../../templates/qemu/counter_systick.h" with { type:
 import mainTemplate from "../../templates/qemu/main.c.hbs" with { type: "text" };
 import platformArm from "../../templates/qemu/platform_arm.h" with { type: "text" };
 import platformHost from "../../templates/qemu/platform_host.h" with { type: "text" };
-import type { Artifact, Port } from "../project/mod.ts";
+import type { CompiledLibrary, Port } from "../project/mod.ts";
 import type { Counter } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { render } from "../util/template.ts";
@@ -34,7 +34,7 @@ export interface HarnessOptions {
   readonly counter?: Counter;
 }
 
-function context(artifact: Artifact, options: HarnessOptions): Record<string, unknown> {
+function context(artifact: CompiledLibrary, options: HarnessOptions): Record<string, unknown> {
   const region = (name: string, offset: number) => `${name}_memory + GUARD + ${offset}`;
   const port = (p: Port, buffer: string) => ({
     c_name: p.cName,
@@ -69,7 +69,10 @@ function context(artifact: Artifact, options: HarnessOptions): Record<string, un
 }
 
 /** Files of the harness by name: main.c and the headers that it includes. */
-export function harnessFiles(artifact: Artifact, options: HarnessOptions): Map<string, string> {
+export function harnessFiles(
+  artifact: CompiledLibrary,
+  options: HarnessOptions,
+): Map<string, string> {
   const align = Math.max(16, ...artifact.regions.map((r) => r.align));
   const guard = Math.ceil(options.guard / align) * align;
   const files = new Map([
@@ -91,7 +94,7 @@ export interface Measured {
   readonly stackBytes: number;
 }
 
-const broken = (artifact: Artifact, what: string, sample: number) =>
+const broken = (artifact: CompiledLibrary, what: string, sample: number) =>
   new BurinError(
     "internal/run",
     `Cannot trust the run of ${artifact.name} on sample ${sample} as ${what}`,
@@ -103,7 +106,7 @@ const broken = (artifact: Artifact, what: string, sample: number) =>
  * @throws BurinError `internal/run` where the library failed or wrote where it must not,
  *   `internal/counter` where the timer does not count a loop of known length right
  */
-export function readResult(text: string, artifact: Artifact, counter?: Counter): Measured {
+export function readResult(text: string, artifact: CompiledLibrary, counter?: Counter): Measured {
   const lines = text.trim().split("\n").map((line) => line.split(" "));
   const values = (key: string) => lines.filter(([k]) => k === key).map(([, ...v]) => v.map(Number));
   const ticks = (key: string) => values(key).map(([high, low]) => high * 2 ** 32 + low);

@@ -1,6 +1,6 @@
 /** Building a compiled model, executing it on a board's machine, measuring and comparing. */
 import { join } from "@std/path";
-import type { Artifact, Port } from "../project/mod.ts";
+import type { CompiledLibrary, Port } from "../project/mod.ts";
 import { executingBoard } from "../target/boards.ts";
 import { type Board, isHost } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
@@ -76,7 +76,7 @@ export interface Execution {
 const callerBytes = (ports: readonly Port[]): number =>
   ports.filter((p) => p.placement.where === "caller").reduce((sum, p) => sum + p.bytes, 0);
 
-function figures(artifact: Artifact, sizes: Sizes, stack: number | null) {
+function figures(artifact: CompiledLibrary, sizes: Sizes, stack: number | null) {
   const params = Math.max(artifact.paramsBytes, sizes.constBytes);
   const io = callerBytes(artifact.inputs) + callerBytes(artifact.outputs);
   return {
@@ -110,7 +110,7 @@ async function executeImage(
   if (code !== 0) throw exitError("this computer", code, stderr);
 }
 
-function checkStack(artifact: Artifact, measured: Measured, machineBoard: Board): void {
+function checkStack(artifact: CompiledLibrary, measured: Measured, machineBoard: Board): void {
   if (measured.stackBytes + 64 < stackBytes(machineBoard)) return;
   throw new BurinError(
     "board/stack",
@@ -129,7 +129,7 @@ function checkStack(artifact: Artifact, measured: Measured, machineBoard: Board)
  * @throws BurinError `tool/missing`, `board/does-not-fit`, `internal/*`
  */
 export async function runOnBoard(
-  artifact: Artifact,
+  artifact: CompiledLibrary,
   board: Board,
   samples: readonly Sample[],
   options: RunOptions = {},
