@@ -2,8 +2,8 @@
 import { join } from "@std/path";
 import linkTemplate from "../../templates/board/link.ld.hbs" with { type: "text" };
 import mainTemplate from "../../templates/board/main.c.hbs" with { type: "text" };
-import startup from "../../templates/board/startup.c" with { type: "text" };
 import type { CompiledLibrary, Port } from "../project/mod.ts";
+import { architectureOf } from "../target/architecture.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
 import { render } from "../util/template.ts";
 import { type Library, linkImage, picolibcFolder, writeTree } from "./build.ts";
@@ -76,7 +76,7 @@ export async function linkFirmware(
     join(folder, "firmware"),
     new Map([
       ["main.c", firmwareMain(artifact)],
-      ["startup.c", startup],
+      ["startup.c", architectureOf(board.target)!.startup],
       ["link.ld", linkerScript(board, stackBytes)],
     ]),
   );

@@ -1,12 +1,13 @@
 /** The program around a generated library that runs samples and measures, as C text. */
 import counterCmsdk from "../../templates/qemu/counter_cmsdk-timer.h" with { type: "text" };
+import counterMinstret from "../../templates/qemu/counter_minstret.h" with { type: "text" };
 import counterSse from "../../templates/qemu/counter_sse-counter.h" with { type: "text" };
 import counterSysTick from "../../templates/qemu/counter_systick.h" with { type: "text" };
 import mainTemplate from "../../templates/qemu/main.c.hbs" with { type: "text" };
-import platformArm from "../../templates/qemu/platform_arm.h" with { type: "text" };
 import platformHost from "../../templates/qemu/platform_host.h" with { type: "text" };
 import type { CompiledLibrary, Port } from "../project/mod.ts";
-import type { Counter } from "../target/target.ts";
+import { architectureOf } from "../target/architecture.ts";
+import type { Counter, Target } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { render } from "../util/template.ts";
 
@@ -20,6 +21,7 @@ const COUNTERS: Readonly<Record<Counter["kind"], string>> = {
   "systick": counterSysTick,
   "cmsdk-timer": counterCmsdk,
   "sse-counter": counterSse,
+  "minstret": counterMinstret,
 };
 
 /** Options of the harness. */
@@ -71,6 +73,7 @@ function context(artifact: CompiledLibrary, options: HarnessOptions): Record<str
 /** Files of the harness by name: main.c and the headers that it includes. */
 export function harnessFiles(
   artifact: CompiledLibrary,
+  target: Target,
   options: HarnessOptions,
 ): Map<string, string> {
   const align = Math.max(16, ...artifact.regions.map((r) => r.align));
@@ -79,10 +82,11 @@ export function harnessFiles(
     ["main.c", render(mainTemplate, context(artifact, { ...options, guard }), "qemu/main.c.hbs")],
   ]);
   const { counter } = options;
-  if (!counter) return files.set("platform.h", platformHost);
+  const architecture = architectureOf(target);
+  if (architecture === null || !counter) return files.set("platform.h", platformHost);
   const base = `#define COUNTER_BASE 0x${(counter.base ?? 0).toString(16)}u\n`;
   const loop = `#define LOOP_TURNS ${LOOP_TURNS}u\n`;
-  return files.set("platform.h", platformArm)
+  return files.set("platform.h", architecture.platform)
     .set("counter.h", base + loop + COUNTERS[counter.kind]);
 }
 

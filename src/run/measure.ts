@@ -48,7 +48,7 @@ export async function readSections(
       allocated: flags.includes("A"),
       writable: flags.includes("W"),
       // Literals that the C compiler keeps beside its code, as a core without literal pools does.
-      code: flags.includes("X") || name.startsWith(".rodata.cst"),
+      code: flags.includes("X") || /^\.s?rodata\.cst/.test(name),
     }))
     .filter((s) => !IGNORED.test(s.name));
 }

@@ -2,6 +2,7 @@
 import { join } from "@std/path";
 import type { CompiledLibrary, Port } from "../project/mod.ts";
 import { executingBoard } from "../target/boards.ts";
+import { architectureOf } from "../target/architecture.ts";
 import { type Board, isHost } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { type BuildOptions, compileLibrary, linkHarness, stackBytes } from "./build.ts";
@@ -92,7 +93,9 @@ function figures(artifact: CompiledLibrary, sizes: Sizes, stack: number | null) 
 function engineOf(board: Board, machineBoard: Board, tools: Toolchain): string {
   if (isHost(board.target)) return `gcc ${tools.gccVersion}, this computer`;
   const role = machineBoard.name === board.name ? "" : ` as stand-in for ${board.name}`;
-  return `qemu-system-arm ${tools.qemuVersion}, ${machineBoard.machine!.name}${role}`;
+  return `${architectureOf(board.target)!.qemu.name} ${tools.qemuVersion}, ${
+    machineBoard.machine!.name
+  }${role}`;
 }
 
 async function executeImage(
@@ -103,8 +106,10 @@ async function executeImage(
   folder: string,
   timeoutSeconds: number,
 ): Promise<void> {
-  if (!isHost(board.target)) {
-    return await executeQemu(image, machineBoard.machine!, tools, folder, timeoutSeconds);
+  const architecture = architectureOf(board.target);
+  if (architecture !== null) {
+    const machine = machineBoard.machine!;
+    return await executeQemu(image, architecture, machine, tools, folder, timeoutSeconds);
   }
   const { code, stderr } = await execute(image, [], { cwd: folder, timeoutSeconds });
   if (code !== 0) throw exitError("this computer", code, stderr);
@@ -144,7 +149,11 @@ export async function runOnBoard(
     const sizes = await measureLibrary(artifact, library, board.target, tools, folder);
     const sanitized = options.extraFlags?.some((f) => f.startsWith("-fsanitize")) ?? false;
     const guard = sanitized ? 0 : GUARD_BYTES;
-    const harness = harnessFiles(artifact, { samples: samples.length, guard, counter });
+    const harness = harnessFiles(artifact, board.target, {
+      samples: samples.length,
+      guard,
+      counter,
+    });
     const image = await linkHarness(
       library,
       harness,
