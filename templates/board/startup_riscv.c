@@ -30,19 +30,24 @@ static void __attribute__((used, noreturn)) start(void)
     }
 }
 
-/* Runs first, at the start of the program's memory. */
+/*
+ * Runs first, at the start of the program's memory. Addresses are written out whole: a chip may run
+ * its reset from another address at which it shows the same flash.
+ */
 void reset_handler(void);
 __attribute__((naked, section(".vectors"), used)) void reset_handler(void)
 {
     __asm__ volatile(".option push\n"
-                     ".option norelax\n" /* the global pointer cannot be reached by itself */
-                     "la gp, __global_pointer$\n"
-                     ".option pop\n"
-                     "la sp, __stack\n"
-                     ".option push\n"
-                     ".option arch, +zicsr\n" /* part of the base ISA of older assemblers */
-                     "la t0, halt\n"
+                     ".option norelax\n"      /* the global pointer cannot be reached by itself */
+                     ".option arch, +zicsr\n" /* older assemblers have it in the base ISA */
+                     "lui gp, %hi(__global_pointer$)\n"
+                     "addi gp, gp, %lo(__global_pointer$)\n"
+                     "lui sp, %hi(__stack)\n"
+                     "addi sp, sp, %lo(__stack)\n"
+                     "lui t0, %hi(halt)\n"
+                     "addi t0, t0, %lo(halt)\n"
                      "csrw mtvec, t0\n"
-                     ".option pop\n"
-                     "tail start\n");
+                     "lui t0, %hi(start)\n"
+                     "jr %lo(start)(t0)\n"
+                     ".option pop\n");
 }
