@@ -26,11 +26,11 @@ export type { GoldenOptions } from "./src/cli/golden.ts";
 export type { LogitAgreement } from "./src/cli/logits.ts";
 export { inspect, type InspectRequest, STAGES } from "./src/cli/inspect.ts";
 export type { CompileRequest } from "./src/cli/options.ts";
-export { run, type RunRequest } from "./src/cli/run.ts";
+export type { LayerFigures } from "./src/cli/layers.ts";
+export { type LayeredExecution, run, type RunRequest } from "./src/cli/run.ts";
 export type {
   ArenaRegion,
   Artifact,
-  CompiledLibrary,
   GoldenVector,
   KernelInfo,
   NormalizedOptions,

@@ -21,11 +21,11 @@ import { verifyKernel } from "./tir/verify.ts";
 import type { Artifact, NormalizedOptions, Port } from "./codegen/artifact.ts";
 import { kernelsSource } from "./codegen/kernel_c.ts";
 import { librarySources } from "./codegen/library.ts";
-import { kernelSymbol } from "./codegen/names.ts";
 import type { Call, Program } from "./codegen/program.ts";
 import { selftestSources } from "./codegen/selftest.ts";
 import { type InspectOptions, inspectStages, type Section } from "./compile/inspect.ts";
 import { checkFits } from "./compile/fits.ts";
+import { kernelInfos } from "./compile/kernel_infos.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { place, type Placement } from "./compile/place.ts";
@@ -158,14 +158,7 @@ export async function compileStages(
     outputs: program.outputs,
     regions: program.regions,
     buffers: program.buffers,
-    kernels: program.calls.map(({ kernel }, i) => ({
-      name: kernelSymbol(program, i),
-      nodes: kernel.origin,
-      ops: kernel.ops,
-      macs: kernel.macs,
-      scratchBytes: kernel.buffers.filter((b) => b.scope === "scratch")
-        .reduce((sum, b) => sum + b.length * bytesOf(b.dtype), 0),
-    })),
+    kernels: kernelInfos(program, board.target),
     arenaBytes,
     paramsBytes,
     sources,

@@ -1,19 +1,25 @@
 /** `run`: compile, execute the generated C on a board's machine, compare. */
 import { basename } from "@std/path";
 import { ensureTools } from "../run/install.ts";
+import { measureLayers } from "../run/layers.ts";
 import { type Execution, runOnBoard, type RunResult } from "../run/mod.ts";
 import { joinSamples, madeUpSample, type Sample, splitSamples } from "../run/samples.ts";
 import { missingError, toolsFor } from "../run/toolchain.ts";
-import type { WrittenModel } from "../project/read.ts";
 import { loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import { readNpz, writeNpz } from "../util/npz.ts";
 import { type Args, type Command, numberOption } from "./args.ts";
 import { compileInMemory } from "./compile.ts";
+import { type LayerFigures, layerFigures, layerTable } from "./layers.ts";
 import { COMPILE_OPTIONS, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath, writeUserFile } from "./paths.ts";
-import { archiveBoard, namesArchive, readArchive, runArchive } from "./run_archive.ts";
 import { grouped, print, printJson, say, table } from "./terminal.ts";
+
+/** A run, and where it is asked for the instructions of each kernel. */
+export interface LayeredExecution extends Execution {
+  /** The figures of the kernels in order; null where they were not asked for. */
+  readonly layers: readonly LayerFigures[] | null;
+}
 
 /** What `run` is asked for: the model, its options, its data. */
 export interface RunRequest extends CompileRequest {
@@ -27,6 +33,8 @@ export interface RunRequest extends CompileRequest {
   readonly rtol?: number;
   /** Path of an .npz to write the outputs to. */
   readonly outputs?: string;
+  /** Count the instructions of each kernel too, in a second image. */
+  readonly layers?: boolean;
   /** Called with what is being done, before it takes time. */
   readonly progress?: (doing: string) => void;
 }
@@ -43,7 +51,7 @@ function matchCounts(inputs: readonly Sample[], expected: readonly Sample[], fil
  * Compiles a model, executes it and compares its outputs.
  * @throws BurinError `data/*` for the files, `tool/missing`, `board/*`, `model/*`
  */
-export async function run(request: RunRequest): Promise<Execution> {
+export async function run(request: RunRequest): Promise<LayeredExecution> {
   const doing = request.progress ?? (() => {});
   doing(`compiling ${request.model === undefined ? "the example" : basename(request.model)}`);
   const read = (file: string) => readNpz(readUserFile(file), file);
@@ -64,7 +72,9 @@ export async function run(request: RunRequest): Promise<Execution> {
     const file = writeNpz(joinSamples(execution.outputs, artifact.outputs, "out"));
     writeUserFile(request.outputs, file);
   }
-  return execution;
+  if (!request.layers) return { ...execution, layers: null };
+  const measured = await measureLayers(artifact, board, samples, { progress });
+  return { ...execution, layers: layerFigures(artifact.kernels, measured) };
 }
 
 function matchRows({ match }: RunResult): string[][] {
@@ -150,12 +160,7 @@ async function main(args: Args): Promise<number> {
       "write deno task run MODEL.onnx --board mps2-an386",
     );
   }
-  const [model] = args.operands;
-  const models = namesArchive(model) ? await openArchive(args, model) : null;
-  const base = requestOf(
-    args,
-    args.value("board") ?? (models && archiveBoard(models, model)) ?? undefined,
-  );
+  const base = requestOf(args);
   const { target } = loadBoard(base.board.endsWith(".json") ? userPath(base.board) : base.board);
   const missing = await ensureTools(toolsFor(target));
   if (missing.length > 0) throw missingError(missing, `build for ${target.cpu}`);
@@ -166,38 +171,28 @@ async function main(args: Args): Promise<number> {
     outputs: args.value("outputs"),
     maxLsb: numberOption(args, "max-lsb", 0),
     rtol: numberOption(args, "rtol", 0),
+    layers: args.flag("layers"),
     progress: (doing) => say(`${doing} …`),
   };
-  if (request.inputs === undefined) {
-    say(`No --inputs: running ${models ? "the archive's golden vectors" : "one made-up sample"}.`);
-  }
+  if (request.inputs === undefined) say("No --inputs: running one made-up sample.");
   if (args.flag("levels")) return await runLevels(request, args.flag("json"));
-  const executions = models ? await runArchive(models, model, request) : [await run(request)];
-  const results = executions.map((e) => e.result);
-  if (args.flag("json")) printJson(results.length === 1 ? results[0] : results);
-  else executions.forEach((e) => print(summary(e)));
-  if (executions.every((e) => e.passes)) return 0;
+  const execution = await run(request);
+  const { layers } = execution;
+  if (args.flag("json")) printJson(layers ? { ...execution.result, layers } : execution.result);
+  else {
+    print(summary(execution));
+    if (layers) print(`\n${layerTable(layers)}`);
+  }
+  if (execution.passes) return 0;
   say("The outputs differ from what was expected.");
   return 1;
-}
-
-/** Reads an archive; what its code is was decided when it was compiled. */
-async function openArchive(args: Args, archive: string): Promise<WrittenModel[]> {
-  const decided = ["levels", ...Object.keys(COMPILE_OPTIONS)]
-    .find((name) => name !== "board" && args.flag(name));
-  if (decided === undefined) return await readArchive(archive);
-  throw new BurinError(
-    "usage/compiled",
-    `Cannot use ${decided.length === 1 ? "-" : "--"}${decided} as ${archive} is compiled already`,
-    "compile the model again with it",
-  );
 }
 
 /** The command. */
 export const command: Command = {
   name: "run",
   summary: "Compile a model, execute the generated C under QEMU or on this computer, compare.",
-  operands: "MODEL.onnx|ARCHIVE.tar",
+  operands: "MODEL.onnx",
   maxOperands: 1,
   options: {
     ...COMPILE_OPTIONS,
@@ -206,10 +201,10 @@ export const command: Command = {
     "max-lsb": { kind: "value", value: "N", help: "steps of quantisation allowed; default 0" },
     rtol: { kind: "value", value: "X", help: "tolerance of floats, relative; default 1e-4" },
     outputs: { kind: "value", value: "F.npz", help: "file to write the outputs to" },
+    layers: { kind: "flag", help: "count the instructions of each generated kernel" },
     levels: { kind: "flag", help: "run at -O0 to -O3 and compare them in a table" },
     json: { kind: "flag", help: "print the figures as one JSON object" },
   },
-  notes: "An array with one axis more than its tensor is a batch of samples. An archive that\n" +
-    "`compile --out NAME.tar` wrote is built and run on its golden vectors.",
+  notes: "An array with one axis more than its tensor is a batch of samples.",
   main,
 };

@@ -2,7 +2,6 @@
 export type {
   ArenaRegion,
   Artifact,
-  CompiledLibrary,
   GoldenVector,
   KernelInfo,
   NormalizedOptions,

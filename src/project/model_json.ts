@@ -87,6 +87,8 @@ export function modelJson(
       ops: k.ops,
       macs: k.macs,
       scratch_bytes: k.scratchBytes,
+      params_bytes: k.paramsBytes,
+      predicted_instructions: k.predictedInstructions,
     })),
     golden_samples: artifact.golden.length,
     notes: artifact.notes,

@@ -125,6 +125,8 @@ export const tinyArtifact = (
     ops: ["Mul", "Add"],
     macs: 2,
     scratchBytes: 0,
+    paramsBytes: 2,
+    predictedInstructions: 40,
   }],
   arenaBytes: 16,
   paramsBytes: 2,

@@ -57,7 +57,12 @@ __attribute__((always_inline)) static inline void ${name}(int32_t *acc, const in
     byValue: false,
     meaning: (args) => meaning(args, rows, k),
     c: [
-      { feature: "dsp", needs: [], text: dsp(name, head, rows, k, pitch) },
+      {
+        feature: "dsp",
+        needs: [],
+        text: dsp(name, head, rows, k, pitch),
+        instructions: instructionsOf(rows, k, pitch),
+      },
       { feature: null, needs: [], text: `${head}\n${portable(rows, k, pitch)}` },
     ],
   };
@@ -76,6 +81,15 @@ function meaning([acc, a, w]: readonly Access[], rows: number, k: number): Stmt 
   };
   const body = Array.from({ length: rows }, (_, p) => [term(p, 0), term(p, 1)]).flat();
   return { k: "for", v, lo: imm(0), hi: imm(k), body: seq(...body) };
+}
+
+/** Instructions of the text below: the groups, their loop, and around it what the results take. */
+function instructionsOf(rows: number, k: number, pitch: number): number {
+  if (rows === 2 && 2 * pitch + 4 > LDR_REACH) return 2 * instructionsOf(1, k, k);
+  const groups = k / 4, turns = groups / unrolled(groups);
+  const far = rows === 2 && 2 * pitch > LDRD_REACH;
+  const group = 4 + (rows === 2 ? 9 : 4) + (far ? 1 : 0);
+  return groups * group + (turns > 1 ? 2 * turns : 0) + (rows === 2 ? 16 : 6);
 }
 
 /** Both rows at once, or one after the other where no load reaches from one to the next. */

@@ -20,6 +20,10 @@ export interface CVariant {
   readonly feature: Feature | null;
   readonly needs: readonly string[];
   readonly text: string;
+  /** Instructions of one call, its operands' addresses in registers; absent: what it means costs. */
+  readonly instructions?: number;
+  /** Instructions that bring each operand in, which calls with the same operand share. */
+  readonly operands?: readonly number[];
 }
 
 export interface TensorIntrin {
@@ -150,6 +154,8 @@ static inline int32_t ${name}(int32_t acc, const int16_t *a, const ${w}_t *w)`;
         ? {
           feature: "dsp",
           needs: ["load32", "sxtb16", "sxtb16_ror8", "smlad"],
+          instructions: 2,
+          operands: [0, 2, 3],
           text: `${head}
 {
     const uint32_t w0123 = load32(w);
@@ -161,6 +167,8 @@ static inline int32_t ${name}(int32_t acc, const int16_t *a, const ${w}_t *w)`;
         : {
           feature: "dsp",
           needs: ["load32", "smlad"],
+          instructions: 2,
+          operands: [0, 2, 2],
           text: `${head}
 {
     acc = smlad(load32(a), load32(w), acc);
@@ -206,6 +214,7 @@ export const mla4 = (x: DType): TensorIntrin => ({
     {
       feature: "dsp",
       needs: [],
+      instructions: 10,
       // One piece of assembly: apart, the compiler loads all taps of a window first and spills them.
       text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
 __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
@@ -236,6 +245,7 @@ __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc,
     {
       feature: null,
       needs: [],
+      instructions: 43,
       text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
 __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
         cType(x)
@@ -276,6 +286,7 @@ export const widen4 = (x: DType): TensorIntrin => ({
         "pkhbt",
         "pkhtb",
       ],
+      instructions: 8,
       text: `/* dst[i] = src[i] - zero for four elements */
 __attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *dst, const ${
         cType(x)
@@ -294,6 +305,7 @@ __attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *ds
     {
       feature: null,
       needs: [],
+      instructions: 23,
       text: `/* dst[i] = src[i] - zero for four elements */
 __attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *dst, const ${
         cType(x)
