@@ -31,6 +31,7 @@ export { type LayeredExecution, run, type RunRequest } from "./src/cli/run.ts";
 export type {
   ArenaRegion,
   Artifact,
+  CompiledLibrary,
   GoldenVector,
   KernelInfo,
   NormalizedOptions,

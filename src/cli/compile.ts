@@ -6,7 +6,7 @@ import type { Artifact, Bundle, ProjectFiles } from "../project/mod.ts";
 import { projectFiles, WRITERS } from "../project/mod.ts";
 import { shareMemory } from "../project/bundle.ts";
 import { totalMacs } from "../project/model_json.ts";
-import { checkOut, writeProject } from "../project/write.ts";
+import { checkOut, writeFileWhole, writeProject } from "../project/write.ts";
 import { sectionsText } from "../report/text.ts";
 import { undoOnInterrupt } from "../run/workdir.ts";
 import type { Board } from "../target/target.ts";
@@ -29,7 +29,10 @@ export interface ProjectRequest extends CompileRequest, GoldenOptions {
   readonly shareArena?: boolean;
   /** Kind of project; default plain. */
   readonly project?: string;
-  /** Folder to write; default `<name>-<board>` where the user stands. */
+  /**
+   * Folder to write; default `<name>-<board>` where the user stands. A name that ends in .tar makes
+   * one archive of the project, which `run` takes.
+   */
   readonly out?: string;
   /** Write into a folder that holds other files too. */
   readonly force?: boolean;
@@ -126,7 +129,8 @@ export async function compile(request: ProjectRequest): Promise<Project> {
       "name the models that share it: compile a.onnx b.onnx --share-arena",
     );
   }
-  if (request.out !== undefined) checkOut(userPath(request.out), request.force);
+  const archive = request.out?.endsWith(".tar") ?? false;
+  if (request.out !== undefined && !archive) checkOut(userPath(request.out), request.force);
   const { board, name, compilations } = await compileAll(request, models);
   const artifacts = compilations.map((c): Artifact => ({
     ...c.artifact,
@@ -140,20 +144,36 @@ export async function compile(request: ProjectRequest): Promise<Project> {
     command: commandLine(request, models.map((m) => basename(m)), artifacts[0].options),
   };
   const files = projectFiles(bundle, kind, pages(compilations));
-  const out = userPath(request.out ?? `${name}-${board.name}`);
+  const folder = `${name}-${board.name}`;
+  const out = userPath(request.out ?? folder);
+  const written = {
+    artifact: artifacts[0],
+    models: artifacts,
+    board,
+    model: models[0],
+    out,
+    files,
+  };
+  if (archive) {
+    const { isArchive, packProject } = await import("../project/archive.ts");
+    const packed = await packProject(files, folder);
+    writeFileWhole(out, packed, (old) => request.force || isArchive(old));
+    return written;
+  }
   let undo = () => {};
   await undoOnInterrupt(
     () => undo(),
     () => writeProject(files, out, { force: request.force, onStart: (u) => undo = u }),
   );
-  return { artifact: artifacts[0], models: artifacts, board, model: models[0], out, files };
+  return written;
 }
 
 function summary({ models, board, out, files }: Project): string {
   const shown = relative(userPath("."), out);
   const several = models.length > 1;
+  const end = out.endsWith(".tar") ? "" : "/";
   return [
-    `Wrote ${shown.startsWith("..") ? out : join(".", shown) + "/"} for ${board.title}`,
+    `Wrote ${shown.startsWith("..") ? out : join(".", shown) + end} for ${board.title}`,
     "",
     table([
       ...models.flatMap((m) => [
@@ -199,7 +219,7 @@ export const command: Command = {
   maxOperands: 16,
   options: {
     ...COMPILE_OPTIONS,
-    out: { kind: "value", value: "DIR", help: "folder to write; default ./<name>-<board>" },
+    out: { kind: "value", value: "DIR", help: "folder or .tar to write; default ./<name>-<board>" },
     project: {
       kind: "value",
       value: "KIND",

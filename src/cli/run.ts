@@ -5,6 +5,7 @@ import { measureLayers } from "../run/layers.ts";
 import { type Execution, runOnBoard, type RunResult } from "../run/mod.ts";
 import { joinSamples, madeUpSample, type Sample, splitSamples } from "../run/samples.ts";
 import { missingError, toolsFor } from "../run/toolchain.ts";
+import type { WrittenModel } from "../project/read.ts";
 import { loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import { readNpz, writeNpz } from "../util/npz.ts";
@@ -13,6 +14,7 @@ import { compileInMemory } from "./compile.ts";
 import { type LayerFigures, layerFigures, layerTable } from "./layers.ts";
 import { COMPILE_OPTIONS, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath, writeUserFile } from "./paths.ts";
+import { archiveBoard, namesArchive, readArchive, runArchive } from "./run_archive.ts";
 import { grouped, print, printJson, say, table } from "./terminal.ts";
 
 /** A run, and where it is asked for the instructions of each kernel. */
@@ -160,7 +162,12 @@ async function main(args: Args): Promise<number> {
       "write deno task run MODEL.onnx --board mps2-an386",
     );
   }
-  const base = requestOf(args);
+  const [model] = args.operands;
+  const models = namesArchive(model) ? await openArchive(args, model) : null;
+  const base = requestOf(
+    args,
+    args.value("board") ?? (models && archiveBoard(models, model)) ?? undefined,
+  );
   const { target } = loadBoard(base.board.endsWith(".json") ? userPath(base.board) : base.board);
   const missing = await ensureTools(toolsFor(target));
   if (missing.length > 0) throw missingError(missing, `build for ${target.cpu}`);
@@ -174,25 +181,50 @@ async function main(args: Args): Promise<number> {
     layers: args.flag("layers"),
     progress: (doing) => say(`${doing} …`),
   };
-  if (request.inputs === undefined) say("No --inputs: running one made-up sample.");
-  if (args.flag("levels")) return await runLevels(request, args.flag("json"));
-  const execution = await run(request);
-  const { layers } = execution;
-  if (args.flag("json")) printJson(layers ? { ...execution.result, layers } : execution.result);
-  else {
-    print(summary(execution));
-    if (layers) print(`\n${layerTable(layers)}`);
+  if (request.inputs === undefined) {
+    say(`No --inputs: running ${models ? "the archive's golden vectors" : "one made-up sample"}.`);
   }
-  if (execution.passes) return 0;
+  if (models && args.flag("layers")) {
+    throw new BurinError(
+      "usage/no-model",
+      `Cannot count the kernels of ${model} one by one as an archive does not say what they compute`,
+      "run the ONNX file with --layers",
+    );
+  }
+  if (args.flag("levels")) return await runLevels(request, args.flag("json"));
+  const executions: readonly (Execution & Partial<LayeredExecution>)[] = models
+    ? await runArchive(models, model, request)
+    : [await run(request)];
+  const results = executions.map(({ result, layers }) => layers ? { ...result, layers } : result);
+  if (args.flag("json")) printJson(results.length === 1 ? results[0] : results);
+  else {
+    for (const e of executions) {
+      print(summary(e));
+      if (e.layers) print(`\n${layerTable(e.layers)}`);
+    }
+  }
+  if (executions.every((e) => e.passes)) return 0;
   say("The outputs differ from what was expected.");
   return 1;
+}
+
+/** Reads an archive; what its code is was decided when it was compiled. */
+async function openArchive(args: Args, archive: string): Promise<WrittenModel[]> {
+  const decided = ["levels", ...Object.keys(COMPILE_OPTIONS)]
+    .find((name) => name !== "board" && args.flag(name));
+  if (decided === undefined) return await readArchive(archive);
+  throw new BurinError(
+    "usage/compiled",
+    `Cannot use ${decided.length === 1 ? "-" : "--"}${decided} as ${archive} is compiled already`,
+    "compile the model again with it",
+  );
 }
 
 /** The command. */
 export const command: Command = {
   name: "run",
   summary: "Compile a model, execute the generated C under QEMU or on this computer, compare.",
-  operands: "MODEL.onnx",
+  operands: "MODEL.onnx|ARCHIVE.tar",
   maxOperands: 1,
   options: {
     ...COMPILE_OPTIONS,
@@ -205,6 +237,7 @@ export const command: Command = {
     levels: { kind: "flag", help: "run at -O0 to -O3 and compare them in a table" },
     json: { kind: "flag", help: "print the figures as one JSON object" },
   },
-  notes: "An array with one axis more than its tensor is a batch of samples.",
+  notes: "An array with one axis more than its tensor is a batch of samples. An archive that\n" +
+    "`compile --out NAME.tar` wrote is built and run on its golden vectors.",
   main,
 };

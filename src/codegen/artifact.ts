@@ -101,30 +101,34 @@ export interface GoldenVector {
   readonly outputs: readonly TensorData[];
 }
 
-/** The compiled model. */
-export interface Artifact {
+/** A generated library: what building, executing and measuring it need to know. */
+export interface CompiledLibrary {
   /** C-safe prefix of every symbol. */
   readonly name: string;
-  /** SHA-256 of the ONNX file, hexadecimal. */
-  readonly modelSha256: string;
-  /** Options as understood. */
-  readonly options: NormalizedOptions;
   /** Graph inputs, in graph order. */
   readonly inputs: readonly Port[];
   /** Graph outputs, in graph order. */
   readonly outputs: readonly Port[];
   /** Memory that the caller provides. */
   readonly regions: readonly ArenaRegion[];
-  /** The memory plan. */
-  readonly buffers: readonly PlannedBuffer[];
-  /** Generated kernels, in the order in which they run. */
-  readonly kernels: readonly KernelInfo[];
   /** Bytes of all regions together. */
   readonly arenaBytes: number;
   /** Bytes of constants in flash. */
   readonly paramsBytes: number;
   /** The library's own sources, path in the output folder → text (include/, src/). */
   readonly sources: ReadonlyMap<string, string>;
+}
+
+/** The compiled model. */
+export interface Artifact extends CompiledLibrary {
+  /** SHA-256 of the ONNX file, hexadecimal. */
+  readonly modelSha256: string;
+  /** Options as understood. */
+  readonly options: NormalizedOptions;
+  /** The memory plan. */
+  readonly buffers: readonly PlannedBuffer[];
+  /** Generated kernels, in the order in which they run. */
+  readonly kernels: readonly KernelInfo[];
   /** Samples that the self-test runs; none where none were asked for. */
   readonly golden: readonly GoldenVector[];
   /** The self-test's own sources, path in the output folder → text (selftest/). */

@@ -2,6 +2,7 @@
 export type {
   ArenaRegion,
   Artifact,
+  CompiledLibrary,
   GoldenVector,
   KernelInfo,
   NormalizedOptions,

@@ -201,3 +201,55 @@ export async function writeProject(
     throw explain(out, e);
   }
 }
+
+/** A path that does not exist, or holds a file that may be replaced. */
+function checkFile(path: string, replaceable: (contents: Uint8Array) => boolean): void {
+  let contents: Uint8Array;
+  try {
+    contents = Deno.readFileSync(path);
+  } catch (e) {
+    if (e instanceof Deno.errors.NotFound) return;
+    if (!(e instanceof Deno.errors.IsADirectory) && !/Is a directory/.test(`${e}`)) throw e;
+    throw new BurinError(
+      "usage/out-is-a-folder",
+      `Cannot write ${path} as it is a folder`,
+      "name a file that ends in .tar with --out, or a folder that does not",
+    );
+  }
+  if (replaceable(contents)) return;
+  throw new BurinError(
+    "usage/out-not-empty",
+    `Cannot write ${path} as it is a file that Burin did not write`,
+    "name another file with --out, or add --force to replace it",
+  );
+}
+
+/**
+ * Writes one file: aside first, then renamed, so that it appears complete or not at all.
+ * @param replaceable says of a file that stands there whether it may be replaced
+ * @throws BurinError `usage/out-not-empty`, `usage/out-is-a-folder`, `data/cannot-write`
+ */
+export function writeFileWhole(
+  path: string,
+  contents: string | Uint8Array,
+  replaceable: (contents: Uint8Array) => boolean,
+): void {
+  const target = resolve(path);
+  const aside = join(dirname(target), `.${basename(target)}.${crypto.randomUUID().slice(0, 8)}`);
+  let made: string | null = null;
+  try {
+    checkFile(target, replaceable);
+    made = firstMissing(dirname(target));
+    Deno.mkdirSync(dirname(target), { recursive: true });
+    const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+    Deno.writeFileSync(aside, bytes);
+    Deno.renameSync(aside, target);
+  } catch (e) {
+    try {
+      remove(aside);
+      removeEmpty(dirname(target), made);
+    } catch { // What cannot be written to cannot be cleaned either.
+    }
+    throw explain(path, e);
+  }
+}

@@ -1,6 +1,7 @@
 /** Compiling the generated library and linking it to something that can be executed or flashed. */
 import { dirname, join } from "@std/path";
-import type { Artifact } from "../project/mod.ts";
+import type { CompiledLibrary } from "../project/mod.ts";
+import { architectureOf } from "../target/architecture.ts";
 import { type Board, isHost, memoryBlocks, type Target } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { execute } from "./process.ts";
@@ -80,7 +81,7 @@ export async function writeTree(folder: string, files: ReadonlyMap<string, strin
  * @throws BurinError `internal/c-compiler` with what the compiler said
  */
 export async function compileLibrary(
-  artifact: Artifact,
+  artifact: CompiledLibrary,
   target: Target,
   tools: Toolchain,
   folder: string,
@@ -131,7 +132,7 @@ export async function picolibcFolder(target: Target, tools: Toolchain): Promise<
   throw new BurinError(
     "tool/picolibc",
     `Cannot link for ${target.cpu} as picolibc has no libraries for ${target.cflags.join(" ")}`,
-    "install a complete picolibc-arm-none-eabi",
+    `install a complete ${architectureOf(target)!.picolibc.packages.join(" ")}`,
   );
 }
 

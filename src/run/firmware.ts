@@ -2,8 +2,8 @@
 import { join } from "@std/path";
 import linkTemplate from "../../templates/board/link.ld.hbs" with { type: "text" };
 import mainTemplate from "../../templates/board/main.c.hbs" with { type: "text" };
-import startup from "../../templates/board/startup.c" with { type: "text" };
-import type { Artifact, Port } from "../project/mod.ts";
+import type { CompiledLibrary, Port } from "../project/mod.ts";
+import { architectureOf } from "../target/architecture.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
 import { render } from "../util/template.ts";
 import { type Library, linkImage, picolibcFolder, writeTree } from "./build.ts";
@@ -39,7 +39,7 @@ export function linkerScript(board: Board, stackBytes: number): string {
 }
 
 /** A main that calls `NAME_run` on buffers of its own. */
-export function firmwareMain(artifact: Artifact): string {
+export function firmwareMain(artifact: CompiledLibrary): string {
   const buffer = (p: Port, kind: string) => `${p.cName}_${kind}`;
   const init = (ports: readonly Port[], kind: string, constant: string) =>
     ports.map((p) =>
@@ -65,7 +65,7 @@ export function firmwareMain(artifact: Artifact): string {
  * @throws BurinError `board/does-not-fit` where a memory is too small
  */
 export async function linkFirmware(
-  artifact: Artifact,
+  artifact: CompiledLibrary,
   library: Library,
   board: Board,
   tools: Toolchain,
@@ -76,7 +76,7 @@ export async function linkFirmware(
     join(folder, "firmware"),
     new Map([
       ["main.c", firmwareMain(artifact)],
-      ["startup.c", startup],
+      ["startup.c", architectureOf(board.target)!.startup],
       ["link.ld", linkerScript(board, stackBytes)],
     ]),
   );

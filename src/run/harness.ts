@@ -1,12 +1,13 @@
 /** The program around a generated library that runs samples and measures, as C text. */
 import counterCmsdk from "../../templates/qemu/counter_cmsdk-timer.h" with { type: "text" };
+import counterMinstret from "../../templates/qemu/counter_minstret.h" with { type: "text" };
 import counterSse from "../../templates/qemu/counter_sse-counter.h" with { type: "text" };
 import counterSysTick from "../../templates/qemu/counter_systick.h" with { type: "text" };
 import mainTemplate from "../../templates/qemu/main.c.hbs" with { type: "text" };
-import platformArm from "../../templates/qemu/platform_arm.h" with { type: "text" };
 import platformHost from "../../templates/qemu/platform_host.h" with { type: "text" };
-import type { Artifact, Port } from "../project/mod.ts";
-import type { Counter } from "../target/target.ts";
+import type { CompiledLibrary, Port } from "../project/mod.ts";
+import { architectureOf } from "../target/architecture.ts";
+import type { Counter, Target } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { render } from "../util/template.ts";
 
@@ -20,6 +21,7 @@ const COUNTERS: Readonly<Record<Counter["kind"], string>> = {
   "systick": counterSysTick,
   "cmsdk-timer": counterCmsdk,
   "sse-counter": counterSse,
+  "minstret": counterMinstret,
 };
 
 /** Options of the harness. */
@@ -32,17 +34,17 @@ export interface HarnessOptions {
   readonly guard: number;
   /** The timer; absent on this computer. */
   readonly counter?: Counter;
-  /** Whether the library calls `NAME_hook` around its steps, which are then counted one by one. */
-  readonly hooked?: boolean;
+  /** Steps around which the library calls `NAME_hook`, to be counted one by one; default none. */
+  readonly steps?: number;
 }
 
 /** A header that makes the library call the harness's hook: for gcc's `-include`. */
-export const hookHeader = ({ name }: Artifact): string =>
+export const hookHeader = ({ name }: CompiledLibrary): string =>
   `void ${name}_hook(int step);
 #define ${name.toUpperCase()}_HOOK(step) ${name}_hook(step)
 `;
 
-function context(artifact: Artifact, options: HarnessOptions): Record<string, unknown> {
+function context(artifact: CompiledLibrary, options: HarnessOptions): Record<string, unknown> {
   const region = (name: string, offset: number) => `${name}_memory + GUARD + ${offset}`;
   const port = (p: Port, buffer: string) => ({
     c_name: p.cName,
@@ -60,8 +62,7 @@ function context(artifact: Artifact, options: HarnessOptions): Record<string, un
     name: artifact.name,
     guard: options.guard,
     samples: options.samples,
-    hooked: options.hooked === true && artifact.kernels.length > 0,
-    steps: artifact.kernels.length,
+    steps: options.steps ?? 0,
     align: Math.max(16, ...artifact.regions.map((r) => r.align)),
     regions: artifact.regions.map((r) => ({ c_name: r.name, bytes: r.bytes })),
     inputs,
@@ -79,17 +80,22 @@ function context(artifact: Artifact, options: HarnessOptions): Record<string, un
 }
 
 /** Files of the harness by name: main.c and the headers that it includes. */
-export function harnessFiles(artifact: Artifact, options: HarnessOptions): Map<string, string> {
+export function harnessFiles(
+  artifact: CompiledLibrary,
+  target: Target,
+  options: HarnessOptions,
+): Map<string, string> {
   const align = Math.max(16, ...artifact.regions.map((r) => r.align));
   const guard = Math.ceil(options.guard / align) * align;
   const files = new Map([
     ["main.c", render(mainTemplate, context(artifact, { ...options, guard }), "qemu/main.c.hbs")],
   ]);
   const { counter } = options;
-  if (!counter) return files.set("platform.h", platformHost);
+  const architecture = architectureOf(target);
+  if (architecture === null || !counter) return files.set("platform.h", platformHost);
   const base = `#define COUNTER_BASE 0x${(counter.base ?? 0).toString(16)}u\n`;
   const loop = `#define LOOP_TURNS ${LOOP_TURNS}u\n`;
-  return files.set("platform.h", platformArm)
+  return files.set("platform.h", architecture.platform)
     .set("counter.h", base + loop + COUNTERS[counter.kind]);
 }
 
@@ -103,7 +109,7 @@ export interface Measured {
   readonly steps: readonly (readonly number[])[];
 }
 
-const broken = (artifact: Artifact, what: string, sample: number) =>
+const broken = (artifact: CompiledLibrary, what: string, sample: number) =>
   new BurinError(
     "internal/run",
     `Cannot trust the run of ${artifact.name} on sample ${sample} as ${what}`,
@@ -115,7 +121,7 @@ const broken = (artifact: Artifact, what: string, sample: number) =>
  * @throws BurinError `internal/run` where the library failed or wrote where it must not,
  *   `internal/counter` where the timer does not count a loop of known length right
  */
-export function readResult(text: string, artifact: Artifact, counter?: Counter): Measured {
+export function readResult(text: string, artifact: CompiledLibrary, counter?: Counter): Measured {
   const lines = text.trim().split("\n").map((line) => line.split(" "));
   const values = (key: string) => lines.filter(([k]) => k === key).map(([, ...v]) => v.map(Number));
   const ticks = (key: string) => values(key).map(([high, low]) => high * 2 ** 32 + low);
@@ -147,7 +153,7 @@ export function readResult(text: string, artifact: Artifact, counter?: Counter):
   );
   const [hook] = ticks("hook");
   const perStep = ticks("step").map((t) => Math.max(0, Math.round((t - hook) * perTick)));
-  const count = artifact.kernels.length;
+  const count = perStep.length / instructions.length;
   const steps = instructions.map((_, i) => perStep.slice(i * count, (i + 1) * count));
   return { instructions, stackBytes, steps: hook === undefined ? [] : steps };
 }

@@ -5,7 +5,7 @@
 import { BurinError } from "../util/errors.ts";
 import { canInstall } from "./doctor.ts";
 import { findProgram, searchPath } from "./process.ts";
-import { type Installable, installCommand, named, type Tool, type ToolName } from "./toolchain.ts";
+import { type Installable, installCommand, named, type Tool } from "./toolchain.ts";
 
 /** How one program is started here: its output belongs on stderr, stdout may carry JSON. */
 async function run(program: string, args: readonly string[], quiet = false): Promise<boolean> {
@@ -47,7 +47,7 @@ async function mayInstall(tools: readonly Installable[]): Promise<boolean> {
 }
 
 /** Installs those of the named tools that are missing; see {@linkcode install}. */
-export const ensureTools = (names: readonly ToolName[]): Promise<Tool[]> => install(named(names));
+export const ensureTools = (names: readonly string[]): Promise<Tool[]> => install(named(names));
 
 /**
  * Installs those of the tools that are missing, where that is allowed.

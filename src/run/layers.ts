@@ -2,6 +2,7 @@
 import { join } from "@std/path";
 import type { Artifact } from "../project/mod.ts";
 import { executingBoard } from "../target/boards.ts";
+import { architectureOf } from "../target/architecture.ts";
 import { type Board, isHost } from "../target/target.ts";
 import { type BuildOptions, compileLibrary, linkHarness, writeTree } from "./build.ts";
 import { harnessFiles, hookHeader, readResult } from "./harness.ts";
@@ -47,11 +48,11 @@ export async function measureLayers(
     };
     const library = await compileLibrary(artifact, board.target, tools, folder, build);
     const { counter } = machine;
-    const harness = harnessFiles(artifact, {
+    const harness = harnessFiles(artifact, board.target, {
       samples: samples.length,
       guard: 0,
       counter,
-      hooked: true,
+      steps: artifact.kernels.length,
     });
     const { target } = board;
     const image = await linkHarness(
@@ -64,7 +65,14 @@ export async function measureLayers(
       build,
     );
     await Deno.writeFile(join(folder, "input.bin"), packSamples(samples));
-    await executeQemu(image, machine, tools, folder, options.timeoutSeconds ?? 600);
+    await executeQemu(
+      image,
+      architectureOf(board.target)!,
+      machine,
+      tools,
+      folder,
+      options.timeoutSeconds ?? 600,
+    );
     const text = await Deno.readTextFile(join(folder, "result.txt"));
     const { steps } = readResult(text, artifact, counter);
     return artifact.kernels.map((_, i) =>

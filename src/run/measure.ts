@@ -1,6 +1,6 @@
 /** Sizes of a compiled library, from its object files and from a link of nothing but it. */
 import { join } from "@std/path";
-import type { Artifact } from "../project/mod.ts";
+import type { CompiledLibrary } from "../project/mod.ts";
 import { isHost, type Target } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { type Library, picolibcFolder } from "./build.ts";
@@ -48,7 +48,7 @@ export async function readSections(
       allocated: flags.includes("A"),
       writable: flags.includes("W"),
       // Literals that the C compiler keeps beside its code, as a core without literal pools does.
-      code: flags.includes("X") || name.startsWith(".rodata.cst"),
+      code: flags.includes("X") || /^\.s?rodata\.cst/.test(name),
     }))
     .filter((s) => !IGNORED.test(s.name));
 }
@@ -64,7 +64,7 @@ export function libraryCodeBytes(map: string): number {
 
 /** Links the library alone, its entry function as root, so that only its own needs are pulled in. */
 async function pulledIn(
-  artifact: Artifact,
+  artifact: CompiledLibrary,
   library: Library,
   target: Target,
   tools: Toolchain,
@@ -97,7 +97,7 @@ async function pulledIn(
 
 /** Measures a compiled library. On this computer libgcc and libm are shared and not counted. */
 export async function measureLibrary(
-  artifact: Artifact,
+  artifact: CompiledLibrary,
   library: Library,
   target: Target,
   tools: Toolchain,

@@ -1,7 +1,8 @@
 /** Building a compiled model, executing it on a board's machine, measuring and comparing. */
 import { join } from "@std/path";
-import type { Artifact, Port } from "../project/mod.ts";
+import type { CompiledLibrary, Port } from "../project/mod.ts";
 import { executingBoard } from "../target/boards.ts";
+import { architectureOf } from "../target/architecture.ts";
 import { type Board, isHost } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { type BuildOptions, compileLibrary, linkHarness, stackBytes } from "./build.ts";
@@ -76,7 +77,7 @@ export interface Execution {
 const callerBytes = (ports: readonly Port[]): number =>
   ports.filter((p) => p.placement.where === "caller").reduce((sum, p) => sum + p.bytes, 0);
 
-function figures(artifact: Artifact, sizes: Sizes, stack: number | null) {
+function figures(artifact: CompiledLibrary, sizes: Sizes, stack: number | null) {
   const params = Math.max(artifact.paramsBytes, sizes.constBytes);
   const io = callerBytes(artifact.inputs) + callerBytes(artifact.outputs);
   return {
@@ -92,7 +93,9 @@ function figures(artifact: Artifact, sizes: Sizes, stack: number | null) {
 function engineOf(board: Board, machineBoard: Board, tools: Toolchain): string {
   if (isHost(board.target)) return `gcc ${tools.gccVersion}, this computer`;
   const role = machineBoard.name === board.name ? "" : ` as stand-in for ${board.name}`;
-  return `qemu-system-arm ${tools.qemuVersion}, ${machineBoard.machine!.name}${role}`;
+  return `${architectureOf(board.target)!.qemu.name} ${tools.qemuVersion}, ${
+    machineBoard.machine!.name
+  }${role}`;
 }
 
 async function executeImage(
@@ -103,14 +106,16 @@ async function executeImage(
   folder: string,
   timeoutSeconds: number,
 ): Promise<void> {
-  if (!isHost(board.target)) {
-    return await executeQemu(image, machineBoard.machine!, tools, folder, timeoutSeconds);
+  const architecture = architectureOf(board.target);
+  if (architecture !== null) {
+    const machine = machineBoard.machine!;
+    return await executeQemu(image, architecture, machine, tools, folder, timeoutSeconds);
   }
   const { code, stderr } = await execute(image, [], { cwd: folder, timeoutSeconds });
   if (code !== 0) throw exitError("this computer", code, stderr);
 }
 
-function checkStack(artifact: Artifact, measured: Measured, machineBoard: Board): void {
+function checkStack(artifact: CompiledLibrary, measured: Measured, machineBoard: Board): void {
   if (measured.stackBytes + 64 < stackBytes(machineBoard)) return;
   throw new BurinError(
     "board/stack",
@@ -129,7 +134,7 @@ function checkStack(artifact: Artifact, measured: Measured, machineBoard: Board)
  * @throws BurinError `tool/missing`, `board/does-not-fit`, `internal/*`
  */
 export async function runOnBoard(
-  artifact: Artifact,
+  artifact: CompiledLibrary,
   board: Board,
   samples: readonly Sample[],
   options: RunOptions = {},
@@ -144,7 +149,11 @@ export async function runOnBoard(
     const sizes = await measureLibrary(artifact, library, board.target, tools, folder);
     const sanitized = options.extraFlags?.some((f) => f.startsWith("-fsanitize")) ?? false;
     const guard = sanitized ? 0 : GUARD_BYTES;
-    const harness = harnessFiles(artifact, { samples: samples.length, guard, counter });
+    const harness = harnessFiles(artifact, board.target, {
+      samples: samples.length,
+      guard,
+      counter,
+    });
     const image = await linkHarness(
       library,
       harness,

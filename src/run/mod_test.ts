@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { architectureOf } from "../target/architecture.ts";
 import { boardNames, loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import { runOnBoard } from "./mod.ts";
@@ -52,32 +53,38 @@ for (const name of boardNames()) {
   });
 }
 
+/** A loop of two instructions a turn, by architecture. */
+const LOOPS: Readonly<Record<string, string>> = {
+  arm: `".syntax unified\\n1: subs %0, %0, #1\\n bne 1b" : "+l"(n) : : "cc"`,
+  riscv: `"1: addi %0, %0, -1\\n bnez %0, 1b" : "+r"(n)`,
+};
+
+/** Makes the library of a board turn in that loop before it copies. */
+const spin = (name: string, turns: number) => (source: string) => {
+  const loop = LOOPS[architectureOf(loadBoard(name).target)!.name];
+  return source.replace("memcpy", `uint32_t n = ${turns}u; __asm__ volatile(${loop}); memcpy`);
+};
+
 Deno.test("run: instructions are exact: 1000 more loop turns are 2000 more instructions", async () => {
-  const spin = (turns: number) => (source: string) =>
-    source.replace(
-      "memcpy",
-      `uint32_t n = ${turns}u;
-    __asm__ volatile(".syntax unified\\n1: subs %0, %0, #1\\n bne 1b" : "+l"(n) : : "cc");
-    memcpy`,
-    );
-  for (const name of ["mps2-an386", "mps2-an500", "mps3-an547", "microbit", "netduinoplus2"]) {
-    const short = await run(name, spin(1000));
-    const long = await run(name, spin(2000));
+  const machines = [
+    "mps2-an386",
+    "mps2-an500",
+    "mps3-an547",
+    "microbit",
+    "netduinoplus2",
+    "qemu-rv32imc",
+  ];
+  for (const name of machines) {
+    const short = await run(name, spin(name, 1000));
+    const long = await run(name, spin(name, 2000));
     const more = long.result.instructions![0] - short.result.instructions![0];
     assert(Math.abs(more - 2000) <= 8, `${name}: ${more}`);
   }
 });
 
 Deno.test("run: runs of hundreds of millions of instructions do not wrap", async () => {
-  const spin = (source: string) =>
-    source.replace(
-      "memcpy",
-      `uint32_t n = 50000000u;
-    __asm__ volatile(".syntax unified\\n1: subs %0, %0, #1\\n bne 1b" : "+l"(n) : : "cc");
-    memcpy`,
-    );
-  for (const name of ["mps2-an386", "microbit"]) {
-    const [counted] = (await run(name, spin)).result.instructions!;
+  for (const name of ["mps2-an386", "microbit", "qemu-rv32imc"]) {
+    const [counted] = (await run(name, spin(name, 5e7))).result.instructions!;
     assert(Math.abs(counted - 1e8) < 1000, `${name}: ${counted}`);
   }
 });
@@ -85,9 +92,11 @@ Deno.test("run: runs of hundreds of millions of instructions do not wrap", async
 Deno.test("run: a stack is measured to the byte", async () => {
   const use = (bytes: number) => (source: string) =>
     source.replace("memcpy", `volatile char big[${bytes}]; big[0] = 1; (void)big[0]; memcpy`);
-  const small = await run("mps2-an386", use(1000));
-  const large = await run("mps2-an386", use(3000));
-  assert.equal(large.result.stack_bytes! - small.result.stack_bytes!, 2000);
+  for (const name of ["mps2-an386", "qemu-rv32imc"]) {
+    const small = await run(name, use(800));
+    const large = await run(name, use(1600));
+    assert.equal(large.result.stack_bytes! - small.result.stack_bytes!, 800);
+  }
 });
 
 Deno.test("run: on this computer under -O0 and the sanitizers", async () => {
@@ -113,6 +122,19 @@ Deno.test("run: what the library does wrong is seen", async () => {
   for (const [board, edit, message] of cases) {
     assert.match((await codeOf(board, edit)).replaceAll("\n", " "), message);
   }
+});
+
+Deno.test("run: a RISC-V machine has the instructions of its core and no others", async () => {
+  const doing = (word: string) => (s: string) =>
+    s.replace("memcpy", `__asm__ volatile(".word ${word}" ::: "a0", "memory"); memcpy`);
+  const [unimp, fadd, clz, amoadd] = ["0xc0001073", "0x00007053", "0x60051513", "0x0001202f"];
+  for (const name of ["qemu-rv32imc", "qemu-rv32imac"]) {
+    for (const word of [unimp, fadd, clz]) {
+      assert.match(await codeOf(name, doing(word)), /took a fault/, `${word} on ${name}`);
+    }
+  }
+  assert.match(await codeOf("qemu-rv32imc", doing(amoadd)), /took a fault/);
+  assert.equal(await codeOf("qemu-rv32imac", doing(amoadd)), "no error");
 });
 
 Deno.test("run: a wrong result is a mismatch, not an error", async () => {

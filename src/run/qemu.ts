@@ -1,4 +1,5 @@
 /** Executing an image under QEMU. */
+import type { Architecture } from "../target/architecture.ts";
 import type { Machine } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { execute } from "./process.ts";
@@ -30,6 +31,7 @@ export const exitError = (engine: string, code: number, stderr: string): BurinEr
  */
 export async function executeQemu(
   image: string,
+  architecture: Architecture,
   machine: Machine,
   tools: Toolchain,
   folder: string,
@@ -38,6 +40,8 @@ export async function executeQemu(
   const { code, stderr } = await execute(tools.qemu!, [
     "-M",
     machine.name,
+    ...(machine.cpu === undefined ? [] : ["-cpu", machine.cpu]),
+    ...architecture.qemuArguments,
     "-device",
     `loader,file=${image.replaceAll(",", ",,")},cpu-num=0`,
     "-display",

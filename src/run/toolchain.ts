@@ -1,13 +1,12 @@
 /** The tools that compile and execute what Burin writes: where they are, how to get them. */
-import { isHost, type Target } from "../target/target.ts";
+import { type Architecture, architectureOf, ARCHITECTURES } from "../target/architecture.ts";
+import type { Target } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { execute, findProgram } from "./process.ts";
 
-/** Names that tools go by in messages and in `tools/setup.ts`. */
-export type ToolName = "arm-none-eabi-gcc" | "picolibc" | "qemu-system-arm" | "gcc";
-
 /** What the package manager can bring. */
 export interface Installable {
+  /** What it goes by in messages and in `tools/setup.ts`. */
   readonly name: string;
   /** Packages of Debian and Ubuntu that bring it. */
   readonly packages: readonly string[];
@@ -17,7 +16,6 @@ export interface Installable {
 
 /** One tool. */
 export interface Tool extends Installable {
-  readonly name: ToolName;
   readonly purpose: string;
   /** Oldest major version (with minor, for libraries) that is known to do. */
   readonly minimum: string;
@@ -25,12 +23,16 @@ export interface Tool extends Installable {
   readonly version: (path: string) => Promise<string>;
 }
 
-const PICOLIBC = [
-  "/usr/lib/picolibc/arm-none-eabi",
-  "/usr/local/picolibc/arm-none-eabi",
-  "/usr/local/lib/picolibc/arm-none-eabi",
-  "/usr/arm-none-eabi/picolibc",
-];
+/** Where distributions put picolibc. */
+function picolibcFolders({ prefix }: Architecture): string[] {
+  const triple = prefix.slice(0, -1);
+  return [
+    `/usr/lib/picolibc/${triple}`,
+    `/usr/local/picolibc/${triple}`,
+    `/usr/local/lib/picolibc/${triple}`,
+    `/usr/${triple}/picolibc`,
+  ];
+}
 
 function readable(path: string): boolean {
   try {
@@ -49,36 +51,36 @@ const hostHeaders = () =>
   Deno.build.os !== "linux" || readable("/usr/include/stdio.h") ||
   !readable("/usr/bin/apt-get");
 
-/** All tools, in the order in which doctor shows them. */
-export const TOOLS: readonly Tool[] = [
+/** The tools that firmware of one architecture needs. */
+const crossTools = (architecture: Architecture): Tool[] => [
   {
-    name: "arm-none-eabi-gcc",
-    purpose: "compiles the generated C for Cortex-M",
-    packages: ["gcc-arm-none-eabi"],
-    minimum: "10",
-    find: () => findProgram("arm-none-eabi-gcc"),
+    ...architecture.gcc,
+    purpose: `compiles the generated C for ${architecture.cores}`,
+    find: () => findProgram(architecture.gcc.name),
     version: gccVersion,
   },
   {
-    name: "picolibc",
-    purpose: "C library, start-up code and semihosting of the firmware",
-    packages: ["picolibc-arm-none-eabi"],
-    minimum: "1.7",
-    find: () => PICOLIBC.find((folder) => readable(`${folder}/lib/picolibc.ld`)) ?? null,
+    ...architecture.picolibc,
+    purpose: `C library, start-up code and semihosting of the firmware for ${architecture.cores}`,
+    find: () =>
+      picolibcFolders(architecture).find((folder) => readable(`${folder}/lib/picolibc.ld`)) ?? null,
     version: async (folder) => {
       const header = await Deno.readTextFile(`${folder}/include/picolibc.h`);
       return /_PICOLIBC_VERSION\s+"([^"]+)"/.exec(header)?.[1] ?? "unknown";
     },
   },
   {
-    name: "qemu-system-arm",
-    purpose: "executes the firmware and counts its instructions",
-    packages: ["qemu-system-arm"],
-    minimum: "6",
-    find: () => findProgram("qemu-system-arm"),
+    ...architecture.qemu,
+    purpose: `executes the firmware for ${architecture.cores} and counts its instructions`,
+    find: () => findProgram(architecture.qemu.name),
     version: async (path) =>
       /version ([0-9.]+)/.exec((await execute(path, ["--version"])).stdout)?.[1] ?? "unknown",
   },
+];
+
+/** All tools, in the order in which doctor shows them. */
+export const TOOLS: readonly Tool[] = [
+  ...ARCHITECTURES.flatMap(crossTools),
   {
     name: "gcc",
     purpose: "compiles the generated C for board host, this computer",
@@ -99,16 +101,19 @@ export function recentEnough(found: string, minimum: string): boolean {
   return true;
 }
 
-/** Tools that building for a target and executing the result need. */
-export const toolsFor = (target: Target): readonly ToolName[] =>
-  isHost(target) ? ["gcc"] : ["arm-none-eabi-gcc", "picolibc", "qemu-system-arm"];
+/** Tools that building for a target and executing the result need, the compiler first. */
+export function toolsFor(target: Target): readonly string[] {
+  const architecture = architectureOf(target);
+  if (architecture === null) return ["gcc"];
+  return [architecture.gcc.name, architecture.picolibc.name, architecture.qemu.name];
+}
 
 /** Tools by their names. */
-export const named = (names: readonly ToolName[]): Tool[] =>
+export const named = (names: readonly string[]): Tool[] =>
   TOOLS.filter((t) => names.includes(t.name));
 
 /** Those of the named tools that are not installed. */
-export const missingTools = (names: readonly ToolName[]): Tool[] =>
+export const missingTools = (names: readonly string[]): Tool[] =>
   named(names).filter((t) => t.find() === null);
 
 /** The one command that installs what `tools` come in. */
@@ -158,9 +163,10 @@ export async function findToolchain(target: Target): Promise<Toolchain> {
       installCommand([tool]),
     );
   }));
-  const of = (name: ToolName) => tools.findIndex((t) => t.name === name);
-  const gcc = of(isHost(target) ? "gcc" : "arm-none-eabi-gcc");
-  const qemu = of("qemu-system-arm");
+  const architecture = architectureOf(target);
+  const of = (name?: string) => tools.findIndex((t) => t.name === name);
+  const gcc = of(architecture?.gcc.name ?? "gcc");
+  const qemu = of(architecture?.qemu.name);
   const readelf = findProgram(`${target.prefix}readelf`);
   if (readelf === null) throw missingError([tools[gcc]], `measure sizes for ${target.cpu}`);
   return {
@@ -169,6 +175,6 @@ export async function findToolchain(target: Target): Promise<Toolchain> {
     readelf,
     qemu: tools[qemu]?.find() ?? null,
     qemuVersion: versions[qemu] ?? null,
-    picolibc: tools[of("picolibc")]?.find() ?? null,
+    picolibc: tools[of(architecture?.picolibc.name)]?.find() ?? null,
   };
 }

@@ -3,6 +3,7 @@ import { basename } from "@std/path";
 import * as v from "valibot";
 import { BurinError } from "../util/errors.ts";
 import { didYouMean } from "../util/near.ts";
+import { ARCHITECTURES } from "./architecture.ts";
 import type { Board, Feature } from "./target.ts";
 
 const FOLDER = new URL("../../boards/", import.meta.url);
@@ -43,8 +44,11 @@ const memorySchema = v.strictObject({
 
 const machineSchema = v.strictObject({
   name: v.pipe(text, v.regex(/^[a-z0-9][a-z0-9.-]*$/, "has to be the name of a machine of QEMU")),
+  cpu: v.optional(
+    v.pipe(text, v.regex(/^[a-z0-9][a-z0-9.,=_-]*$/, "has to be a processor of QEMU")),
+  ),
   counter: v.strictObject({
-    kind: oneOf(["systick", "cmsdk-timer", "sse-counter"]),
+    kind: oneOf(["systick", "cmsdk-timer", "sse-counter", "minstret"]),
     hz: v.pipe(v.number("has to be a number"), v.integer("has to be whole"), v.minValue(1)),
     base: v.optional(address),
     shift: v.pipe(v.number("has to be a number"), v.integer(), v.minValue(0), v.maxValue(10)),
@@ -57,7 +61,7 @@ const boardSchema = v.pipe(
     title: text,
     target: v.strictObject({
       cpu: text,
-      prefix: oneOf(["arm-none-eabi-", ""]),
+      prefix: oneOf([...ARCHITECTURES.map((a) => a.prefix), ""]),
       cflags: v.array(
         v.pipe(text, v.regex(/^-m[a-z0-9-]+(=[A-Za-z0-9_.+-]+)?$/, "has to be a -m flag of gcc")),
       ),
@@ -71,7 +75,9 @@ const boardSchema = v.pipe(
     source: text,
   }),
   v.check(
-    ({ machine }) => machine?.counter.kind === "systick" || !machine || !!machine.counter.base,
+    ({ machine }) =>
+      !machine || !["cmsdk-timer", "sse-counter"].includes(machine.counter.kind) ||
+      machine.counter.base !== undefined,
     "machine.counter needs its base address",
   ),
   v.check(

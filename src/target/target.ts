@@ -1,8 +1,8 @@
 /** A target is data: what compiles for it, what the core can do, where its memory lies. */
 
 /**
- * Instructions of Arm cores that the code generator can use. A target without any gets portable C, as
- * board host does.
+ * Instructions that the code generator can use: those of Arm cores, and what others share with them
+ * (`umull`: the 64-bit product of two words, `div`). A target without any gets portable C.
  */
 export type Feature = "dsp" | "fpu" | "fpu64" | "mve" | "clz" | "umull" | "div" | "sat";
 
@@ -22,9 +22,9 @@ export interface MemoryRegion {
 
 /** The core and how to compile for it. */
 export interface Target {
-  /** `cortex-m7`, `host`, … */
+  /** `cortex-m7`, `rv32imc`, `host`, … */
   readonly cpu: string;
-  /** Prefix of the tools: `arm-none-eabi-`, or empty for the host's own. */
+  /** Prefix of the tools, which says the architecture; empty for the host's own. */
   readonly prefix: string;
   /** The core's flags for gcc. */
   readonly cflags: readonly string[];
@@ -37,10 +37,10 @@ export interface Target {
 /** How many instructions an emulator's timer tick stands for, and where the timer is. */
 export interface Counter {
   /** Which timer. */
-  readonly kind: "systick" | "cmsdk-timer" | "sse-counter";
+  readonly kind: "systick" | "cmsdk-timer" | "sse-counter" | "minstret";
   /** Ticks a second of the emulator's clock. */
   readonly hz: number;
-  /** Address of the timer's registers; a SysTick's is fixed by the architecture. */
+  /** Address of the timer's registers, unless the architecture fixes it. */
   readonly base?: number;
   /** `-icount shift=N`: an instruction takes 2^N nanoseconds of the emulator's clock. */
   readonly shift: number;
@@ -50,6 +50,8 @@ export interface Counter {
 export interface Machine {
   /** Its name for QEMU's -M. */
   readonly name: string;
+  /** What is written after -cpu, where the machine models more than one. */
+  readonly cpu?: string;
   /** Timer that counts instructions. */
   readonly counter: Counter;
 }

@@ -1,7 +1,8 @@
 /**
  * Every net of tests/models as generated C: equal to the interpreter of the loop IR in every bit and
  * to the stored reference, on this computer and on a Cortex-M4 under QEMU. Chosen nets of every
- * quantisation style also at the lower -O levels, under other flags of gcc, and on a Cortex-M7.
+ * quantisation style also at the lower -O levels, under other flags of gcc, on a Cortex-M7 and on a
+ * RISC-V without FPU.
  */
 import assert from "node:assert/strict";
 import { compileStages } from "../../src/compile.ts";
@@ -23,6 +24,7 @@ import {
 } from "./support.ts";
 
 const host = board("host"), m4 = board("mps2-an386"), m7 = board("mps2-an500");
+const rv32 = board("qemu-rv32imc");
 
 for (const { name } of ownNets) {
   Deno.test(`generated C: ${name}`, async () => {
@@ -76,7 +78,7 @@ const GCC: readonly (readonly [string, RunOptions])[] = [
 ];
 
 for (const name of CHOSEN) {
-  Deno.test(`generated C under other flags and on mps2-an500: ${name}`, async () => {
+  Deno.test(`generated C under other flags and on other cores: ${name}`, async () => {
     const net = ownNet(name);
     const artifact = await compile(net.bytes, host);
     const want = net.samples.map((s) => artifact.interpret(s));
@@ -85,6 +87,9 @@ for (const name of CHOSEN) {
     }
     const onM7 = await compile(net.bytes, m7, { io: "arena" });
     assertSameBits(await outputsOn(onM7, m7, net.samples), want, "mps2-an500");
+    const onRv32 = await compile(net.bytes, rv32);
+    assertSameBits(net.samples.map((s) => onRv32.interpret(s)), want, "interpreter for rv32imc");
+    assertSameBits(await outputsOn(onRv32, rv32, net.samples), want, "qemu-rv32imc");
   });
 
   Deno.test(`generated C at lower -O levels: ${name}`, async () => {
