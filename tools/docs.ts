@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { parseCommand } from "../src/cli/args.ts";
-import { boards } from "../src/cli/boards.ts";
+import { boards, megahertz } from "../src/cli/boards.ts";
 import { command, inspect, inspectRequest } from "../src/cli/inspect.ts";
 import type { OnnxBinding, OpDef } from "../src/ir/opdef.ts";
 import { ops } from "../src/ops/mod.ts";
@@ -116,10 +116,18 @@ export function boardsPage(): string {
     b.cpu,
     b.flash_bytes === null ? "" : bytesText(b.flash_bytes),
     b.ram_bytes === null ? "" : bytesText(b.ram_bytes),
+    b.clock_hz === null ? "" : megahertz(b.clock_hz),
     `${b.executes_on}${b.stand_in ? " (stand-in)" : ""}`,
   ]);
   const details = list.map(({ name }) => {
-    const { target, memory, source } = loadBoard(name);
+    const board = loadBoard(name);
+    const { target, memory, source, note } = board;
+    const elsewhere = ([
+      ["Zephyr", board.zephyr],
+      ["Zephyr before 3.7", board.zephyrOld],
+      ["Arduino", board.arduino],
+      ["PlatformIO", board.platformio],
+    ] as const).flatMap(([who, its]) => its ? [`${who} \`${its}\``] : []);
     const regions = memory.map((m) => [
       m.name,
       m.kind,
@@ -129,7 +137,9 @@ export function boardsPage(): string {
     ]);
     return [
       `## ${name}`,
-      `${source}.`,
+      `${source[0].toUpperCase()}${source.slice(1)}.`,
+      ...(note ? [`${note}.`] : []),
+      ...(elsewhere.length ? [`Elsewhere: ${elsewhere.join(", ")}.`] : []),
       `Flags: ${target.cflags.map((f) => `\`${f}\``).join(" ") || "none"}. ` +
       `Features: ${target.features.join(", ") || "none"}.`,
       ...(regions.length
@@ -143,10 +153,19 @@ ${NOTE}
 
 A board is a file in \`boards/\`: its core and the flags for gcc, its memories, and the machine that
 executes programs for it. A board that QEMU does not model is linked against its own memory map and
-executed on its stand-in, which has the same core. \`--board ./mine.json\` takes a file of your own;
-\`boards/board.schema.json\` describes the fields.
+executed on its stand-in, which has every instruction that the board's flags allow: the same core, or for
+a Cortex-M0 and M0+ the Cortex-M3 of mps2-an385, whose memory is larger than the micro:bit's (it lets
+unaligned accesses pass, which they refuse). It executes the same code at other addresses.
 
-${markdownTable(["board", "name", "core", "flash", "RAM", "executes on"], cells)}
+The first flash and the first RAM, each with what follows it without a gap, hold a program: these are the
+sizes below. Flash that a boot loader or a boot header takes is not counted. The clock is the highest that
+the core is rated for; latencies are relative estimates. Each board names the sources of its figures: target
+files of probe-rs, devicetree files of Zephyr, board files of PlatformIO and Arduino, data sheets.
+
+\`--board ./mine.json\` takes a file of your own from any folder; \`boards/board.schema.json\` describes the
+fields. A name that a board has in Zephyr, Arduino or PlatformIO is answered with its name here.
+
+${markdownTable(["board", "name", "core", "flash", "RAM", "clock", "executes on"], cells)}
 
 ${details.join("\n\n")}
 `;

@@ -1,5 +1,5 @@
 /** `boards`: what models can be compiled for. */
-import { boardNames, executingBoard, loadBoard } from "../target/boards.ts";
+import { allBoards, executingBoard } from "../target/boards.ts";
 import { type Board, isHost, memoryBlocks } from "../target/target.ts";
 import type { Args, Command } from "./args.ts";
 import { print, printJson, table } from "./terminal.ts";
@@ -18,10 +18,18 @@ export interface BoardInfo {
   readonly flash_bytes: number | null;
   /** See `flash_bytes`. */
   readonly ram_bytes: number | null;
+  /** The highest clock that the core is rated for. */
+  readonly clock_hz: number | null;
   /** What executes programs for it: `host`, or a machine of QEMU. */
   readonly executes_on: string;
   /** Whether that machine stands in for the board. */
   readonly stand_in: boolean;
+  /** The board's names elsewhere; null where it has none that is known. */
+  readonly zephyr: string | null;
+  /** See `zephyr`. */
+  readonly arduino: string | null;
+  /** See `zephyr`. */
+  readonly platformio: string | null;
 }
 
 function infoOf(board: Board): BoardInfo {
@@ -33,13 +41,20 @@ function infoOf(board: Board): BoardInfo {
     features: board.target.features,
     flash_bytes: memoryBlocks(board, "flash")[0]?.bytes ?? null,
     ram_bytes: memoryBlocks(board, "ram")[0]?.bytes ?? null,
+    clock_hz: board.clockHz ?? null,
     executes_on: isHost(board.target) ? "host" : machine.machine!.name,
     stand_in: machine.name !== board.name,
+    zephyr: board.zephyr ?? null,
+    arduino: board.arduino ?? null,
+    platformio: board.platformio ?? null,
   };
 }
 
 /** All boards that Burin brings. */
-export const boards = (): BoardInfo[] => boardNames().map((name) => infoOf(loadBoard(name)));
+export const boards = (): BoardInfo[] => allBoards().map(infoOf);
+
+/** A clock as people write it; a dash where there is none. */
+export const megahertz = (hz: number | null): string => hz === null ? "–" : `${hz / 1e6} MHz`;
 
 const kilobytes = (bytes: number | null): string => bytes === null ? "–" : `${bytes >> 10}K`;
 
@@ -54,10 +69,14 @@ function main(args: Args): number {
     b.cpu,
     kilobytes(b.flash_bytes),
     kilobytes(b.ram_bytes),
+    megahertz(b.clock_hz),
     b.executes_on + (b.stand_in ? " (stand-in)" : ""),
+    b.zephyr ?? "–",
     b.title,
   ]);
-  print(table([["NAME", "CORE", "FLASH", "RAM", "EXECUTES ON", ""], ...rows]));
+  print(
+    table([["NAME", "CORE", "FLASH", "RAM", "CLOCK", "EXECUTES ON", "ZEPHYR", ""], ...rows]),
+  );
   return 0;
 }
 

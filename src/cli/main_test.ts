@@ -82,10 +82,23 @@ Deno.test("cli: an .npz that is none", () =>
 Deno.test("cli: boards as a table and as JSON", async () => {
   assert.match(
     (await type(["boards"])).out,
-    /^stm32f746 .*1024K .*320K .*mps2-an500 \(stand-in\)/m,
+    /^stm32f746 .*1024K .*320K .*216 MHz .*mps2-an500 \(stand-in\) +stm32f746g_disco /m,
   );
-  const list = JSON.parse((await type(["boards", "--json"])).out);
-  assert(list.some((b: { name: string }) => b.name === "mps2-an386"));
+  const list: { name: string }[] = JSON.parse((await type(["boards", "--json"])).out);
+  assert.deepEqual(list.find((b) => b.name === "nucleo_f401re"), {
+    name: "nucleo_f401re",
+    title: "ST NUCLEO-F401RE (STM32F401RE, Cortex-M4 with FPU)",
+    cpu: "cortex-m4",
+    features: ["dsp", "fpu", "clz", "umull", "div", "sat"],
+    flash_bytes: 512 * 1024,
+    ram_bytes: 96 * 1024,
+    clock_hz: 84e6,
+    executes_on: "mps2-an386",
+    stand_in: true,
+    zephyr: "nucleo_f401re",
+    arduino: "STMicroelectronics:stm32:Nucleo_64:pnum=NUCLEO_F401RE",
+    platformio: "nucleo_f401re",
+  });
 });
 
 Deno.test("cli: doctor names versions, or the one command that installs", async () => {

@@ -2,8 +2,9 @@
 import { basename } from "@std/path";
 import * as v from "valibot";
 import { BurinError } from "../util/errors.ts";
-import { didYouMean } from "../util/near.ts";
+import { aliasHint } from "./aliases.ts";
 import { ARCHITECTURES } from "./architecture.ts";
+import { lacking } from "./isa.ts";
 import type { Board, Feature } from "./target.ts";
 
 const FOLDER = new URL("../../boards/", import.meta.url);
@@ -69,10 +70,19 @@ const boardSchema = v.pipe(
       pointerBytes: v.picklist([4, 8], "has to be 4 or 8"),
     }),
     memory: v.array(memorySchema),
+    clockHz: v.optional(
+      v.pipe(v.number("has to be a number"), v.integer("has to be whole"), v.minValue(1)),
+    ),
     machine: v.optional(machineSchema),
     standIn: v.optional(text),
     zephyr: v.optional(text),
+    zephyrOld: v.optional(text),
+    arduino: v.optional(
+      v.pipe(text, v.regex(/^[^:\s]+:[^:\s]+:[^\s]+$/, "has to be vendor:architecture:board")),
+    ),
+    platformio: v.optional(text),
     source: text,
+    note: v.optional(text),
   }),
   v.check(
     ({ machine }) =>
@@ -154,31 +164,45 @@ export function loadBoard(nameOrPath: string): Board {
     }
     return parseBoard(text, basename(nameOrPath, ".json"), nameOrPath);
   }
-  const names = boardNames();
-  if (!names.includes(nameOrPath)) {
+  if (!boardNames().includes(nameOrPath)) {
     throw new BurinError(
       "usage/unknown-board",
       `Cannot find board ${nameOrPath} as no board has that name`,
-      didYouMean(nameOrPath, names) ?? `the boards are ${names.join(", ")}`,
+      aliasHint(nameOrPath, allBoards()) ?? "`deno task boards` lists them",
     );
   }
-  const url = new URL(`${nameOrPath}.json`, FOLDER);
-  return parseBoard(Deno.readTextFileSync(url), nameOrPath, `boards/${nameOrPath}.json`);
+  return ownBoard(nameOrPath);
 }
 
+/** The board whose name is that of a file in boards/. */
+const ownBoard = (name: string): Board =>
+  parseBoard(
+    Deno.readTextFileSync(new URL(`${name}.json`, FOLDER)),
+    name,
+    `boards/${name}.json`,
+  );
+
+/** All boards that Burin brings, by name. */
+export const allBoards = (): Board[] => boardNames().map(ownBoard);
+
 /**
- * The board whose machine executes programs for `board`: itself or its stand-in.
+ * The board whose machine executes programs for `board`: itself or its stand-in, which has to have
+ * every instruction that the board's flags allow.
  * @throws BurinError `board/no-machine` where there is neither
  */
 export function executingBoard(board: Board): Board {
   if (board.machine || board.target.prefix === "") return board;
-  const standIn = board.standIn === undefined ? undefined : loadBoard(board.standIn);
-  if (!standIn?.machine || standIn.target.cpu !== board.target.cpu) {
-    throw new BurinError(
+  const refusal = (why: string) =>
+    new BurinError(
       "board/no-machine",
-      `Cannot execute on board ${board.name} as it names no machine and no stand-in of its core`,
-      "add machine or standIn to its file",
+      `Cannot execute on board ${board.name} as ${why}`,
+      "add machine or standIn to its file; mps2-an385, mps2-an386, mps2-an500, mps2-an505 and " +
+        "mps3-an547 stand in for Cortex-M0 to M3, M4, M7, M33 and M55",
     );
-  }
-  return standIn;
+  if (board.standIn === undefined) throw refusal("it names no machine and no stand-in");
+  const standIn = loadBoard(board.standIn);
+  if (!standIn.machine) throw refusal(`its stand-in ${standIn.name} has no machine of its own`);
+  const missing = lacking(standIn.target, board.target);
+  if (missing.length === 0) return standIn;
+  throw refusal(`its stand-in ${standIn.name} lacks ${missing.join(", ")}`);
 }

@@ -66,14 +66,24 @@ export interface Board {
   readonly target: Target;
   /** Absent memories (board host) mean: as much as there is. */
   readonly memory: readonly MemoryRegion[];
+  /** The highest clock that the core is rated for, in Hz. */
+  readonly clockHz?: number;
   /** Absent where no emulator models the board. */
   readonly machine?: Machine;
-  /** Name of the board that executes in its place: same core, same flags. */
+  /** Name of the board that executes in its place: it has every instruction that this one has. */
   readonly standIn?: string;
   /** The board's name in Zephyr, where it has one. */
   readonly zephyr?: string;
+  /** Its name in Zephyr before 3.7 (board, soc and core in one word), where that is another. */
+  readonly zephyrOld?: string;
+  /** Its fully qualified name in Arduino: `vendor:architecture:board`. */
+  readonly arduino?: string;
+  /** Its name in PlatformIO. */
+  readonly platformio?: string;
   /** Where the figures come from. */
   readonly source: string;
+  /** What has to be known to flash it or to use all of its memory. */
+  readonly note?: string;
 }
 
 /** Whether the core has a feature. */
