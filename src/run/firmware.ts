@@ -1,9 +1,8 @@
 /** Linking for a real board against its own memory map, which proves that the model fits. */
 import { join } from "@std/path";
-import linkTemplate from "../../templates/board/link.ld.hbs" with { type: "text" };
 import mainTemplate from "../../templates/board/main.c.hbs" with { type: "text" };
+import { linkerScript, startupFiles } from "../project/board_files.ts";
 import type { CompiledLibrary, Port } from "../project/mod.ts";
-import { architectureOf } from "../target/architecture.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
 import { render } from "../util/template.ts";
 import { type Library, linkImage, picolibcFolder, writeTree } from "./build.ts";
@@ -20,22 +19,6 @@ export interface Firmware {
   readonly ramUsed: number;
   /** Bytes of RAM that the board has. */
   readonly ramBytes: number;
-}
-
-const hex = (n: number) => `0x${n.toString(16).padStart(8, "0")}`;
-
-/** The board's linker script: the first block of each kind is FLASH and RAM. */
-export function linkerScript(board: Board, stackBytes: number): string {
-  const regions = (["flash", "ram"] as const).flatMap((kind) =>
-    memoryBlocks(board, kind).map((block, i) => ({
-      ld_name: i === 0 ? kind.toUpperCase() : block.name.toUpperCase(),
-      access: kind === "flash" ? "rx" : "rwx",
-      base: hex(block.base),
-      bytes: block.bytes,
-    }))
-  );
-  const context = { title: board.title, regions, stack_bytes: stackBytes };
-  return render(linkTemplate, context, "board/link.ld.hbs");
 }
 
 /** A main that calls `NAME_run` on buffers of its own. */
@@ -72,11 +55,12 @@ export async function linkFirmware(
   folder: string,
   stackBytes: number,
 ): Promise<Firmware> {
+  const startup = startupFiles(board);
   await writeTree(
     join(folder, "firmware"),
     new Map([
       ["main.c", firmwareMain(artifact)],
-      ["startup.c", architectureOf(board.target)!.startup],
+      ...startup,
       ["link.ld", linkerScript(board, stackBytes)],
     ]),
   );
@@ -84,7 +68,7 @@ export async function linkFirmware(
   await linkImage(tools, board, folder, [
     `-I${library.include}`,
     "firmware/main.c",
-    "firmware/startup.c",
+    ...[...startup.keys()].map((name) => `firmware/${name}`),
     ...library.objects,
     ...library.staticObjects,
     "-nostdlib",

@@ -1,20 +1,31 @@
-/* The least that a Cortex-M needs before main: a stack, the FPU, .data and .bss. */
+/*
+ * What a Cortex-M needs before main: a stack, its vector table, the FPU, .data and .bss. Its place is
+ * known from the linker script alone, so that a debugger, a boot loader or an emulator may start the
+ * program at Reset_Handler, wherever it lies.
+ */
 #include <stdint.h>
 
-extern uint32_t __stack[];
+/* Of the linker script. */
 extern uint32_t __data_start[];
 extern uint32_t __data_end[];
 extern const uint32_t __data_source[];
 extern uint32_t __bss_start[];
 extern uint32_t __bss_end[];
+extern void (*const __init_array_start[])(void);
+extern void (*const __init_array_end[])(void);
 
+extern const struct vector_table vectors;
 int main(void);
 
-void reset_handler(void);
-void reset_handler(void)
+#define SCB_VTOR (*(volatile uint32_t *)0xE000ED08u)  /* a Cortex-M0 has none and ignores the write */
+#define SCB_CPACR (*(volatile uint32_t *)0xE000ED88u)
+
+void start_up(void);
+void start_up(void)
 {
+    SCB_VTOR = (uint32_t)(uintptr_t)&vectors;
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
-    *(volatile uint32_t *)0xE000ED88u |= 0xF00000u; /* CPACR: full access to CP10 and CP11 */
+    SCB_CPACR |= 0xF00000u; /* full access to CP10 and CP11 */
     __asm__ volatile("dsb\n isb");
 #endif
     const uint32_t *from = __data_source;
@@ -24,21 +35,20 @@ void reset_handler(void)
     for (volatile uint32_t *to = __bss_start; to < __bss_end; ++to) {
         *to = 0;
     }
-    main();
+    for (void (*const *constructor)(void) = __init_array_start; constructor < __init_array_end;
+         ++constructor) {
+        (*constructor)();
+    }
+    (void)main();
     for (;;) {
     }
 }
 
-static void halt(void)
+void Reset_Handler(void);
+__attribute__((naked)) void Reset_Handler(void)
 {
-    for (;;) {
-    }
+    __asm__ volatile("ldr r0, =__stack\n"
+                     "mov sp, r0\n"
+                     "ldr r0, =start_up\n"
+                     "bx r0\n");
 }
-
-typedef void (*handler)(void);
-
-/* The stack's end, reset, and the core's other exceptions. */
-__attribute__((section(".vectors"), used)) static const handler vectors[16] = {
-    (handler)(uintptr_t)__stack, reset_handler, halt, halt, halt, halt, halt, halt,
-    halt, halt, halt, halt, halt, halt, halt, halt,
-};

@@ -1,22 +1,30 @@
-/* The least that a 32-bit RISC-V needs before main: stack, global pointer, traps, .data and .bss. */
+/* What a 32-bit RISC-V needs before main: stack, global pointer, traps, .data and .bss. */
 #include <stdint.h>
 
+/* Of the linker script. */
 extern uint32_t __data_start[];
 extern uint32_t __data_end[];
 extern const uint32_t __data_source[];
 extern uint32_t __bss_start[];
 extern uint32_t __bss_end[];
+extern void (*const __init_array_start[])(void);
+extern void (*const __init_array_end[])(void);
 
 int main(void);
 
-/* Traps and interrupts end here; the low bits of mtvec are its mode, 0 for one handler of all. */
-static void __attribute__((used, aligned(64))) halt(void)
+/*
+ * Traps and interrupts come here, where a debugger finds them. Define a function of the same name for
+ * a handler of your own; the low bits of its address have to be 0, mtvec's mode for one handler of all.
+ */
+void Trap_Handler(void);
+__attribute__((weak, aligned(64))) void Trap_Handler(void)
 {
     for (;;) {
     }
 }
 
-static void __attribute__((used, noreturn)) start(void)
+void start_up(void);
+void start_up(void)
 {
     const uint32_t *from = __data_source;
     for (volatile uint32_t *to = __data_start; to < __data_end; ++to) {
@@ -25,7 +33,11 @@ static void __attribute__((used, noreturn)) start(void)
     for (volatile uint32_t *to = __bss_start; to < __bss_end; ++to) {
         *to = 0;
     }
-    main();
+    for (void (*const *constructor)(void) = __init_array_start; constructor < __init_array_end;
+         ++constructor) {
+        (*constructor)();
+    }
+    (void)main();
     for (;;) {
     }
 }
@@ -34,8 +46,8 @@ static void __attribute__((used, noreturn)) start(void)
  * Runs first, at the start of the program's memory. Addresses are written out whole: a chip may run
  * its reset from another address at which it shows the same flash.
  */
-void reset_handler(void);
-__attribute__((naked, section(".vectors"), used)) void reset_handler(void)
+void Reset_Handler(void);
+__attribute__((naked, section(".vectors"), used)) void Reset_Handler(void)
 {
     __asm__ volatile(".option push\n"
                      ".option norelax\n"      /* the global pointer cannot be reached by itself */
@@ -44,10 +56,10 @@ __attribute__((naked, section(".vectors"), used)) void reset_handler(void)
                      "addi gp, gp, %lo(__global_pointer$)\n"
                      "lui sp, %hi(__stack)\n"
                      "addi sp, sp, %lo(__stack)\n"
-                     "lui t0, %hi(halt)\n"
-                     "addi t0, t0, %lo(halt)\n"
+                     "lui t0, %hi(Trap_Handler)\n"
+                     "addi t0, t0, %lo(Trap_Handler)\n"
                      "csrw mtvec, t0\n"
-                     "lui t0, %hi(start)\n"
-                     "jr %lo(start)(t0)\n"
+                     "lui t0, %hi(start_up)\n"
+                     "jr %lo(start_up)(t0)\n"
                      ".option pop\n");
 }
