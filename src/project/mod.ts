@@ -14,7 +14,7 @@ export type { Bundle, ProjectFiles, SharedMemory, Writer } from "./bundle.ts";
 
 import type { Bundle, ProjectFiles, Writer } from "./bundle.ts";
 import { commonFiles } from "./common.ts";
-import { writePlain } from "./plain.ts";
+import { writePlain } from "./plain/plain.ts";
 
 /** All writers, by what `--project` calls them. */
 export const WRITERS: Readonly<Record<string, Writer>> = { plain: writePlain };

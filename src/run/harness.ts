@@ -1,11 +1,8 @@
 /** The program around a generated library that runs samples and measures, as C text. */
-import counterCmsdk from "../../templates/qemu/counter_cmsdk-timer.h" with { type: "text" };
-import counterMinstret from "../../templates/qemu/counter_minstret.h" with { type: "text" };
-import counterSse from "../../templates/qemu/counter_sse-counter.h" with { type: "text" };
-import counterSysTick from "../../templates/qemu/counter_systick.h" with { type: "text" };
 import mainTemplate from "../../templates/qemu/main.c.hbs" with { type: "text" };
 import platformHost from "../../templates/qemu/platform_host.h" with { type: "text" };
 import type { CompiledLibrary, Port } from "../project/mod.ts";
+import { counterSource } from "../project/counter.ts";
 import { architectureOf } from "../target/architecture.ts";
 import type { Counter, Target } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
@@ -16,13 +13,6 @@ export const LOOP_TURNS = 10000;
 
 /** Instructions of the empty function whose call is subtracted: it returns 0. */
 const EMPTY_INSTRUCTIONS = 2;
-
-const COUNTERS: Readonly<Record<Counter["kind"], string>> = {
-  "systick": counterSysTick,
-  "cmsdk-timer": counterCmsdk,
-  "sse-counter": counterSse,
-  "minstret": counterMinstret,
-};
 
 /** Options of the harness. */
 export interface HarnessOptions {
@@ -93,10 +83,9 @@ export function harnessFiles(
   const { counter } = options;
   const architecture = architectureOf(target);
   if (architecture === null || !counter) return files.set("platform.h", platformHost);
-  const base = `#define COUNTER_BASE 0x${(counter.base ?? 0).toString(16)}u\n`;
   const loop = `#define LOOP_TURNS ${LOOP_TURNS}u\n`;
   return files.set("platform.h", architecture.platform)
-    .set("counter.h", base + loop + COUNTERS[counter.kind]);
+    .set("counter.h", loop + counterSource(counter, "arm_systick_isr"));
 }
 
 /** What the harness wrote to result.txt. */

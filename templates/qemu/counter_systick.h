@@ -4,8 +4,8 @@
 
 static volatile uint32_t counter_turns;
 
-void arm_systick_isr(void);
-void arm_systick_isr(void) { ++counter_turns; }
+void COUNTER_HANDLER(void);
+void COUNTER_HANDLER(void) { ++counter_turns; }
 
 static void counter_start(void)
 {
