@@ -1,7 +1,7 @@
 /** Every name of the generated library: symbols, macros, and the text that names become in comments. */
 import { DTYPES } from "../util/dtype.ts";
 import { invariant } from "../util/errors.ts";
-import { Names } from "../util/names.ts";
+import { portStems } from "../util/names.ts";
 import type { Buffer, Kernel } from "../tir/stmt.ts";
 import type { ArenaRegion, Port } from "./artifact.ts";
 import type { Program } from "./program.ts";
@@ -89,23 +89,18 @@ function portAlign(p: Program, port: Port, direction: "in" | "out", index: numbe
 
 /** Inputs, then outputs; an output that shares its name with an input gets `_2`. */
 export function namedPorts(p: Program): NamedPort[] {
-  const names = new Names();
-  // Macros that are not a port's: KWS_ARENA_BYTES, KWS_PARAMS_BYTES, KWS_ERR_ALIGN.
-  for (const taken of ["PARAMS", "ERR", ...regionsOf(p).map((r) => r.name.toUpperCase())]) {
-    names.unique(taken);
-  }
-  const named = (direction: "in" | "out") => (port: Port, index: number): NamedPort => {
-    const upper = names.unique(port.cName.toUpperCase());
-    const stem = port.cName + upper.slice(port.cName.length);
-    return {
-      port,
-      direction,
-      macro: `${macroPrefix(p)}_${upper}`,
-      accessor: `${p.name}_${stem}_ptr`,
-      align: portAlign(p, port, direction, index),
-    };
-  };
-  return [...p.inputs.map(named("in")), ...p.outputs.map(named("out"))];
+  const stems = portStems(
+    regionsOf(p).map((r) => r.name),
+    [...p.inputs, ...p.outputs].map((port) => port.cName),
+  );
+  const named = (direction: "in" | "out", first: number) => (port: Port, i: number): NamedPort => ({
+    port,
+    direction,
+    macro: `${macroPrefix(p)}_${stems[first + i].toUpperCase()}`,
+    accessor: `${p.name}_${stems[first + i]}_ptr`,
+    align: portAlign(p, port, direction, i),
+  });
+  return [...p.inputs.map(named("in", 0)), ...p.outputs.map(named("out", p.inputs.length))];
 }
 
 /**

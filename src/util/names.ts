@@ -32,3 +32,17 @@ export class Names {
     return name;
   }
 }
+
+/** What macros of the generated library begin with that are not a port's. */
+const LIBRARY_MACROS = ["PARAMS", "ERR"];
+
+/**
+ * Stems of the macros and accessors of ports, unique in capitals too: an output that shares its C
+ * name with an input gets `_2`, and so does a port that is called like a memory region.
+ * @param regions names of the memory regions; @param ports C names of inputs, then outputs
+ */
+export function portStems(regions: readonly string[], ports: readonly string[]): string[] {
+  const names = new Names();
+  for (const taken of [...LIBRARY_MACROS, ...regions]) names.unique(taken.toUpperCase());
+  return ports.map((port) => port + names.unique(port.toUpperCase()).slice(port.length));
+}
