@@ -13,11 +13,15 @@ export type {
 export type { Bundle, ProjectFiles, SharedMemory, Writer } from "./bundle.ts";
 
 import type { Bundle, ProjectFiles, Writer } from "./bundle.ts";
+import { writeArduino } from "./arduino.ts";
 import { commonFiles } from "./common.ts";
 import { writePlain } from "./plain/plain.ts";
 
 /** All writers, by what `--project` calls them. */
-export const WRITERS: Readonly<Record<string, Writer>> = { plain: writePlain };
+export const WRITERS: Readonly<Record<string, Writer>> = {
+  plain: writePlain,
+  arduino: writeArduino,
+};
 
 /**
  * All files of a project.
