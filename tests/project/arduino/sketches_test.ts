@@ -10,14 +10,14 @@ import { buildSketch, exampleSketch, makeLibrary, root, runSketch } from "./supp
 
 const STANDIN = "arduino-builder with a stand-in core under QEMU";
 
-/** Six models, int8 and float32, on the cores that Arduino boards have. */
+/** Six models, int8 and float32, for boards that Arduino has: M4 with FPU, M3, M7, M0+. */
 const LIBRARIES: readonly (ProjectRequest & { readonly model: string })[] = [
-  { model: "examples/digits/digits_int8.onnx", board: "mps2-an386" },
-  { model: "examples/digits/digits_fp32.onnx", board: "mps2-an386" },
-  { model: "examples/motion/motion_int8.onnx", board: "mps2-an385" },
-  { model: "examples/vowels/vowels_int8.onnx", board: "mps2-an500", io: "arena" },
-  { model: "tests/models/tf_residual.onnx", board: "microbit" },
-  { model: "tests/models/float_branches.onnx", board: "microbit" },
+  { model: "examples/digits/digits_int8.onnx", board: "arduino_nano_33_ble" },
+  { model: "examples/digits/digits_fp32.onnx", board: "arduino_uno_r4_minima" },
+  { model: "examples/motion/motion_int8.onnx", board: "arduino_due" },
+  { model: "examples/vowels/vowels_int8.onnx", board: "teensy41", io: "arena" },
+  { model: "tests/models/tf_residual.onnx", board: "arduino_zero" },
+  { model: "tests/models/float_branches.onnx", board: "rpi_pico" },
 ];
 
 /** What Inference.ino feeds: zeros, as the integers that mean them. */
@@ -107,9 +107,9 @@ Deno.test(`arduino: a wrong constant is reported, ${STANDIN}`, () =>
 Deno.test("arduino: on a core without the instructions the compiler says for which board it is", () =>
   inFolder(async (folder) => {
     const model = root("examples/digits/digits_int8.onnx");
-    await makeLibrary(folder, { model, board: "mps2-an386" });
+    await makeLibrary(folder, { model, board: "arduino_nano_33_ble" });
     await assert.rejects(
       () => buildSketch(folder, exampleSketch(folder, "SelfTest"), loadBoard("mps2-an385")),
-      /#error "digits_int8 was compiled for Arm MPS2 AN386 .*compile the model for this board/,
+      /#error "digits_int8 was compiled for Arduino Nano 33 BLE.*compile the model for this board/,
     );
   }));
