@@ -13,7 +13,7 @@ export type {
 export type { Bundle, ProjectFiles, SharedMemory, Writer } from "./bundle.ts";
 
 import type { Bundle, ProjectFiles, Writer } from "./bundle.ts";
-import { writeArduino } from "./arduino.ts";
+import { writeArduino } from "./arduino/arduino.ts";
 import { commonFiles } from "./common.ts";
 import { writePlain } from "./plain/plain.ts";
 

@@ -1,12 +1,12 @@
 /** The sketches of an Arduino library: the self-test, and the smallest call of the models. */
-import inferenceTemplate from "../../templates/arduino/Inference.ino.hbs" with { type: "text" };
-import selftestTemplate from "../../templates/arduino/SelfTest.ino.hbs" with { type: "text" };
-import type { Artifact, Port } from "../codegen/artifact.ts";
-import { DTYPES } from "../util/dtype.ts";
-import { portStems } from "../util/names.ts";
-import { render } from "../util/template.ts";
-import { sizeOf } from "../util/tensor.ts";
-import type { Bundle } from "./bundle.ts";
+import inferenceTemplate from "../../../templates/arduino/Inference.ino.hbs" with { type: "text" };
+import selftestTemplate from "../../../templates/arduino/SelfTest.ino.hbs" with { type: "text" };
+import type { Artifact, Port } from "../../codegen/artifact.ts";
+import { DTYPES } from "../../util/dtype.ts";
+import { portStems } from "../../util/names.ts";
+import { render } from "../../util/template.ts";
+import { sizeOf } from "../../util/tensor.ts";
+import type { Bundle } from "../bundle.ts";
 
 const names = (b: Bundle): string => b.models.map((m) => m.name).join(", ");
 

@@ -1,20 +1,20 @@
 /** The Arduino library: flat sources, metadata that arduino-lint accepts, sketches as examples. */
-import licence from "../../LICENSE" with { type: "text" };
-import noticeTemplate from "../../templates/arduino/NOTICE.hbs" with { type: "text" };
-import propertiesTemplate from "../../templates/arduino/library.properties.hbs" with {
+import licence from "../../../LICENSE" with { type: "text" };
+import noticeTemplate from "../../../templates/arduino/NOTICE.hbs" with { type: "text" };
+import propertiesTemplate from "../../../templates/arduino/library.properties.hbs" with {
   type: "text",
 };
-import readmeTemplate from "../../templates/arduino/README.md.hbs" with { type: "text" };
-import umbrellaTemplate from "../../templates/arduino/umbrella.h.hbs" with { type: "text" };
-import kernelsTemplate from "../../templates/arduino/kernels.h.hbs" with { type: "text" };
-import type { Artifact } from "../codegen/artifact.ts";
-import type { Feature } from "../target/target.ts";
-import { render } from "../util/template.ts";
-import { VERSION } from "../util/version.ts";
-import { libraryName } from "./arduino_names.ts";
-import { inferenceSketch, selftestSketch } from "./arduino_sketches.ts";
-import { type Bundle, librarySources, type ProjectFiles, selftestSources } from "./bundle.ts";
-import { readme } from "./readme.ts";
+import readmeTemplate from "../../../templates/arduino/README.md.hbs" with { type: "text" };
+import umbrellaTemplate from "../../../templates/arduino/umbrella.h.hbs" with { type: "text" };
+import kernelsTemplate from "../../../templates/arduino/kernels.h.hbs" with { type: "text" };
+import type { Artifact } from "../../codegen/artifact.ts";
+import type { Feature } from "../../target/target.ts";
+import { render } from "../../util/template.ts";
+import { VERSION } from "../../util/version.ts";
+import { libraryName } from "./names.ts";
+import { inferenceSketch, selftestSketch } from "./sketches.ts";
+import { type Bundle, librarySources, type ProjectFiles, selftestSources } from "../bundle.ts";
+import { readme } from "../readme.ts";
 
 const URL = "https://jsr.io/@burin/burin";
 

@@ -1,6 +1,6 @@
 /** What an Arduino library is called. */
 import { createHash } from "node:crypto";
-import type { Bundle } from "./bundle.ts";
+import type { Bundle } from "../bundle.ts";
 
 /** Most letters that arduino-lint allows in strict mode. */
 const LONGEST = 32;
