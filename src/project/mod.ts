@@ -16,11 +16,13 @@ import type { Bundle, ProjectFiles, Writer } from "./bundle.ts";
 import { writeArduino } from "./arduino/arduino.ts";
 import { commonFiles } from "./common.ts";
 import { writePlain } from "./plain/plain.ts";
+import { writeZephyr } from "./zephyr/zephyr.ts";
 
 /** All writers, by what `--project` calls them. */
 export const WRITERS: Readonly<Record<string, Writer>> = {
   plain: writePlain,
   arduino: writeArduino,
+  zephyr: writeZephyr,
 };
 
 /**
