@@ -176,7 +176,7 @@ function sampleFiles(b: Bundle): Map<string, string> {
   ]));
   const conf = quickMemory(b);
   if (conf !== null && b.board.zephyr !== undefined) {
-    files.set(`samples/${module}/boards/${b.board.zephyr.replaceAll("/", "_")}.conf`, conf);
+    files.set(`samples/${module}/boards/${b.board.zephyr.replaceAll(/[/@]/g, "_")}.conf`, conf);
   }
   return files.set(`samples/${module}/src/counter.h`, counterHeader)
     .set(`samples/${module}/src/counter.c`, counterSource);

@@ -76,13 +76,16 @@ export const twisterFilter = (t: Target): string =>
     return text.includes(" or ") ? `(${text})` : text;
   }).join(" and ");
 
+/** Modules with the vendors' drivers, by how the names of boards begin. */
 const HALS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^(stm32|nucleo|disco|arduino_portenta|b_)/, ["hal_stm32"]],
-  [/^(nrf|bbc_microbit|arduino_nano_33)/, ["hal_nordic"]],
+  [/^(stm32|nucleo|disco|blackpill|arduino_portenta|b_)/, ["hal_stm32"]],
+  [/^(nrf|bbc_microbit|arduino_nano_33_ble|xiao_ble)/, ["hal_nordic"]],
   [/^rpi_pico/, ["hal_rpi_pico"]],
   [/^(teensy|mimxrt|frdm|lpcxpresso)/, ["hal_nxp"]],
   [/^(ek_ra|arduino_uno_r4)/, ["hal_renesas"]],
-  [/^(arduino_due|arduino_zero)/, ["hal_atmel"]],
+  [/^(adafruit_itsybitsy_m4|arduino_due|arduino_nano_33_iot|arduino_zero|atsam|sam_)/, [
+    "hal_atmel",
+  ]],
   [/^(qemu|mps)/, []],
 ];
 
