@@ -1,19 +1,14 @@
 /** What the Zephyr writer decides; tests/project/zephyr builds and executes what it writes. */
 import assert from "node:assert/strict";
-import { tinyArtifact } from "../run/tiny_artifact.ts";
-import { boardNames, loadBoard } from "../target/boards.ts";
-import type { Board } from "../target/target.ts";
-import type { Artifact } from "../codegen/artifact.ts";
-import type { Bundle } from "./bundle.ts";
+import { tinyArtifact } from "../../run/tiny_artifact.ts";
+import { boardNames, loadBoard } from "../../target/boards.ts";
+import type { Board } from "../../target/target.ts";
+import type { Artifact } from "../../codegen/artifact.ts";
+import type { Bundle } from "../bundle.ts";
 import { writeZephyr } from "./zephyr.ts";
-import {
-  coreConditions,
-  integrationPlatforms,
-  neededModules,
-  twisterFilter,
-} from "./zephyr_core.ts";
-import { arenasOf, needsLibm, quickMemory } from "./zephyr_facts.ts";
-import { moduleNames } from "./zephyr_names.ts";
+import { coreConditions, integrationPlatforms, neededModules, twisterFilter } from "./core.ts";
+import { arenasOf, needsLibm, quickMemory } from "./facts.ts";
+import { moduleNames } from "./names.ts";
 
 const artifact = (over: Partial<Artifact> = {}): Artifact => ({
   ...tinyArtifact("mps2-an385"),

@@ -1,5 +1,5 @@
 /** Names of a module: Zephyr's own are avoided, and YAML, Kconfig and CMake each have their style. */
-import type { Bundle } from "./bundle.ts";
+import type { Bundle } from "../bundle.ts";
 
 /** Words that are symbols of Zephyr's Kconfig or targets of its CMake, and could be a model's name. */
 const TAKEN = new Set(

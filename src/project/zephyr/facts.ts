@@ -1,7 +1,7 @@
 /** Figures of a bundle that Kconfig, Twister and the placement of memory are written from. */
-import type { Artifact } from "../codegen/artifact.ts";
-import type { Bundle } from "./bundle.ts";
-import { moduleNames } from "./zephyr_names.ts";
+import type { Artifact } from "../../codegen/artifact.ts";
+import type { Bundle } from "../bundle.ts";
+import { moduleNames } from "./names.ts";
 
 /** Working memory that Kconfig places: a model's own, or what all models share. */
 export interface PlacedArena {

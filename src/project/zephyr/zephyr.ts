@@ -1,47 +1,42 @@
 /** A Zephyr module: the library with its Kconfig, a sample, tests, and a manifest for west. */
-import buildTemplate from "../../templates/zephyr/README.md.hbs" with { type: "text" };
-import cmakeTemplate from "../../templates/zephyr/CMakeLists.txt.hbs" with { type: "text" };
-import kconfigTemplate from "../../templates/zephyr/Kconfig.hbs" with { type: "text" };
-import moduleTemplate from "../../templates/zephyr/module.yml.hbs" with { type: "text" };
-import placementTemplate from "../../templates/zephyr/placement.h.hbs" with { type: "text" };
-import sampleCmakeTemplate from "../../templates/zephyr/sample/CMakeLists.txt.hbs" with {
+import buildTemplate from "../../../templates/zephyr/README.md.hbs" with { type: "text" };
+import cmakeTemplate from "../../../templates/zephyr/CMakeLists.txt.hbs" with { type: "text" };
+import kconfigTemplate from "../../../templates/zephyr/Kconfig.hbs" with { type: "text" };
+import moduleTemplate from "../../../templates/zephyr/module.yml.hbs" with { type: "text" };
+import placementTemplate from "../../../templates/zephyr/placement.h.hbs" with { type: "text" };
+import sampleCmakeTemplate from "../../../templates/zephyr/sample/CMakeLists.txt.hbs" with {
   type: "text",
 };
-import counterSource from "../../templates/zephyr/sample/counter.c" with { type: "text" };
-import counterHeader from "../../templates/zephyr/sample/counter.h" with { type: "text" };
-import sampleMainTemplate from "../../templates/zephyr/sample/main.c.hbs" with { type: "text" };
-import samplePrjTemplate from "../../templates/zephyr/sample/prj.conf.hbs" with { type: "text" };
-import sampleReadmeTemplate from "../../templates/zephyr/sample/README.rst.hbs" with {
+import counterSource from "../../../templates/zephyr/sample/counter.c" with { type: "text" };
+import counterHeader from "../../../templates/zephyr/sample/counter.h" with { type: "text" };
+import sampleMainTemplate from "../../../templates/zephyr/sample/main.c.hbs" with { type: "text" };
+import samplePrjTemplate from "../../../templates/zephyr/sample/prj.conf.hbs" with { type: "text" };
+import sampleReadmeTemplate from "../../../templates/zephyr/sample/README.rst.hbs" with {
   type: "text",
 };
-import sampleYamlTemplate from "../../templates/zephyr/sample/sample.yaml.hbs" with {
+import sampleYamlTemplate from "../../../templates/zephyr/sample/sample.yaml.hbs" with {
   type: "text",
 };
-import testCmakeTemplate from "../../templates/zephyr/test/CMakeLists.txt.hbs" with {
+import testCmakeTemplate from "../../../templates/zephyr/test/CMakeLists.txt.hbs" with {
   type: "text",
 };
-import testKconfigTemplate from "../../templates/zephyr/test/Kconfig.hbs" with { type: "text" };
-import testMainTemplate from "../../templates/zephyr/test/main.c.hbs" with { type: "text" };
-import testPrjTemplate from "../../templates/zephyr/test/prj.conf.hbs" with { type: "text" };
-import testYamlTemplate from "../../templates/zephyr/test/testcase.yaml.hbs" with {
+import testKconfigTemplate from "../../../templates/zephyr/test/Kconfig.hbs" with { type: "text" };
+import testMainTemplate from "../../../templates/zephyr/test/main.c.hbs" with { type: "text" };
+import testPrjTemplate from "../../../templates/zephyr/test/prj.conf.hbs" with { type: "text" };
+import testYamlTemplate from "../../../templates/zephyr/test/testcase.yaml.hbs" with {
   type: "text",
 };
-import westTemplate from "../../templates/zephyr/west.yml.hbs" with { type: "text" };
-import type { Artifact } from "../codegen/artifact.ts";
-import { has } from "../target/target.ts";
-import { render } from "../util/template.ts";
-import { VERSION } from "../util/version.ts";
-import { type Bundle, librarySources, type ProjectFiles, selftestSources } from "./bundle.ts";
-import { readme } from "./readme.ts";
-import { sampleModel, STACK_BYTES, testModel } from "./zephyr_app.ts";
-import { arenasOf, bufferBytes, goldenBytes, needsLibm, quickMemory } from "./zephyr_facts.ts";
-import {
-  coreConditions,
-  integrationPlatforms,
-  neededModules,
-  twisterFilter,
-} from "./zephyr_core.ts";
-import { moduleNames } from "./zephyr_names.ts";
+import westTemplate from "../../../templates/zephyr/west.yml.hbs" with { type: "text" };
+import type { Artifact } from "../../codegen/artifact.ts";
+import { has } from "../../target/target.ts";
+import { render } from "../../util/template.ts";
+import { VERSION } from "../../util/version.ts";
+import { type Bundle, librarySources, type ProjectFiles, selftestSources } from "../bundle.ts";
+import { readme } from "../readme.ts";
+import { sampleModel, STACK_BYTES, testModel } from "./app.ts";
+import { arenasOf, bufferBytes, goldenBytes, needsLibm, quickMemory } from "./facts.ts";
+import { coreConditions, integrationPlatforms, neededModules, twisterFilter } from "./core.ts";
+import { moduleNames } from "./names.ts";
 
 /** The release of Zephyr that west.yml names; any from 3.3 on will do. */
 const ZEPHYR_REVISION = "v4.2.0";

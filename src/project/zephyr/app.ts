@@ -1,8 +1,8 @@
 /** What the applications of a Zephyr module say about each model: buffers, pointers, values. */
-import type { Artifact, Port } from "../codegen/artifact.ts";
-import { DTYPES } from "../util/dtype.ts";
-import { sizeOf } from "../util/tensor.ts";
-import { Names } from "../util/names.ts";
+import type { Artifact, Port } from "../../codegen/artifact.ts";
+import { DTYPES } from "../../util/dtype.ts";
+import { sizeOf } from "../../util/tensor.ts";
+import { Names } from "../../util/names.ts";
 
 /** Bytes of each stack that runs a model: kernels keep no more than a tile of accumulators there. */
 export const STACK_BYTES = 4096;

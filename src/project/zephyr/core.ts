@@ -1,5 +1,5 @@
 /** What a board's core means in Zephyr: conditions in Kconfig, machines that Twister can emulate. */
-import type { Feature, Target } from "../target/target.ts";
+import type { Feature, Target } from "../../target/target.ts";
 
 /** A board of Zephyr that QEMU executes. */
 interface Platform {
