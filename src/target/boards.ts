@@ -197,7 +197,8 @@ export function executingBoard(board: Board): Board {
       "board/no-machine",
       `Cannot execute on board ${board.name} as ${why}`,
       "add machine or standIn to its file; mps2-an385, mps2-an386, mps2-an500, mps2-an505 and " +
-        "mps3-an547 stand in for Cortex-M0 to M3, M4, M7, M33 and M55",
+        "mps3-an547 stand in for Cortex-M0 to M3, M4, M7, M33 and M55, qemu-rv32imc and " +
+        "qemu-rv32imac for RISC-V",
     );
   if (board.standIn === undefined) throw refusal("it names no machine and no stand-in");
   const standIn = loadBoard(board.standIn);
