@@ -136,7 +136,11 @@ export async function picolibcFolder(target: Target, tools: Toolchain): Promise<
   );
 }
 
-/** Links an image for a board with its target's flags; `args` name sources, objects and script. */
+/**
+ * Links an image for a board with its target's flags; `args` name sources, objects and script. The
+ * headers of the file stay out of what is loaded (-n): the linker would place them before the first
+ * section, where a boot loader lies.
+ */
 export const linkImage = (
   tools: Toolchain,
   board: Board,
@@ -145,7 +149,7 @@ export const linkImage = (
 ): Promise<void> =>
   gcc(
     tools,
-    [...targetFlags(board.target, tools), "-std=gnu11", "-O2", ...args],
+    [...targetFlags(board.target, tools), "-std=gnu11", "-O2", "-Wl,-n", ...args],
     folder,
     `link for ${board.name}`,
   );
