@@ -19,6 +19,7 @@ export function commandLine(
     ...file("--board", request.board),
     ...value("--name", request.name),
     ...value("--project", request.project),
+    ...(request.sketches ?? []).flatMap((path) => file("--sketch", path)),
     ...(options.optLevel === 3 ? [] : [`-O${options.optLevel}`]),
     ...(options.optimize === "balanced" ? [] : ["--optimize", options.optimize]),
     ...(options.requant === "exact" ? [] : ["--requant", options.requant]),

@@ -19,6 +19,7 @@ import { EXAMPLES } from "./examples.ts";
 import { goldenNotes, goldenOption, type GoldenOptions } from "./golden.ts";
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath } from "./paths.ts";
+import { readSketches } from "./sketches.ts";
 import { grouped, print, printJson, say, table } from "./terminal.ts";
 
 /** What `compile` is asked for: models, options, the samples of the self-test, where to write. */
@@ -29,6 +30,8 @@ export interface ProjectRequest extends CompileRequest, GoldenOptions {
   readonly shareArena?: boolean;
   /** Kind of project; default plain. */
   readonly project?: string;
+  /** Sketches that become examples of an Arduino library: folders as the Arduino IDE keeps them. */
+  readonly sketches?: readonly string[];
   /**
    * Folder to write; default `<name>-<board>` where the user stands. A name that ends in .tar makes
    * one archive of the project, which `run` takes.
@@ -131,6 +134,7 @@ export async function compile(request: ProjectRequest): Promise<Project> {
   }
   const archive = request.out?.endsWith(".tar") ?? false;
   if (request.out !== undefined && !archive) checkOut(userPath(request.out), request.force);
+  const sketches = readSketches(request.sketches ?? [], kind);
   const { board, name, compilations } = await compileAll(request, models);
   const artifacts = compilations.map((c): Artifact => ({
     ...c.artifact,
@@ -143,7 +147,7 @@ export async function compile(request: ProjectRequest): Promise<Project> {
     sharedMemory: request.shareArena ? shareMemory(name, artifacts) : [],
     command: commandLine(request, models.map((m) => basename(m)), artifacts[0].options),
   };
-  const files = projectFiles(bundle, kind, pages(compilations));
+  const files = projectFiles(bundle, kind, new Map([...pages(compilations), ...sketches]));
   const folder = `${name}-${board.name}`;
   const out = userPath(request.out ?? folder);
   const written = {
@@ -196,6 +200,7 @@ async function main(args: Args): Promise<number> {
     expect: args.value("expect"),
     golden: numberOption(args, "golden", 0),
     project: args.value("project"),
+    sketches: args.list("sketch"),
     out: args.value("out"),
     force: args.flag("force"),
   };
@@ -225,6 +230,11 @@ export const command: Command = {
       value: "KIND",
       help: "kind of project; default plain",
       choices: Object.keys(WRITERS),
+    },
+    sketch: {
+      kind: "list",
+      value: "DIR",
+      help: "sketch that becomes an example of the Arduino library; may be repeated",
     },
     inputs: { kind: "value", value: "F.npz", help: "samples for the self-test; default made up" },
     expect: { kind: "value", value: "F.npz", help: "their outputs; a difference is noted" },

@@ -8,6 +8,9 @@ import { render } from "../../util/template.ts";
 import { sizeOf } from "../../util/tensor.ts";
 import type { Bundle } from "../bundle.ts";
 
+/** Names of the sketches that every library has. */
+export const OWN_SKETCHES: readonly string[] = ["SelfTest", "Inference"];
+
 const names = (b: Bundle): string => b.models.map((m) => m.name).join(", ");
 
 /** examples/SelfTest/SelfTest.ino */

@@ -1,4 +1,5 @@
 /** Building sketches with Debian's arduino-builder and the stand-in core, executing them with QEMU. */
+import { cpSync } from "node:fs";
 import { join } from "@std/path";
 import { fileURLToPath } from "node:url";
 import { compile, type Project, type ProjectRequest } from "../../../src/cli/compile.ts";
@@ -103,3 +104,10 @@ export async function runSketch(image: string, board: Board): Promise<string> {
 /** Path of one of the library's own example sketches. */
 export const exampleSketch = (folder: string, name: string): string =>
   join(folder, "libraries", "Generated", "examples", name, `${name}.ino`);
+
+/** A copy of the stand-in libraries, which a test completes; returns its folder. */
+export function stubLibraries(folder: string): string {
+  const copy = join(folder, "stand-in libraries");
+  cpSync(here("libraries"), copy, { recursive: true });
+  return copy;
+}
