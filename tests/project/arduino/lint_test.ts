@@ -3,6 +3,7 @@ import type { Bundle } from "../../../src/project/mod.ts";
 import { projectFiles } from "../../../src/project/mod.ts";
 import { tinyArtifact } from "../../../src/run/tiny_artifact.ts";
 import { loadBoard } from "../../../src/target/boards.ts";
+import { root } from "./support.ts";
 import { type Files, lintLibrary, properties } from "./lint.ts";
 
 const bundle = (name = "tiny"): Bundle => ({
@@ -100,4 +101,12 @@ Deno.test("arduino lint stand-in: names that Arduino does not allow are made one
   const [header] = [...projectFiles(bundle("burin_burin"), "arduino").keys()]
     .filter((path) => /^src\/Burin_/.test(path));
   assert.equal(header, "src/Burin_burin_burin.h");
+});
+
+Deno.test("arduino: the boards that docs/arduino.md names have an Arduino core", () => {
+  const page = Deno.readTextFileSync(root("docs/arduino.md"));
+  const [, list] = /the ones with an Arduino core\s+are (.*?)several Nucleo/s.exec(page)!;
+  const names = [...list.matchAll(/`(\w+)`/g)].map((found) => found[1]);
+  assert(names.length > 5);
+  for (const name of names) assert(loadBoard(name).arduino !== undefined, name);
 });
