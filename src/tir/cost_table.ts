@@ -1,7 +1,8 @@
 /**
  * Instructions of each kind of operation, per kind of core: what gcc 12 -O2 makes of the generated C
- * as counted under QEMU on mps2-an386, -an385, -an500, -an505, mps3-an547 and microbit.
+ * as counted under QEMU on mps2-an386, -an385, -an500, -an505, mps3-an547, microbit and qemu-rv32imc.
  */
+import { architectureOf } from "../target/architecture.ts";
 import { has, isHost, type Target } from "../target/target.ts";
 
 /** What a loop program's cost is made of. */
@@ -151,8 +152,32 @@ const SMALL: Costs = {
   libm: 1500,
 };
 
+/** RISC-V with M and without F: compares as it branches, no product with a sum, no leading zeros. */
+const RV32: Costs = {
+  ...SOFT_FLOAT,
+  kernel: 9,
+  setUp: 0.5,
+  turn: 3,
+  branch: 1,
+  load: 0.9,
+  alu: 1.1,
+  select: 1,
+  mac: 2,
+  wide: 6,
+  floatAdd: 56,
+  floatMul: 84,
+  floatDiv: 65,
+  floatMax: 25,
+  floatCompare: 27,
+  toFloat: 80,
+  requantize: 26,
+  roundClamp: 17,
+  instruction: 1.2,
+};
+
 /** The costs of a core. */
 export function costsOf(target: Target): Costs {
   if (has(target, "fpu") || isHost(target)) return FPU;
+  if (architectureOf(target)?.name === "riscv") return RV32;
   return has(target, "umull") ? SOFT_FLOAT : SMALL;
 }

@@ -31,7 +31,7 @@ async function measured(artifact: Artifact, board: string, samples: readonly Sam
 /** The instructions of the schedule around the kernels: checks of pointers, the call itself. */
 const AROUND = 60;
 
-for (const board of ["mps2-an386", "microbit", "mps3-an547"]) {
+for (const board of ["mps2-an386", "microbit", "mps3-an547", "qemu-rv32imc"]) {
   Deno.test(`layers: the kernels of a run on ${board} add up to its instructions`, async () => {
     const net = ownNet("tf_residual");
     const artifact = await compiled(net.bytes, net.name, board);
@@ -59,6 +59,8 @@ const BOUNDS: readonly [net: string, board: string, whole: number, kernel: numbe
   ["float_conv1d", "mps2-an386", 0.05, 0.1],
   ["tf_kernel_10x4", "mps2-an385", 0.06, 0.12],
   ["tf_kernel_10x4", "microbit", 0.1, 0.2],
+  ["tf_residual", "qemu-rv32imc", 0.05, 0.2],
+  ["tf_kernel_10x4", "qemu-rv32imc", 0.05, 0.15],
 ];
 
 function checkPrediction(
