@@ -1,4 +1,4 @@
-/** Random scalar expressions: the C on this computer and on a Cortex-M4 gives what JavaScript gives. */
+/** Random scalar expressions: C on this computer, a Cortex-M4 and a RISC-V gives what JavaScript gives. */
 import assert from "node:assert/strict";
 import { type Random, random } from "../../tests/properties/random.ts";
 import { runOnBoard } from "../run/mod.ts";
@@ -143,7 +143,7 @@ function samples(r: Random): TensorData[] {
   });
 }
 
-for (const name of ["host", "mps2-an386"]) {
+for (const name of ["host", "mps2-an386", "qemu-rv32imc"]) {
   Deno.test(`random expressions mean the same in C as in JavaScript: ${name}`, async () => {
     const r = random(20260202);
     const expressions = Array.from(

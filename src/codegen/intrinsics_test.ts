@@ -150,7 +150,7 @@ const blocks = [1, 2].flatMap((rows) =>
 );
 
 for (const [what, cases] of [["vector", vectors], ["block", blocks]] as const) {
-  for (const board of ["host", "mps2-an386"]) {
+  for (const board of ["host", "mps2-an386", "qemu-rv32imc"]) {
     Deno.test(`the C of ${what} intrinsics does what they mean: ${board}`, async () => {
       const kernels = cases.map(kernelOf);
       kernels.forEach(verifyKernel);
