@@ -69,6 +69,13 @@ Deno.test("project: model.json follows its schema and lists every file", () => {
   assert.equal(json.target.cpu, "cortex-m7");
 });
 
+Deno.test("project: the README says what has to be known about the board", () => {
+  const board = loadBoard("esp32c3_devkitm");
+  const readme = projectFiles({ ...bundle(), board }, "plain").get("README.md") as string;
+  assert(readme.includes(`About the board: ${board.note!}.`));
+  assert(!text("README.md").includes("About the board"));
+});
+
 Deno.test("project: the README names inputs, outputs, sizes and flags", () => {
   const readme = text("README.md");
   assert.match(

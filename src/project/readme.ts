@@ -42,6 +42,7 @@ export function readme(b: Bundle, build: string): string {
     title: b.board.title,
     version: VERSION,
     flags: b.board.target.cflags.join(" "),
+    board_note: b.board.note ?? "",
     command: b.command.join(" "),
     build: build.trimEnd(),
     shared: b.sharedMemory.map(({ symbol, bytes }) => ({ symbol, bytes, name: b.name })),
