@@ -11,6 +11,7 @@ import type { Artifact } from "../../codegen/artifact.ts";
 import type { Feature } from "../../target/target.ts";
 import { render } from "../../util/template.ts";
 import { VERSION } from "../../util/version.ts";
+import { coreName } from "../plain/names.ts";
 import { libraryName } from "./names.ts";
 import { inferenceSketch, selftestSketch } from "./sketches.ts";
 import { type Bundle, librarySources, type ProjectFiles, selftestSources } from "../bundle.ts";
@@ -146,7 +147,7 @@ export function writeArduino(b: Bundle): ProjectFiles {
         render(readmeTemplate, {
           ...context,
           first: b.models[0].name,
-          cpu: b.board.target.cpu,
+          cpu: coreName(b.board),
           instructions: b.models.some(hasInstructions),
         }, "arduino/README.md.hbs"),
       ),

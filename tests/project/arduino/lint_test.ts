@@ -37,6 +37,15 @@ Deno.test("arduino lint stand-in: the library of a small artifact keeps every ru
   assert.equal(properties(files).includes, "Burin_tiny.h");
 });
 
+Deno.test("arduino: the same artifact gives the same bytes, which name no folder", () => {
+  assert.deepEqual(projectFiles(bundle(), "arduino"), files);
+  for (const [path, contents] of files) {
+    if (typeof contents === "string") {
+      assert.doesNotMatch(contents, /\/(tmp|home|root|work)\//, path);
+    }
+  }
+});
+
 Deno.test("arduino lint stand-in: each rule is broken by what it is about", () => {
   const sketch = "examples/SelfTest/SelfTest.ino";
   const cases: readonly (readonly [string, Files])[] = [
