@@ -28,6 +28,8 @@ export { inspect, type InspectRequest, STAGES } from "./src/cli/inspect.ts";
 export type { CompileRequest } from "./src/cli/options.ts";
 export type { LayerFigures } from "./src/cli/layers.ts";
 export { type LayeredExecution, run, type RunRequest } from "./src/cli/run.ts";
+export { type Verification, verify, type VerifyRequest } from "./src/cli/verify.ts";
+export type { EntryVerdict } from "./src/cli/verify_entry.ts";
 export type {
   ArenaRegion,
   Artifact,
@@ -39,6 +41,8 @@ export type {
   PlannedBuffer,
   Port,
 } from "./src/codegen/artifact.ts";
+export type { Change, Failure, FigureName } from "./src/lock/compare.ts";
+export type { Figures, Recorded } from "./src/lock/lock.ts";
 export type { ProjectFiles } from "./src/project/mod.ts";
 export type { Comparison, OutputMatch } from "./src/run/compare.ts";
 export type { ToolReport } from "./src/run/doctor.ts";

@@ -8,6 +8,7 @@ import { print, report } from "./terminal.ts";
 const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   compile: () => import("./compile.ts"),
   run: () => import("./run.ts"),
+  verify: () => import("./verify.ts"),
   inspect: () => import("./inspect.ts"),
   example: () => import("./example.ts"),
   boards: () => import("./boards.ts"),

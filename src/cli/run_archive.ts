@@ -12,7 +12,7 @@ import { readUserFile, userPath, writeUserFile } from "./paths.ts";
 import type { RunRequest } from "./run.ts";
 
 /** Floats of golden vectors, relative to the largest: another libm may change their last bits. */
-const RTOL = 1e-6;
+export const GOLDEN_RTOL = 1e-6;
 
 /** Whether a request names an archive in place of a model. */
 export const namesArchive = (model: string | undefined): boolean =>
@@ -46,8 +46,11 @@ export function archiveBoard(models: readonly WrittenModel[], typed: string): st
   );
 }
 
-/** Generated C may use what the core of its board has, so that not every other core can run it. */
-function checkFeatures(m: WrittenModel, board: Board, typed: string): void {
+/**
+ * Generated C may use what the core of its board has, so that not every other core can run it.
+ * @throws BurinError `usage/wrong-board`
+ */
+export function checkFeatures(m: WrittenModel, board: Board, typed: string): void {
   const lacking = m.features.filter((f) => !(board.target.features as string[]).includes(f));
   if (lacking.length === 0) return;
   throw new BurinError(
@@ -57,7 +60,15 @@ function checkFeatures(m: WrittenModel, board: Board, typed: string): void {
   );
 }
 
-function samplesOf(m: WrittenModel, request: RunRequest, typed: string) {
+/**
+ * The samples that a written model is run on: the request's, or its golden vectors.
+ * @throws BurinError `data/*` where there are none or they do not fit
+ */
+export function samplesOf(
+  m: WrittenModel,
+  request: Pick<RunRequest, "inputs" | "expect">,
+  typed: string,
+): { samples: Sample[]; expected: Sample[] | undefined } {
   const { inputs, expect } = request;
   const { library } = m;
   const read = (file: string) => readNpz(readUserFile(file), file);
@@ -93,7 +104,8 @@ export async function runArchive(
     checkFeatures(m, board, typed);
     const { samples, expected } = samplesOf(m, request, typed);
     const name = models.length === 1 ? basename(typed) : `${m.library.name} of ${basename(typed)}`;
-    const { maxLsb, rtol = request.inputs === undefined ? RTOL : undefined, progress } = request;
+    const { maxLsb, rtol = request.inputs === undefined ? GOLDEN_RTOL : undefined, progress } =
+      request;
     const options = { model: name, expected, maxLsb, rtol, progress };
     const execution = await runOnBoard(m.library, board, samples, options);
     if (request.outputs !== undefined) {

@@ -10,6 +10,10 @@ import { digest, DIGESTS_FILE } from "./common.ts";
 /** One model of a project. */
 export interface WrittenModel {
   readonly library: CompiledLibrary;
+  /** SHA-256 of the ONNX file that it was compiled from, hexadecimal. */
+  readonly modelSha256: string;
+  /** The command that wrote the project, its arguments without folders. */
+  readonly command: readonly string[];
   /** Samples of its self-test: `in0` …, `out0` …; null where it has none. */
   readonly golden: ReadonlyMap<string, TensorData> | null;
   /** Name of the board that it was compiled for. */
@@ -43,6 +47,8 @@ const portSchema = v.pipe(
 const modelSchema = v.object({
   schema_version: v.literal(1),
   name: identifier,
+  command: v.array(v.string()),
+  model: v.object({ sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) }),
   target: v.object({ board: v.string(), features: v.array(v.string()) }),
   inputs: v.array(portSchema),
   outputs: v.array(portSchema),
@@ -168,6 +174,8 @@ export function readProject(files: Files, where: string): WrittenModel[] {
         paramsBytes: model.params_bytes,
         sources: librarySources(files, model.name, shared ? bundle!.name : null, where),
       },
+      modelSha256: model.model.sha256,
+      command: model.command,
       golden: golden ? readNpz(golden, `golden/${model.name}.npz of ${where}`) : null,
       board: model.target.board,
       features: model.target.features,
