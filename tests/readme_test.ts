@@ -10,6 +10,7 @@ import { command as doctor } from "../src/cli/doctor.ts";
 import { command as example } from "../src/cli/example.ts";
 import { command as inspect } from "../src/cli/inspect.ts";
 import { command as run } from "../src/cli/run.ts";
+import { command as verify } from "../src/cli/verify.ts";
 import { typeTask } from "../src/cli/testing.ts";
 import { findProgram } from "../src/run/process.ts";
 import { readNpz } from "../src/util/npz.ts";
@@ -18,7 +19,7 @@ import { inFolder } from "../src/util/testing.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const readme = Deno.readTextFileSync(join(root, "README.md"));
-const COMMANDS = [compile, run, inspect, example, boards, doctor];
+const COMMANDS = [compile, run, verify, inspect, example, boards, doctor];
 
 /** A command that the page shows, without `deno task`, and the answer below it. */
 interface Shown {
@@ -125,14 +126,14 @@ int main(void)
 }
 
 Deno.test("README and docs name no path of a machine", () => {
-  for (const file of ["README.md", "CHANGELOG.md", "docs/architecture.md"]) {
+  for (const file of ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/ci.md"]) {
     const text = Deno.readTextFileSync(join(root, file));
     assert.doesNotMatch(text, /\/(?:home|root|tmp|work|Users)\/|localhost|\bshared\//, file);
   }
 });
 
 Deno.test("README: every link leads to a file", () => {
-  for (const file of ["README.md", "docs/architecture.md"]) {
+  for (const file of ["README.md", "docs/architecture.md", "docs/ci.md"]) {
     const text = Deno.readTextFileSync(join(root, file));
     for (const [, target] of text.matchAll(/\]\(([^)#]+)\)/g)) {
       const base = new URL(`../${file}`, import.meta.url);

@@ -92,7 +92,11 @@ export async function verify(request: VerifyRequest = {}): Promise<Verification>
   const recorded = lock.entries.map((e, i) => ({ ...e, recorded: entries[i].measured! }));
   const text = lockText({ ...lock, entries: recorded });
   const same = Deno.readTextFileSync(path) === text;
-  if (!same) writeLock(path, file, text);
+  if (!same) {
+    // An interruption waits until the file is whole.
+    // deno-lint-ignore require-await -- what is waited for is no promise
+    await undoOnInterrupt(() => {}, async () => writeLock(path, file, text));
+  }
   return { lock: file, passes: true, updated: !same, entries };
 }
 
@@ -184,7 +188,7 @@ async function main(args: Args): Promise<number> {
   if (missing.length > 0) throw missingError(missing, `verify ${file}`);
   const progress = (doing: string) => say(`${doing} …`);
   const request: VerifyRequest = { lock: file, update, progress };
-  const result = await undoOnInterrupt(() => {}, () => verify(request));
+  const result = await verify(request);
   if (args.flag("json")) printJson(result);
   else print(summary(result));
   sayFailures(result, update);
