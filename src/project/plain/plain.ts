@@ -4,6 +4,7 @@ import { readme } from "../readme.ts";
 import { cmakeFiles } from "./cmake.ts";
 import { firmwareFiles } from "./firmware.ts";
 import { plainOf } from "./names.ts";
+import { packageFiles } from "./packages.ts";
 import { buildSection } from "./readme.ts";
 
 /** The plain project of compiled models. */
@@ -14,6 +15,7 @@ export function writePlain(b: Bundle): ProjectFiles {
     ...selftestSources(b),
     ...cmakeFiles(p),
     ...firmwareFiles(p),
+    ...packageFiles(p),
     ["README.md", readme(b, buildSection(p))],
   ]);
 }
