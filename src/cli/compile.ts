@@ -88,7 +88,7 @@ async function compileAll(
   const options = models.map((model) => compileOptions(request, model));
   const [{ board }] = options;
   const own = projectNames(options.map((o) => o.fileStem));
-  const name = request.name ?? own.join("_");
+  const name = request.name === undefined ? own.join("_") : cName(request.name);
   const sharedMemory = request.shareArena && !single ? name : undefined;
   const { compileStages } = await loadCompiler();
   const golden = goldenOption(request, board);

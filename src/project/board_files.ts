@@ -9,6 +9,10 @@ import { type Board, memoryBlocks } from "../target/target.ts";
 import { invariant } from "../util/errors.ts";
 import { render } from "../util/template.ts";
 
+/** A board's name for people as a comment of C can hold it. */
+export const titleOf = (board: Board): string =>
+  board.title.replace(/\s+/g, " ").replaceAll("*/", "* /");
+
 const hex = (n: number) => `0x${n.toString(16).padStart(8, "0")}`;
 
 /** Armv6-M: no faults of its own but HardFault, at most 32 interrupts, no cycle counter. */
@@ -82,7 +86,7 @@ export function linkerScript(board: Board, stackBytes: number): string {
     bytes: block.bytes,
   }));
   return render(linkTemplate, {
-    title: board.title,
+    title: titleOf(board),
     regions,
     others: blocks.filter(({ kind, main }) => kind === "ram" && !main).map(({ block }) => ({
       section: block.name,

@@ -6,7 +6,7 @@ import toolchainTemplate from "../../../templates/plain/cmake/toolchain.cmake.hb
 };
 import { render } from "../../util/template.ts";
 import { librarySources, selftestSources } from "../bundle.ts";
-import { coreName, type Plain, toolchainFile } from "./names.ts";
+import { coreName, cpuName, type Plain, toolchainFile } from "./names.ts";
 
 const isSource = (path: string): boolean => path.endsWith(".c");
 
@@ -39,7 +39,7 @@ function toolchain(p: Plain): string {
   return render(toolchainTemplate, {
     name: p.bundle.name,
     core: coreName(p.board),
-    cpu: p.board.target.cpu,
+    cpu: cpuName(p.board),
     cflags: p.board.target.cflags.join(" "),
     gcc: `${prefix}gcc`,
     packages: [...gcc.packages, ...picolibc.packages].join(" "),

@@ -23,7 +23,13 @@ import semihostingRiscv from "../../../templates/plain/firmware/semihosting_risc
 };
 import type { Board, Machine } from "../../target/target.ts";
 import { render } from "../../util/template.ts";
-import { defaultStackBytes, isSmallArm, linkerScript, startupFiles } from "../board_files.ts";
+import {
+  defaultStackBytes,
+  isSmallArm,
+  linkerScript,
+  startupFiles,
+  titleOf,
+} from "../board_files.ts";
 import { counterSource, tickScale } from "../counter.ts";
 import { mainSource } from "./main_c.ts";
 import { coreName, type Plain } from "./names.ts";
@@ -83,7 +89,7 @@ function qemuBoard(p: Plain, executing: Board): string {
   return render(qemuTemplate, {
     machine: name,
     stand_in: executing.name !== p.board.name,
-    title: p.board.title,
+    title: titleOf(p.board),
     shift: counter.shift,
     hz: counter.hz,
     instruction_ns: 2 ** counter.shift,
@@ -98,7 +104,7 @@ function qemuBoard(p: Plain, executing: Board): string {
 function realBoard(p: Plain): string {
   const arm = p.architecture!.name === "arm";
   return render(boardTemplate, {
-    title: p.board.title,
+    title: titleOf(p.board),
     core: coreName(p.board),
     check_debugger: arm && !isSmallArm(p.board),
     step_over: arm && isSmallArm(p.board),

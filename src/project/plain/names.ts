@@ -56,9 +56,13 @@ export function plainOf(bundle: Bundle): Plain {
   };
 }
 
-/** Path of the toolchain file. */
-export const toolchainFile = (p: Plain): string => `cmake/toolchain-${p.board.target.cpu}.cmake`;
+/** A core's name where files and CMake can take it: a user's board file may say anything. */
+export const cpuName = (board: Board): string =>
+  board.target.cpu.replace(/[^A-Za-z0-9.+_-]+/g, "-");
 
 /** What a core is called in texts: `Cortex-M7`, `rv32imc`. */
 export const coreName = (board: Board): string =>
-  board.target.cpu.replace(/^cortex-m/, "Cortex-M").replace("plus", "+");
+  cpuName(board).replace(/^cortex-m/, "Cortex-M").replace("plus", "+");
+
+/** Path of the toolchain file. */
+export const toolchainFile = (p: Plain): string => `cmake/toolchain-${cpuName(p.board)}.cmake`;
