@@ -53,6 +53,8 @@ export interface CompileOptions {
   readonly golden?: (model: GoldenRequest) => readonly (readonly TensorData[])[];
   /** C identifier of memory that several models share; by default each has its own. */
   readonly sharedMemory?: string;
+  /** Boards to propose where the model does not fit; none by default. */
+  readonly boards?: () => readonly Board[];
   /** Sees the graph after import and after every pass. */
   readonly observe?: (pass: string, g: Graph) => void;
   /** Chooses the steps of a kernel's schedule; the rules by default. */
@@ -134,7 +136,7 @@ export async function compileStages(
     kernels,
     placement,
   });
-  const arenaBytes = program.regions.reduce((sum, r) => sum + r.bytes, 0);
+  const arenaBytes = sizeOfArena(placement);
   const paramsBytes = program.params.reduce(
     (sum, p) => sum + sizeOf(p.data.shape) * bytesOf(p.data.dtype),
     0,
@@ -142,8 +144,18 @@ export async function compileStages(
   checkFits(board, {
     arena: arenaBytes,
     params: paramsBytes,
-    ports: [...program.inputs, ...program.outputs],
-  });
+    inputs: program.inputs,
+    outputs: program.outputs,
+    buffers: program.buffers,
+    otherArenas: () => ({
+      withPorts: sizeOfArena(
+        place(layout.graph, kernels, layout.storage, { inArena: true, level }),
+      ),
+      withoutScratch: sizeOfArena(
+        place(layout.graph, kernels.map(withoutScratch), layout.storage, { inArena, level }),
+      ),
+    }),
+  }, options.boards);
   const sources = librarySources(program);
   sources.set(`src/${name}_kernels.c`, kernelsSource(program, board.target));
   const macs = program.calls.reduce((sum, { kernel }) => sum + kernel.macs, 0);
@@ -169,6 +181,15 @@ export async function compileStages(
   };
   return { imported, layout, kernels, placement, program, artifact };
 }
+
+const sizeOfArena = ({ regions }: Placement): number =>
+  regions.reduce((sum, r) => sum + r.bytes, 0);
+
+/** A kernel with no buffers but its operands'; for planning, not for running. */
+const withoutScratch = (k: ScheduledKernel): ScheduledKernel => ({
+  ...k,
+  kernel: { ...k.kernel, buffers: k.kernel.buffers.slice(0, k.values.length) },
+});
 
 function libraryName(options: CompileOptions): string {
   const name = options.name ?? cName(options.fileStem);

@@ -1,6 +1,6 @@
 /** The options that compile, run and inspect share. */
 import { dirname } from "@std/path";
-import { loadBoard } from "../target/boards.ts";
+import { allBoards, loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import type { Args, OptionSpec } from "./args.ts";
 import { folderFiles } from "./external.ts";
@@ -122,6 +122,7 @@ export function compileOptions(request: CompileRequest, path: string): CompileOp
     requant,
     io,
     dims: request.dims ?? {},
+    boards: allBoards,
     ...(request.externalData ? { externalFiles: folderFiles(dirname(userPath(path))) } : {}),
   };
 }

@@ -1,35 +1,74 @@
 /** Whether a board, or any 32-bit address space, can hold what a model needs. */
 import { BurinError } from "../util/errors.ts";
-import type { Board } from "../target/target.ts";
-import type { Port } from "../codegen/artifact.ts";
+import { type Board, memoryBlocks } from "../target/target.ts";
+import { roomHint } from "../target/room.ts";
+import type { PlannedBuffer, Port } from "../codegen/artifact.ts";
 
 /** Offsets and indices are int32 in the generated C. */
 const ADDRESSABLE = 2 ** 31 - 1;
 
-const count = (n: number): string => `${n.toLocaleString("en-US")} bytes`;
+/** What a proposed board keeps for the stack and for the code, which nobody has measured yet. */
+const STACK = 2048;
+const CODE = 16 * 1024;
 
-const memoryOf = (board: Board, kind: "ram" | "flash"): number =>
-  board.memory.filter((m) => m.kind === kind).reduce((sum, m) => sum + m.bytes, 0);
+/** Buffers of the peak that the message names. */
+const NAMED = 3;
+
+const count = (n: number): string => `${n.toLocaleString("en-US")} bytes`;
+const sum = (list: readonly { bytes: number }[]) => list.reduce((total, x) => total + x.bytes, 0);
 
 /** What a model needs, in bytes. */
 export interface Needs {
   readonly arena: number;
   readonly params: number;
-  readonly ports: readonly Pick<Port, "name" | "bytes">[];
+  readonly inputs: readonly Pick<Port, "name" | "bytes" | "placement">[];
+  readonly outputs: readonly Pick<Port, "name" | "bytes" | "placement">[];
+  /** What lies in the arena, and when. */
+  readonly buffers: readonly PlannedBuffer[];
+  /** The arena's size with inputs and outputs in it, and without the kernels' scratch memory. */
+  readonly otherArenas: () => { readonly withPorts: number; readonly withoutScratch: number };
+}
+
+/** Fused nodes have names as long as all of theirs. */
+const short = (name: string): string => name.length > 40 ? `${name.slice(0, 39)}…` : name;
+
+/** The names and sizes of what the arena holds when it holds most. */
+function peakText(buffers: readonly PlannedBuffer[]): string {
+  // What is computed in the memory of another buffer keeps that one alive.
+  const own = buffers.filter((b) => b.owner === "arena").map((b) => {
+    const guests = buffers.filter((g) => g.owner === b.name);
+    return {
+      name: b.name,
+      bytes: b.bytes,
+      first: Math.min(b.firstStep, ...guests.map((g) => g.firstStep)),
+      last: Math.max(b.lastStep, ...guests.map((g) => g.lastStep)),
+    };
+  });
+  const live = (step: number) => own.filter((b) => b.first <= step && step <= b.last);
+  const peak = own.map((b) => live(b.first)).reduce((a, b) => sum(b) > sum(a) ? b : a, [])
+    .toSorted((a, b) => b.bytes - a.bytes);
+  const named = peak.slice(0, NAMED).map((b) => `'${short(b.name)}' ${count(b.bytes)}`);
+  return `${named.join(", ")}${peak.length > NAMED ? ` and ${peak.length - NAMED} more` : ""}`;
 }
 
 /**
- * Refuses what no build could place: an arena beyond the board's RAM, constants beyond its flash. A
- * board without memory regions (host) is limited by addresses alone.
+ * Refuses what no build could place: an arena beyond the board's largest RAM, an arena and outputs
+ * beyond all of it, constants beyond its largest flash. A board without memory regions (host) is
+ * limited by addresses alone.
  *
+ * @param others boards that may be proposed instead, asked for where the model does not fit
  * @throws BurinError `model/too-large`, `model/does-not-fit`
  */
-export function checkFits(board: Board, needs: Needs): void {
-  const { arena, params, ports } = needs;
+export function checkFits(
+  board: Board,
+  needs: Needs,
+  others: () => readonly Board[] = () => [],
+): void {
+  const { arena, params, inputs, outputs } = needs;
   const parts: [string, number][] = [
     ["its arena", arena],
     ["its constants", params],
-    ...ports.map((p): [string, number] => [`the tensor '${p.name}'`, p.bytes]),
+    ...[...inputs, ...outputs].map((p): [string, number] => [`the tensor '${p.name}'`, p.bytes]),
   ];
   const beyond = parts.find(([, bytes]) => bytes > ADDRESSABLE);
   if (beyond) {
@@ -39,18 +78,53 @@ export function checkFits(board: Board, needs: Needs): void {
       "generated code addresses at most 2 GB; make the model's tensors smaller",
     );
   }
-  const limits = [
-    ["its arena takes", arena, "ram", "RAM"],
-    ["its constants take", params, "flash", "flash"],
-  ] as const;
-  for (const [what, bytes, kind, name] of limits) {
-    const there = memoryOf(board, kind);
-    if (there === 0 || bytes <= there) continue;
-    throw new BurinError(
-      "model/does-not-fit",
-      `Cannot compile the model for ${board.name} as ${what} ${count(bytes)} ` +
-        `where the board has ${count(there)} of ${name}`,
-      `choose a board with more ${name}, or make the model smaller`,
+  const [rams, flashes] = (["ram", "flash"] as const).map((kind) => memoryBlocks(board, kind));
+  const largest = (blocks: readonly { bytes: number }[]) =>
+    Math.max(...blocks.map((b) => b.bytes), 0);
+  const callers = (ports: Needs["inputs"]) =>
+    sum(ports.filter((p) => p.placement.where === "caller"));
+  const written = callers(outputs);
+  const faults: string[] = [];
+  if (rams.length > 0 && arena > largest(rams)) {
+    faults.push(
+      `its arena takes ${count(arena)} where the board has ${count(largest(rams))} of RAM` +
+        `${rams.length > 1 ? " in one piece" : ""} (at the peak ${peakText(needs.buffers)})`,
+    );
+  } else if (rams.length > 0 && arena + written > sum(rams)) {
+    faults.push(
+      `its arena takes ${count(arena)} and its outputs ${count(written)} where the board has ` +
+        `${count(sum(rams))} of RAM`,
     );
   }
+  if (flashes.length > 0 && params > largest(flashes)) {
+    faults.push(
+      `its constants take ${count(params)} where the board has ${count(largest(flashes))} of flash`,
+    );
+  }
+  if (faults.length === 0) return;
+  throw new BurinError(
+    "model/does-not-fit",
+    `Cannot compile the model for ${board.name} as ${faults.join(", and ")}`,
+    [
+      ...options(needs, largest(rams), callers([...inputs, ...outputs])),
+      roomHint(others(), {
+        ram: arena + callers([...inputs, ...outputs]) + STACK,
+        flash: params + CODE,
+      }, board),
+    ].join("; "),
+  );
+}
+
+/** Options with which the model would fit the RAM, as far as the planner can tell. */
+function options(needs: Needs, ram: number, callers: number): string[] {
+  if (ram === 0 || needs.arena + callers + STACK <= ram) return [];
+  const { withPorts, withoutScratch } = needs.otherArenas();
+  const list: string[] = [];
+  if (callers > 0 && withPorts + STACK <= ram) {
+    list.push(`--io arena takes ${count(withPorts)} for arena, inputs and outputs together`);
+  }
+  if (withoutScratch < needs.arena && withoutScratch + callers + STACK <= ram) {
+    list.push(`-O1 takes an arena of ${count(withoutScratch)}, without scratch, and is slower`);
+  }
+  return list;
 }

@@ -2,8 +2,10 @@
 import { dirname, join } from "@std/path";
 import type { CompiledLibrary } from "../project/mod.ts";
 import { architectureOf } from "../target/architecture.ts";
+import type { Room } from "../target/room.ts";
 import { type Board, isHost, memoryBlocks, type Target } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
+import { overflowOf, tooLarge, USAGE_FLAG } from "./overflow.ts";
 import { execute } from "./process.ts";
 import type { Toolchain } from "./toolchain.ts";
 
@@ -41,17 +43,17 @@ const targetFlags = (target: Target, tools: Toolchain): string[] => [
   ...(tools.picolibc ? ["-isystem", `${tools.picolibc}/include`] : []),
 ];
 
-async function gcc(tools: Toolchain, args: readonly string[], cwd: string, doing: string) {
-  const { code, stderr } = await execute(tools.gcc, args, { cwd, timeoutSeconds: 300 });
+async function gcc(
+  tools: Toolchain,
+  args: readonly string[],
+  cwd: string,
+  doing: string,
+  overflowError?: (used: Room) => BurinError,
+) {
+  const { code, stdout, stderr } = await execute(tools.gcc, args, { cwd, timeoutSeconds: 300 });
   if (code === 0) return;
-  const overflow = /region `(\w+)' overflowed by (\d+) bytes/.exec(stderr);
-  if (overflow) {
-    throw new BurinError(
-      "board/does-not-fit",
-      `Cannot ${doing} as its ${overflow[1].toLowerCase()} is ${overflow[2]} bytes too small`,
-      "choose a larger board, or try --optimize ram or --optimize flash",
-    );
-  }
+  const overflow = overflowOf(stdout, stderr);
+  if (overflow && overflowError) throw overflowError(overflow);
   const flag = /error: (unrecognized .*)/.exec(stderr);
   if (flag) {
     throw new BurinError(
@@ -146,12 +148,14 @@ export const linkImage = (
   board: Board,
   folder: string,
   args: readonly string[],
+  overflowError: (used: Room) => BurinError,
 ): Promise<void> =>
   gcc(
     tools,
-    [...targetFlags(board.target, tools), "-std=gnu11", "-O2", "-Wl,-n", ...args],
+    [...targetFlags(board.target, tools), "-std=gnu11", "-O2", "-Wl,-n", USAGE_FLAG, ...args],
     folder,
     `link for ${board.name}`,
+    overflowError,
   );
 
 const hex = (n: number) => `0x${n.toString(16)}`;
@@ -208,6 +212,7 @@ export async function linkHarness(
       ...compile,
       "-nostdlib",
       "-Wl,-e,boot",
+      USAGE_FLAG,
       "-T",
       `${tools.picolibc}/lib/picolibc.ld`,
       `-L${libraries}`,
@@ -221,6 +226,7 @@ export async function linkHarness(
     ],
     folder,
     doing,
+    (used) => tooLarge(machineBoard, used, "the program that measures the model", []),
   );
   return program;
 }

@@ -7,6 +7,7 @@ import { type Board, memoryBlocks } from "../target/target.ts";
 import { render } from "../util/template.ts";
 import { type Library, linkImage, picolibcFolder, writeTree } from "./build.ts";
 import { readSections } from "./measure.ts";
+import { tooLarge } from "./overflow.ts";
 import type { Toolchain } from "./toolchain.ts";
 
 /** What of the board's memory a linked firmware image takes, in bytes. */
@@ -82,7 +83,7 @@ export async function linkFirmware(
     "-Wl,--end-group",
     "-o",
     path,
-  ]);
+  ], (used) => tooLarge(board, used, "the firmware", [...artifact.inputs, ...artifact.outputs]));
   const sections = (await readSections(tools, [path], folder)).filter((s) => s.allocated);
   const sum = (list: typeof sections) => list.reduce((total, s) => total + s.bytes, 0);
   const loaded = sections.filter((s) => !s.writable || s.name === ".data");

@@ -152,7 +152,7 @@ Deno.test("run: what does not fit on the board is said", async () => {
       .replace("memcpy", "huge[0] = 1; memcpy");
   assert.match(
     await codeOf("stm32f746", big),
-    /board\/does-not-fit: Cannot link for stm32f746 as its ram is \d+ bytes too small/,
+    /board\/does-not-fit: Cannot link for stm32f746 as the firmware takes 40\d,\d+ bytes of RAM where there are 327,680 bytes/,
   );
 });
 

@@ -35,6 +35,19 @@ const size = v.pipe(
 const oneOf = <const T extends readonly string[]>(names: T) =>
   v.picklist(names, `has to be one of ${names.join(", ")}`);
 
+/** Text that ends no comment, string or line of the files that it is written into. */
+const line = v.pipe(
+  text,
+  v.regex(/^[^"$*\\{}\p{Cc}]+$/u, 'has to be a line of text without " $ * \\ { }'),
+);
+const nameElsewhere = v.pipe(
+  text,
+  v.regex(/^[A-Za-z0-9_./@-]+$/, "has to be letters, digits and _ . / @ -"),
+);
+
+/** Names that the linker script gives a meaning of its own. */
+const LINKER_NAMES = ["text", "rodata", "data", "bss", "stack", "vectors", "init_array"];
+
 const memorySchema = v.strictObject({
   name: v.pipe(text, v.regex(/^[a-z][a-z0-9_]*$/, "has to be a lowercase name")),
   kind: oneOf(["flash", "ram"]),
@@ -59,7 +72,7 @@ const machineSchema = v.strictObject({
 const boardSchema = v.pipe(
   v.strictObject({
     $schema: v.optional(v.string()),
-    title: text,
+    title: line,
     target: v.strictObject({
       cpu: text,
       prefix: oneOf([...ARCHITECTURES.map((a) => a.prefix), ""]),
@@ -75,14 +88,17 @@ const boardSchema = v.pipe(
     ),
     machine: v.optional(machineSchema),
     standIn: v.optional(text),
-    zephyr: v.optional(text),
-    zephyrOld: v.optional(text),
+    zephyr: v.optional(nameElsewhere),
+    zephyrOld: v.optional(nameElsewhere),
     arduino: v.optional(
-      v.pipe(text, v.regex(/^[^:\s]+:[^:\s]+:[^\s]+$/, "has to be vendor:architecture:board")),
+      v.pipe(
+        text,
+        v.regex(/^[\w.-]+:[\w.-]+:[\w.:=,-]+$/, "has to be vendor:architecture:board"),
+      ),
     ),
-    platformio: v.optional(text),
-    source: text,
-    note: v.optional(text),
+    platformio: v.optional(nameElsewhere),
+    source: line,
+    note: v.optional(line),
   }),
   v.check(
     ({ machine }) =>
@@ -102,6 +118,24 @@ const boardSchema = v.pipe(
         memory.every((b, j) => i === j || a.base + a.bytes <= b.base || b.base + b.bytes <= a.base)
       ),
     "memory has regions that overlap",
+  ),
+  v.check(
+    ({ memory }) => memory.every((m) => m.base + m.bytes <= 2 ** 32),
+    "memory has a region beyond 32-bit addresses",
+  ),
+  v.check(
+    ({ memory }) => new Set(memory.map((m) => m.name)).size === memory.length,
+    "memory has regions of the same name",
+  ),
+  v.check(
+    ({ memory }) =>
+      memory.every((m) =>
+        !LINKER_NAMES.includes(m.name) &&
+        (m.name !== "flash" && m.name !== "ram" ||
+          memory.find((other) => other.kind === m.name) === m)
+      ),
+    "memory has a region with a name that the linker script needs: flash and ram are for the first " +
+      `of their kind, ${LINKER_NAMES.join(", ")} for none`,
   ),
 );
 
@@ -146,7 +180,8 @@ export function parseBoard(json: string, name: string, where: string): Board {
 }
 
 /**
- * Finds a board by its name, or reads a board file by its path (it ends in .json).
+ * Finds a board by its name, or reads a board file by its path (it ends in .json), whose stem is the
+ * board's name.
  * @throws BurinError `usage/unknown-board` with near names, `board/invalid`, `usage/no-board-file`
  */
 export function loadBoard(nameOrPath: string): Board {
@@ -162,7 +197,9 @@ export function loadBoard(nameOrPath: string): Board {
         "`deno task boards` lists the boards that need no file",
       );
     }
-    return parseBoard(text, basename(nameOrPath, ".json"), nameOrPath);
+    // The name becomes part of the names of files and of symbols.
+    const name = basename(nameOrPath, ".json").replaceAll(/[^A-Za-z0-9_.-]/g, "_");
+    return parseBoard(text, name, nameOrPath);
   }
   if (!boardNames().includes(nameOrPath)) {
     throw new BurinError(

@@ -120,7 +120,7 @@ function windows(): Crafted[] {
       float("b", [1, 3]),
     ]),
     // Compiling must not take as long as running would.
-    made("windows of 10^16 sums", ["compiled", TOO_LARGE], {
+    made("windows of 10^16 sums", "model/does-not-fit", {
       inputs: [value("x", "float32", [1, 1, 20000, 20000])],
       outputs: [Y],
       nodes: [node("AveragePool", ["x"], ["y"], {
@@ -342,13 +342,13 @@ function large(): Crafted[] {
         nodes: [node("ConstantOfShape", ["s"], ["c"]), node("Add", ["x", "c"], ["y"])],
         initializers: [tensor("s", "int64", [1], [n])],
       }),
-      made(`Expand to ${n}`, [UNSUPPORTED, TOO_LARGE, "compiled"], {
+      made(`Expand to ${n}`, [UNSUPPORTED, TOO_LARGE, "model/does-not-fit", "compiled"], {
         inputs: [value("x", "float32", [1])],
         outputs: [Y],
         nodes: [node("Expand", ["x", "s"], ["y"])],
         initializers: [tensor("s", "int64", [1], [n])],
       }),
-      made(`Tile by ${n}`, [UNSUPPORTED, TOO_LARGE, "compiled"], {
+      made(`Tile by ${n}`, [UNSUPPORTED, TOO_LARGE, "model/does-not-fit", "compiled"], {
         inputs: [value("x", "float32", [1, 4])],
         outputs: [Y],
         nodes: [node("Tile", ["x", "s"], ["y"])],
@@ -364,7 +364,7 @@ function large(): Crafted[] {
           tensor("d", "int64", [], [1]),
         ],
       }),
-      made(`Pad by ${n}`, [UNSUPPORTED, TOO_LARGE, "compiled"], {
+      made(`Pad by ${n}`, [UNSUPPORTED, TOO_LARGE, "model/does-not-fit", "compiled"], {
         inputs: [value("x", "float32", [1, 4])],
         outputs: [Y],
         nodes: [node("Pad", ["x", "p"], ["y"])],
