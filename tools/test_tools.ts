@@ -37,6 +37,12 @@ export const TEST_TOOLS: readonly TestTool[] = [
     find: () => findProgram("ninja"),
   },
   {
+    name: "git",
+    purpose: "makes the repositories that generated workflows are run in",
+    packages: ["git"],
+    find: () => findProgram("git"),
+  },
+  {
     name: "kconfiglib",
     purpose: "reads the generated Kconfig as Zephyr does",
     packages: ["python3-kconfiglib"],

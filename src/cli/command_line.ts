@@ -29,6 +29,7 @@ export function commandLine(
     ...file("--inputs", request.inputs),
     ...file("--expect", request.expect),
     ...value("--golden", request.golden),
+    ...value("--ci", request.ci),
     ...(request.shareArena ? ["--share-arena"] : []),
   ];
 }

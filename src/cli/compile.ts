@@ -4,6 +4,7 @@ import type { Compilation } from "../compile.ts";
 import { describePages } from "../compile/describe.ts";
 import type { Artifact, Bundle, ProjectFiles } from "../project/mod.ts";
 import { projectFiles, WRITERS } from "../project/mod.ts";
+import { CI_SERVICES } from "../project/ci.ts";
 import { shareMemory } from "../project/bundle.ts";
 import { totalMacs } from "../project/model_json.ts";
 import { checkOut, writeFileWhole, writeProject } from "../project/write.ts";
@@ -13,6 +14,7 @@ import type { Board } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { cName, Names } from "../util/names.ts";
 import { type Args, type Command, numberOption } from "./args.ts";
+import { ciExtras, ciOf, keptFiles, lockNote } from "./ci.ts";
 import { commandLine } from "./command_line.ts";
 import { loadCompiler } from "./compiler.ts";
 import { EXAMPLES } from "./examples.ts";
@@ -32,6 +34,8 @@ export interface ProjectRequest extends CompileRequest, GoldenOptions {
   readonly project?: string;
   /** Sketches that become examples of an Arduino library: folders as the Arduino IDE keeps them. */
   readonly sketches?: readonly string[];
+  /** Write a workflow that keeps the project as it is: github or gitlab. */
+  readonly ci?: string;
   /**
    * Folder to write; default `<name>-<board>` where the user stands. A name that ends in .tar makes
    * one archive of the project, which `run` takes.
@@ -135,6 +139,7 @@ export async function compile(request: ProjectRequest): Promise<Project> {
   const archive = request.out?.endsWith(".tar") ?? false;
   if (request.out !== undefined && !archive) checkOut(userPath(request.out), request.force);
   const sketches = readSketches(request.sketches ?? [], kind);
+  const ci = ciOf(request, compileOptions(request, models[0]).board);
   const { board, name, compilations } = await compileAll(request, models);
   const artifacts = compilations.map((c): Artifact => ({
     ...c.artifact,
@@ -146,10 +151,13 @@ export async function compile(request: ProjectRequest): Promise<Project> {
     board,
     sharedMemory: request.shareArena ? shareMemory(name, artifacts) : [],
     command: commandLine(request, models.map((m) => basename(m)), artifacts[0].options),
+    ci,
   };
-  const files = projectFiles(bundle, kind, new Map([...pages(compilations), ...sketches]));
   const folder = `${name}-${board.name}`;
   const out = userPath(request.out ?? folder);
+  const extras = new Map([...pages(compilations), ...sketches, ...ciExtras(request)]);
+  const kept = archive ? undefined : keptFiles(out, request.ci);
+  const files = projectFiles(bundle, kind, extras, kept);
   const written = {
     artifact: artifacts[0],
     models: artifacts,
@@ -198,6 +206,7 @@ async function main(args: Args): Promise<number> {
     shareArena: args.flag("share-arena"),
     inputs: args.value("inputs"),
     expect: args.value("expect"),
+    ci: args.value("ci"),
     golden: numberOption(args, "golden", 0),
     project: args.value("project"),
     sketches: args.list("sketch"),
@@ -209,6 +218,8 @@ async function main(args: Args): Promise<number> {
   }
   const project = await compile(request);
   project.models.flatMap((m) => m.notes).forEach((note) => say(`note: ${note}`));
+  const lock = request.ci === undefined ? null : lockNote(project.files);
+  if (lock !== null) say(`note: ${lock}`);
   if (args.flag("json")) {
     const record = project.files.get("model.json") ?? project.files.get("bundle.json");
     printJson({ out: project.out, ...JSON.parse(record as string) });
@@ -235,6 +246,12 @@ export const command: Command = {
       kind: "list",
       value: "DIR",
       help: "sketch that becomes an example of the Arduino library; may be repeated",
+    },
+    ci: {
+      kind: "value",
+      value: "SERVICE",
+      help: "add a workflow that verifies the project, and its lock",
+      choices: Object.keys(CI_SERVICES),
     },
     inputs: { kind: "value", value: "F.npz", help: "samples for the self-test; default made up" },
     expect: { kind: "value", value: "F.npz", help: "their outputs; a difference is noted" },

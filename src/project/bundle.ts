@@ -3,6 +3,7 @@ import sharedTemplate from "../../templates/c/shared.c.hbs" with { type: "text" 
 import type { Artifact } from "../codegen/artifact.ts";
 import type { Board } from "../target/target.ts";
 import { render } from "../util/template.ts";
+import type { Ci } from "./ci.ts";
 
 /** Memory of models that never run at the same time. */
 export interface SharedMemory {
@@ -28,6 +29,8 @@ export interface Bundle {
   readonly sharedMemory: readonly SharedMemory[];
   /** The command that makes the project again, its arguments without folders. */
   readonly command: readonly string[];
+  /** The workflow that is written too; none by default. */
+  readonly ci?: Ci;
 }
 
 /** Files of a project, path in the output folder → contents. */

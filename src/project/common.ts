@@ -23,8 +23,16 @@ function goldenNpz({ golden }: Artifact): Uint8Array {
 
 const json = (value: unknown): string => JSON.stringify(value, null, 2) + "\n";
 
-/** Adds to a writer's files what all projects have; model.json lists every file. */
-export function commonFiles(b: Bundle, kind: string, own: ProjectFiles): ProjectFiles {
+/**
+ * Adds to a writer's files what all projects have; model.json lists every file.
+ * @param loose files that the user goes on with: there is no digest of them
+ */
+export function commonFiles(
+  b: Bundle,
+  kind: string,
+  own: ProjectFiles,
+  loose: ProjectFiles,
+): ProjectFiles {
   const files = new Map(own).set(SCHEMA_FILE, MODEL_SCHEMA);
   for (const m of b.models) {
     if (m.golden.length > 0) files.set(`golden/${m.name}.npz`, goldenNpz(m));
@@ -34,7 +42,7 @@ export function commonFiles(b: Bundle, kind: string, own: ProjectFiles): Project
     "bundle.json",
     ...b.models.map((m) => `models/${m.name}.json`),
   ];
-  const all = [...files.keys(), ...records, SBOM_FILE, DIGESTS_FILE].sort();
+  const all = [...files.keys(), ...loose.keys(), ...records, SBOM_FILE, DIGESTS_FILE].sort();
   if (single) files.set("model.json", json(modelJson(b.models[0], b, kind, all)));
   else {
     files.set("bundle.json", json(bundleJson(b, kind, all)));
@@ -44,5 +52,5 @@ export function commonFiles(b: Bundle, kind: string, own: ProjectFiles): Project
   files.set(SBOM_FILE, json(sbom(b, digests())));
   const lines = [...digests()].sort(([x], [y]) => x < y ? -1 : 1)
     .map(([path, sum]) => `${sum}  ${path}\n`);
-  return files.set(DIGESTS_FILE, lines.join(""));
+  return new Map([...files.set(DIGESTS_FILE, lines.join("")), ...loose]);
 }

@@ -4,6 +4,7 @@ import type { Artifact, Port } from "../codegen/artifact.ts";
 import { render } from "../util/template.ts";
 import { VERSION } from "../util/version.ts";
 import type { Bundle } from "./bundle.ts";
+import { ciSection } from "./ci.ts";
 import { totalMacs } from "./model_json.ts";
 
 /** A cell of a Markdown table must not end at a `|` in a name. */
@@ -47,5 +48,6 @@ export function readme(b: Bundle, build: string): string {
     build: build.trimEnd(),
     shared: b.sharedMemory.map(({ symbol, bytes }) => ({ symbol, bytes, name: b.name })),
     models: b.models.map(modelContext),
+    ci: ciSection(b).trimEnd(),
   }, "project/README.md.hbs");
 }

@@ -33,7 +33,7 @@ function listFiles(folder: string, under = ""): string[] {
 const RECORDS = ["model.json", "bundle.json"];
 
 /** The files that Burin wrote into a folder, or null where it did not. */
-function writtenFiles(folder: string): string[] | null {
+export function writtenFiles(folder: string): string[] | null {
   const inside = (f: unknown) => typeof f === "string" && !f.split(/[\\/]/).includes("..");
   for (const record of RECORDS) {
     try {
