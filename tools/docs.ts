@@ -139,6 +139,9 @@ export function boardsPage(): string {
       `## ${name}`,
       `${source[0].toUpperCase()}${source.slice(1)}.`,
       ...(note ? [`${note}.`] : []),
+      ...(board.fixed ?? []).map(({ what, base, words }) =>
+        `An image holds ${words.length} words at 0x${base.toString(16).padStart(8, "0")}: ${what}.`
+      ),
       ...(elsewhere.length ? [`Elsewhere: ${elsewhere.join(", ")}.`] : []),
       `Flags: ${target.cflags.map((f) => `\`${f}\``).join(" ") || "none"}. ` +
       `Features: ${target.features.join(", ") || "none"}.`,

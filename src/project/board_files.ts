@@ -3,9 +3,10 @@
  * runner proves with the same files that a model fits.
  */
 import linkTemplate from "../../templates/board/link.ld.hbs" with { type: "text" };
+import fixedTemplate from "../../templates/board/fixed.c.hbs" with { type: "text" };
 import vectorsArm from "../../templates/board/vectors_arm.c.hbs" with { type: "text" };
 import { architectureOf } from "../target/architecture.ts";
-import { type Board, memoryBlocks } from "../target/target.ts";
+import { type Board, type FixedWords, memoryBlocks } from "../target/target.ts";
 import { invariant } from "../util/errors.ts";
 import { render } from "../util/template.ts";
 
@@ -59,12 +60,23 @@ function vectorTable(board: Board): string {
   }, "board/vectors_arm.c.hbs");
 }
 
+const fixedWords = (fixed: readonly FixedWords[]): string =>
+  render(fixedTemplate, {
+    blocks: fixed.map(({ what, words }, i) => ({
+      what,
+      symbol: `fixed_${i}`,
+      rows: rows(words.map((word) => `${hex(word)}u`)),
+    })),
+  }, "board/fixed.c.hbs");
+
 /** The start-up files by name; their entry is `Reset_Handler`. */
 export function startupFiles(board: Board): Map<string, string> {
   const architecture = architectureOf(board.target);
   invariant(architecture !== null, "this computer starts its own programs");
   const files = new Map([["startup.c", architecture.startup]]);
-  return architecture.name === "arm" ? files.set("vectors.c", vectorTable(board)) : files;
+  if (architecture.name === "arm") files.set("vectors.c", vectorTable(board));
+  if (board.fixed?.length) files.set("fixed.c", fixedWords(board.fixed));
+  return files;
 }
 
 /** The stack that a firmware gets where nobody has measured what it needs, in bytes. */
@@ -88,6 +100,11 @@ export function linkerScript(board: Board, stackBytes: number): string {
   return render(linkTemplate, {
     title: titleOf(board),
     regions,
+    fixed: (board.fixed ?? []).map(({ what, base }, i) => ({
+      what,
+      section: `fixed_${i}`,
+      base: hex(base),
+    })),
     others: blocks.filter(({ kind, main }) => kind === "ram" && !main).map(({ block }) => ({
       section: block.name,
       ld_name: block.name.toUpperCase(),

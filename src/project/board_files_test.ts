@@ -51,3 +51,14 @@ Deno.test("board files: every exception has the slot that the architecture gives
 Deno.test("board files: a RISC-V core has start-up code without a table", () => {
   assert.deepEqual([...startupFiles(loadBoard("qemu-rv32imc")).keys()], ["startup.c"]);
 });
+
+Deno.test("board files: words with an address of their own have a section and a place", () => {
+  const board = loadBoard("frdm_k64f");
+  const text = startupFiles(board).get("fixed.c")!;
+  assert.match(text, /section\("\.fixed_0"\)/);
+  assert.match(text, /\n {4}0xffffffffu, 0xffffffffu, 0xffffffffu, 0xfffffffeu,\n/);
+  const script = linkerScript(board, 2048);
+  assert.match(script, /\.fixed_0 0x00000400 : \{ KEEP\(\*\(\.fixed_0\)\) \} > FLASH/);
+  assert.doesNotMatch(linkerScript(loadBoard("stm32f746"), 2048), /fixed/);
+  assert(!startupFiles(loadBoard("stm32f746")).has("fixed.c"));
+});

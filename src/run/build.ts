@@ -138,11 +138,7 @@ export async function picolibcFolder(target: Target, tools: Toolchain): Promise<
   );
 }
 
-/**
- * Links an image for a board with its target's flags; `args` name sources, objects and script. The
- * headers of the file stay out of what is loaded (-n): the linker would place them before the first
- * section, where a boot loader lies.
- */
+/** Links an image for a board with its target's flags; `args` name sources, objects and script. */
 export const linkImage = (
   tools: Toolchain,
   board: Board,
@@ -152,7 +148,7 @@ export const linkImage = (
 ): Promise<void> =>
   gcc(
     tools,
-    [...targetFlags(board.target, tools), "-std=gnu11", "-O2", "-Wl,-n", USAGE_FLAG, ...args],
+    [...targetFlags(board.target, tools), "-std=gnu11", "-O2", USAGE_FLAG, ...args],
     folder,
     `link for ${board.name}`,
     overflowError,

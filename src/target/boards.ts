@@ -56,6 +56,15 @@ const memorySchema = v.strictObject({
   latency: v.optional(v.pipe(v.number("has to be a number"), v.minValue(1)), 1),
 });
 
+/** Room that fixed words leave to the vector table at the start of the flash. */
+const VECTOR_BYTES = 0x400;
+
+const fixedSchema = v.strictObject({
+  what: line,
+  base: address,
+  words: v.pipe(v.array(address), v.minLength(1, "has to have at least one word")),
+});
+
 const machineSchema = v.strictObject({
   name: v.pipe(text, v.regex(/^[a-z0-9][a-z0-9.-]*$/, "has to be the name of a machine of QEMU")),
   cpu: v.optional(
@@ -83,6 +92,7 @@ const boardSchema = v.pipe(
       pointerBytes: v.picklist([4, 8], "has to be 4 or 8"),
     }),
     memory: v.array(memorySchema),
+    fixed: v.optional(v.array(fixedSchema)),
     clockHz: v.optional(
       v.pipe(v.number("has to be a number"), v.integer("has to be whole"), v.minValue(1)),
     ),
@@ -118,6 +128,17 @@ const boardSchema = v.pipe(
         memory.every((b, j) => i === j || a.base + a.bytes <= b.base || b.base + b.bytes <= a.base)
       ),
     "memory has regions that overlap",
+  ),
+  v.check(
+    ({ fixed = [], memory }) =>
+      fixed.every(({ base, words }) =>
+        base % 4 === 0 &&
+        memory.some((m) =>
+          m.kind === "flash" && m.base + VECTOR_BYTES <= base &&
+          base + 4 * words.length <= m.base + m.bytes
+        )
+      ),
+    "fixed has words that are not aligned, or not in flash behind the vector table (0x400 bytes)",
   ),
   v.check(
     ({ memory }) => memory.every((m) => m.base + m.bytes <= 2 ** 32),

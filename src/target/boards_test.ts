@@ -137,6 +137,21 @@ Deno.test("boards: a bad file names each field at fault", () => {
     faultOf((b) => (b.memory as unknown[]).push((b.memory as unknown[])[0])).message,
     /overlap/,
   );
+  const region = (name: string, base: string, kind = "ram") =>
+    faultOf((b) => (b.memory as unknown[]).push({ name, kind, base, bytes: "1M" })).message;
+  assert.match(region("sram", "0x60000000"), /regions of the same name/);
+  assert.match(region("flash", "0x60000000"), /name that the linker script needs/);
+  assert.match(region("bss", "0x60000000"), /name that the linker script needs/);
+  assert.match(region("far", "0xfff80000"), /beyond 32-bit addresses/);
+  const words = (base: string) =>
+    faultOf((b) => b.fixed = [{ what: "x", base, words: ["0x1"] }]).message;
+  for (const base of ["0x08000402", "0x080003fc", "0x20000400", "0x08100000"]) {
+    assert.match(words(base), /fixed has words/, base);
+  }
+  assert.match(faultOf((b) => b.title = "a*/b").message, /title has to be a line/);
+  assert.match(faultOf((b) => b.zephyr = "a b").message, /zephyr has to be letters/);
+  assert.match(faultOf((b) => b.arduino = "uno").message, /vendor:architecture:board/);
+  assert.match(faultOf((b) => b.clockHz = 1.5).message, /clockHz has to be whole/);
   assert.throws(() => parseBoard("{", "x", "x.json"), /Cannot read board file x\.json/);
 });
 

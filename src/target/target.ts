@@ -56,6 +56,16 @@ export interface Machine {
   readonly counter: Counter;
 }
 
+/** Words that the flash has to hold at an address of their own: a boot ROM or the chip reads them. */
+export interface FixedWords {
+  /** What they are, for people. */
+  readonly what: string;
+  /** Address, behind the vector table. */
+  readonly base: number;
+  /** Their values. */
+  readonly words: readonly number[];
+}
+
 /** A board: a target, its memories, and a machine that executes it (its own or a stand-in's). */
 export interface Board {
   /** Name for `--board`: the name of its file. */
@@ -66,6 +76,8 @@ export interface Board {
   readonly target: Target;
   /** Absent memories (board host) mean: as much as there is. */
   readonly memory: readonly MemoryRegion[];
+  /** What an image holds beside the program. */
+  readonly fixed?: readonly FixedWords[];
   /** The highest clock that the core is rated for, in Hz. */
   readonly clockHz?: number;
   /** Absent where no emulator models the board. */

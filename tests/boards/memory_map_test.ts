@@ -27,6 +27,7 @@ interface Figures {
 
 interface BoardFile {
   readonly memory: readonly { kind: string; base: string; bytes: string }[];
+  readonly fixed?: readonly { base: string; words: readonly string[] }[];
   readonly machine?: unknown;
   readonly source: string;
 }
@@ -92,6 +93,8 @@ Deno.test("board files: memories are those of the chip, less what is reserved", 
       `${name}: RAM of ${chip}`,
     );
     assert.match(file.source, /probe-rs|Zephyr|data sheet|product specification/, name);
+    // What boots no image, or locks the chip, where it is missing.
+    assert.equal(file.fixed?.length ?? 0, ["rpi_pico2", "frdm_k64f"].includes(name) ? 1 : 0, name);
   }
   // The others are host and the machines of QEMU, which load and execute images in other tests.
   for (const name of boardNames().filter((n) => !(n in figures) && n !== "host")) {
@@ -114,6 +117,12 @@ async function checkImage(board: Board, readelf: string, path: string): Promise<
   }
   for (const part of image.loaded) {
     assert(flash.some((m) => holds(m, part)), `${board.name}: loaded at ${part.base.toString(16)}`);
+  }
+  for (const [i, { base, words }] of (file.fixed ?? []).entries()) {
+    const name = `.fixed_${i}`;
+    assert.equal(image.sections.find((s) => s.name === name)?.base, Number(base), board.name);
+    const there = await wordsOf(readelf, path, name, words.length);
+    assert.deepEqual(there, words.map(Number), `${board.name}: ${name}`);
   }
   // Programs go to the first flash and the first RAM of the file.
   const first = (kind: string) => Number(file.memory.find((m) => m.kind === kind)!.base);
