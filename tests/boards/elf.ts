@@ -18,6 +18,8 @@ export interface Image {
   readonly sections: readonly PlacedSection[];
   /** Bytes that a programmer writes, at the addresses where it writes them. */
   readonly loaded: readonly Extent[];
+  /** Memory that the segments take while the program runs. */
+  readonly segments: readonly Extent[];
   readonly entry: number;
 }
 
@@ -42,13 +44,18 @@ export async function readImage(program: string, file: string): Promise<Image> {
       bytes: hex(bytes),
       writable: flags.includes("W"),
     }));
-  const segment = /^ +LOAD +0x[0-9a-f]+ 0x[0-9a-f]+ 0x([0-9a-f]+) 0x([0-9a-f]+) /gm;
-  const loaded = [...text.matchAll(segment)]
-    .map(([, base, bytes]) => ({ base: hex(base), bytes: hex(bytes) }))
-    .filter((extent) => extent.bytes > 0);
+  const segment = /^ +LOAD +0x[0-9a-f]+ 0x([0-9a-f]+) 0x([0-9a-f]+) 0x([0-9a-f]+) 0x([0-9a-f]+) /gm;
+  const segments = [...text.matchAll(segment)].map((m) => m.slice(1).map(hex));
+  const extents = (all: [base: number, bytes: number][]): Extent[] =>
+    all.filter(([, bytes]) => bytes > 0).map(([base, bytes]) => ({ base, bytes }));
   const entry = /Entry point address: +0x([0-9a-f]+)/.exec(text);
-  assert(entry && sections.length > 0 && loaded.length > 0, text);
-  return { sections, loaded, entry: hex(entry[1]) };
+  assert(entry && sections.length > 0 && segments.length > 0, text);
+  return {
+    sections,
+    loaded: extents(segments.map(([, physical, inFile]) => [physical, inFile])),
+    segments: extents(segments.map(([virtual, , , inMemory]) => [virtual, inMemory])),
+    entry: hex(entry[1]),
+  };
 }
 
 /** The first `count` words of a section, little-endian as the processor reads them. */

@@ -118,6 +118,10 @@ async function checkImage(board: Board, readelf: string, path: string): Promise<
   for (const part of image.loaded) {
     assert(flash.some((m) => holds(m, part)), `${board.name}: loaded at ${part.base.toString(16)}`);
   }
+  for (const part of image.segments) {
+    const what = `${board.name}: segment of ${part.bytes} bytes at 0x${part.base.toString(16)}`;
+    assert([...flash, ...ram].some((m) => holds(m, part)), what);
+  }
   for (const [i, { base, words }] of (file.fixed ?? []).entries()) {
     const name = `.fixed_${i}`;
     assert.equal(image.sections.find((s) => s.name === name)?.base, Number(base), board.name);
