@@ -27,13 +27,23 @@ function blockNames(program: hbs.AST.Program, context: unknown, where: string): 
   }
 }
 
+function fill(template: string, context: unknown, where: string, noEscape: boolean): string {
+  const ast = Handlebars.parse(template);
+  blockNames(ast, context, where);
+  return Handlebars.compile(ast, { strict: true, noEscape })(context);
+}
+
 /**
  * Fills a template in.
  * @param where the template's name, for messages
  * @throws BurinError `internal/invariant` where the context lacks a name
  */
-export function render(template: string, context: unknown, where = "text"): string {
-  const ast = Handlebars.parse(template);
-  blockNames(ast, context, where);
-  return Handlebars.compile(ast, { strict: true, noEscape: true })(context);
-}
+export const render = (template: string, context: unknown, where = "text"): string =>
+  fill(template, context, where, true);
+
+/**
+ * Fills a template of HTML in: what stands in two braces is text, and shown as such.
+ * @throws BurinError `internal/invariant` where the context lacks a name
+ */
+export const renderHtml = (template: string, context: unknown, where = "text"): string =>
+  fill(template, context, where, false);

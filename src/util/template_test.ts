@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { render } from "./template.ts";
+import { render, renderHtml } from "./template.ts";
 
 Deno.test("template: fills in, escapes nothing", () => {
   const text = "{{#each xs}}{{name}}{{#unless last}}, {{/unless}}{{/each}} {{y}}";
@@ -11,4 +11,11 @@ Deno.test("template: a missing name is an error, in blocks too", () => {
   assert.throws(() => render("{{x}}", {}), /x/);
   assert.throws(() => render("{{#each xs}}{{/each}}", {}, "t.hbs"), /template t\.hbs needs xs/);
   assert.throws(() => render("{{#each xs}}{{#if y}}{{/if}}{{/each}}", { xs: [{}] }), /needs y/);
+});
+
+Deno.test("template: HTML is made of text, but for three braces", () => {
+  const context = { x: `<script>"'&` };
+  assert.equal(renderHtml("{{x}}", context), "&lt;script&gt;&quot;&#x27;&amp;");
+  assert.equal(renderHtml("{{{x}}}", context), context.x);
+  assert.throws(() => renderHtml("{{y}}", context), /y/);
 });
