@@ -55,6 +55,12 @@ export const TEST_TOOLS: readonly TestTool[] = [
     find: () => findProgram("arduino-builder"),
   },
   {
+    name: "chromium",
+    purpose: "shows the generated reports",
+    packages: ["chromium", "fonts-liberation"],
+    find: () => findProgram("chromium"),
+  },
+  {
     name: "arduino-ctags",
     purpose: "finds the functions of a sketch for arduino-builder",
     packages: ["arduino-ctags"],

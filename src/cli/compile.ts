@@ -70,11 +70,19 @@ export interface Project extends Compiled {
  * @throws BurinError `data/no-file`, `usage/unknown-board`, `model/*`
  */
 export async function compileInMemory(request: CompileRequest): Promise<Compiled> {
+  const { compilation, board, model } = await compileWhole(request);
+  return { artifact: compilation.artifact, board, model };
+}
+
+/** The same with what every stage made of the model. */
+export async function compileWhole(
+  request: CompileRequest,
+): Promise<{ compilation: Compilation; board: Board; model: string }> {
   const model = request.model ?? EXAMPLES.digits.model;
   const options = compileOptions(request, model);
   const bytes = readUserFile(model);
-  const { compileModel } = await loadCompiler();
-  return { artifact: await compileModel(bytes, options), board: options.board, model };
+  const { compileStages } = await loadCompiler();
+  return { compilation: await compileStages(bytes, options), board: options.board, model };
 }
 
 /** C-safe names of models by their files' stems; their macros differ too. */
@@ -106,14 +114,21 @@ async function compileAll(
   return { board, name: single ? compilations[0].artifact.name : name, compilations };
 }
 
-/** Listings of each model; where there are several, each in a folder of its own. */
-function pages(compilations: readonly Compilation[]): Map<string, string> {
-  const folder = (c: Compilation) => compilations.length === 1 ? "" : `models/${c.artifact.name}-`;
-  return new Map(
-    compilations.flatMap((c) =>
-      describePages(c).map((p) => [folder(c) + p.file, sectionsText(p.sections)] as const)
-    ),
-  );
+/** Listings and report of each model; where there are several, each begins with its model's name. */
+async function pages(
+  compilations: readonly Compilation[],
+  { models, board }: Bundle,
+  names: readonly string[],
+): Promise<Map<string, string>> {
+  const { REPORT_FILE, reportPage } = await import("./report.ts");
+  const found = new Map<string, string>();
+  for (const [i, c] of compilations.entries()) {
+    const folder = compilations.length === 1 ? "" : `models/${c.artifact.name}-`;
+    for (const p of describePages(c)) found.set(folder + p.file, sectionsText(p.sections));
+    const options = { board, model: names[i], artifact: models[i] };
+    found.set(folder + REPORT_FILE, await reportPage(c, options));
+  }
+  return found;
 }
 
 /**
@@ -145,17 +160,19 @@ export async function compile(request: ProjectRequest): Promise<Project> {
     ...c.artifact,
     notes: [...c.artifact.notes, ...goldenNotes(c.artifact, request)],
   }));
+  const names = models.map((m) => basename(m));
   const bundle: Bundle = {
     name,
     models: artifacts,
     board,
     sharedMemory: request.shareArena ? shareMemory(name, artifacts) : [],
-    command: commandLine(request, models.map((m) => basename(m)), artifacts[0].options),
+    command: commandLine(request, names, artifacts[0].options),
     ci,
   };
   const folder = `${name}-${board.name}`;
   const out = userPath(request.out ?? folder);
-  const extras = new Map([...pages(compilations), ...sketches, ...ciExtras(request)]);
+  const listings = await pages(compilations, bundle, names);
+  const extras = new Map([...listings, ...sketches, ...ciExtras(request)]);
   const kept = archive ? undefined : keptFiles(out, request.ci);
   const files = projectFiles(bundle, kind, extras, kept);
   const written = {

@@ -7,10 +7,11 @@ import { joinSamples, madeUpSample, type Sample, splitSamples } from "../run/sam
 import { missingError, toolsFor } from "../run/toolchain.ts";
 import type { WrittenModel } from "../project/read.ts";
 import { loadBoard } from "../target/boards.ts";
+import type { MeasuredRun } from "../report/html/data.ts";
 import { BurinError } from "../util/errors.ts";
 import { readNpz, writeNpz } from "../util/npz.ts";
 import { type Args, type Command, numberOption } from "./args.ts";
-import { compileInMemory } from "./compile.ts";
+import { compileWhole } from "./compile.ts";
 import { type LayerFigures, layerFigures, layerTable } from "./layers.ts";
 import { COMPILE_OPTIONS, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath, writeUserFile } from "./paths.ts";
@@ -37,6 +38,8 @@ export interface RunRequest extends CompileRequest {
   readonly outputs?: string;
   /** Count the instructions of each kernel too, in a second image. */
   readonly layers?: boolean;
+  /** Path of an HTML file to write a report with the measured figures to; counts each kernel. */
+  readonly report?: string;
   /** Called with what is being done, before it takes time. */
   readonly progress?: (doing: string) => void;
 }
@@ -59,7 +62,8 @@ export async function run(request: RunRequest): Promise<LayeredExecution> {
   const read = (file: string) => readNpz(readUserFile(file), file);
   const given = request.inputs === undefined ? null : read(request.inputs);
   const wanted = request.expect === undefined ? null : read(request.expect);
-  const { artifact, board, model } = await compileInMemory(request);
+  const { compilation, board, model } = await compileWhole(request);
+  const { artifact } = compilation;
   const samples = given === null
     ? [madeUpSample(artifact.inputs)]
     : splitSamples(given, artifact.inputs, "in", request.inputs!);
@@ -74,9 +78,29 @@ export async function run(request: RunRequest): Promise<LayeredExecution> {
     const file = writeNpz(joinSamples(execution.outputs, artifact.outputs, "out"));
     writeUserFile(request.outputs, file);
   }
-  if (!request.layers) return { ...execution, layers: null };
-  const measured = await measureLayers(artifact, board, samples, { progress });
-  return { ...execution, layers: layerFigures(artifact.kernels, measured) };
+  if (!request.layers && request.report === undefined) return { ...execution, layers: null };
+  const counts = await measureLayers(artifact, board, samples, { progress });
+  if (request.report !== undefined) {
+    const { reportPage } = await import("./report.ts");
+    const measured = measuredRun(execution.result, counts);
+    const page = await reportPage(compilation, { board, model: basename(model), measured });
+    writeUserFile(request.report, new TextEncoder().encode(page));
+  }
+  return { ...execution, layers: layerFigures(artifact.kernels, counts) };
+}
+
+/** What a report shows of a run; undefined on this computer, which counts nothing. */
+function measuredRun(r: RunResult, layers: readonly number[] | null): MeasuredRun | undefined {
+  if (layers === null || r.instructions === null || r.stack_bytes === null) return undefined;
+  return {
+    engine: r.engine,
+    samples: r.samples,
+    instructions: r.instructions.reduce((a, b) => a + b, 0) / r.samples,
+    layers,
+    codeBytes: r.code_bytes,
+    stackBytes: r.stack_bytes,
+    ramBytes: r.ram_bytes,
+  };
 }
 
 function matchRows({ match }: RunResult): string[][] {
@@ -179,16 +203,17 @@ async function main(args: Args): Promise<number> {
     maxLsb: numberOption(args, "max-lsb", 0),
     rtol: numberOption(args, "rtol", 0),
     layers: args.flag("layers"),
+    report: args.value("report"),
     progress: (doing) => say(`${doing} …`),
   };
   if (request.inputs === undefined) {
     say(`No --inputs: running ${models ? "the archive's golden vectors" : "one made-up sample"}.`);
   }
-  if (models && args.flag("layers")) {
+  if (models && (args.flag("layers") || args.value("report") !== undefined)) {
     throw new BurinError(
       "usage/no-model",
       `Cannot count the kernels of ${model} one by one as an archive does not say what they compute`,
-      "run the ONNX file with --layers",
+      "run the ONNX file itself",
     );
   }
   if (args.flag("levels")) return await runLevels(request, args.flag("json"));
@@ -234,6 +259,7 @@ export const command: Command = {
     rtol: { kind: "value", value: "X", help: "tolerance of floats, relative; default 1e-4" },
     outputs: { kind: "value", value: "F.npz", help: "file to write the outputs to" },
     layers: { kind: "flag", help: "count the instructions of each generated kernel" },
+    report: { kind: "value", value: "F.html", help: "file to write a report with these counts to" },
     levels: { kind: "flag", help: "run at -O0 to -O3 and compare them in a table" },
     json: { kind: "flag", help: "print the figures as one JSON object" },
   },

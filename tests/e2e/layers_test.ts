@@ -1,12 +1,16 @@
 /** Instructions kernel by kernel: what is measured adds up, what is predicted comes near. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { join } from "@std/path";
 import { compileModel } from "../../src/compile.ts";
 import type { Artifact } from "../../src/codegen/artifact.ts";
 import { measureLayers } from "../../src/run/layers.ts";
 import { runOnBoard } from "../../src/run/mod.ts";
 import type { Sample } from "../../src/run/samples.ts";
 import { loadBoard } from "../../src/target/boards.ts";
-import { exists, ownNet, readNet, SHARED } from "./support.ts";
+import { run } from "../../src/cli/run.ts";
+import { inFolder } from "../../src/util/testing.ts";
+import { exists, NETS, ownNet, readNet, SHARED } from "./support.ts";
 
 const compiled = (bytes: Uint8Array, name: string, board: string): Promise<Artifact> =>
   compileModel(bytes, {
@@ -44,6 +48,27 @@ for (const board of ["mps2-an386", "microbit", "mps3-an547", "qemu-rv32imc"]) {
     assert(Math.abs(around) < AROUND, `${around} of ${mean} instructions are in no kernel`);
   });
 }
+
+Deno.test("layers: a run writes a report with what it counted, and counts the whole as without", async () => {
+  await inFolder(async (folder) => {
+    const model = fileURLToPath(new URL("tf_conv_dense.onnx", NETS));
+    const report = join(folder, "report.html");
+    const plain = await run({ model, board: "stm32f746" });
+    assert.equal(plain.layers, null);
+    const { result, layers } = await run({ model, board: "stm32f746", report });
+    assert.deepEqual(result, plain.result);
+    const html = Deno.readTextFileSync(report);
+    for (const l of layers!) {
+      assert(html.includes(`data-value="${l.measured}"`), `${l.kernel} is not in the report`);
+      assert(l.predicted > 0 && l.nodes.length > 0);
+    }
+    const grouped = (n: number) => n.toLocaleString("en-US");
+    assert(html.includes(`${grouped(result.instructions![0])}</dd>`));
+    assert(html.includes(`machine code: ${grouped(result.code_bytes)} bytes`));
+    assert(html.includes(`stack: ${grouped(result.stack_bytes!)} bytes`));
+    assert(html.includes("mps2-an500 as stand-in for stm32f746"));
+  });
+});
 
 Deno.test("layers: there is nothing to count on this computer", async () => {
   const net = ownNet("tf_mlp");

@@ -65,7 +65,7 @@ export class Page {
 
   async send(method: string, params: Json = {}): Promise<Json> {
     const id = this.#next++;
-    let timer = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const answer = await new Promise<Message>((done, fail) => {
       timer = setTimeout(() => fail(new Error(`no answer to ${method}`)), ANSWER_SECONDS * 1000);
       this.#waiting.set(id, done);

@@ -1,7 +1,7 @@
 /** The table of kernels. */
 import { bar } from "./bars.ts";
 import type { ReportData } from "./data.ts";
-import { grouped, lastName, percent, shortened } from "./text.ts";
+import { deviation, grouped, lastName, percent, shortened } from "./text.ts";
 
 /** Longest name of a node that a cell shows; the whole name is one tap away. */
 const NAME = 56;
@@ -59,9 +59,7 @@ export function layersContext(data: ReportData): Record<string, unknown> {
       macs: cell(k.macs, most(columns.macs), "s-macs"),
       predicted: cell(k.predictedInstructions, instructions, "s-predicted"),
       measured: cell(columns.measured(i), instructions, "s-measured"),
-      error: !measured || measured.layers[i] === 0
-        ? ""
-        : `${(100 * (k.predictedInstructions / measured.layers[i] - 1)).toFixed(1)} %`,
+      error: measured ? deviation(k.predictedInstructions, measured.layers[i]) : "",
       per_mac: k.macs === 0 ? "" : (best(i) / k.macs).toFixed(2),
       share: percent(best(i), all),
       share_value: best(i),

@@ -29,7 +29,7 @@ export function peakOf(m: MemoryMap): Peak | null {
 
 /** Places of the drawing, in its own units. */
 const LEFT = 64, TOP = 26, HEIGHT = 300, BOTTOM = 36, RIGHT = 12;
-const WIDEST = 96, NARROWEST = 12, PREFERRED = 1030;
+const WIDEST = 96, NARROWEST = 12, PREFERRED = 1030, LEAST = 340;
 /** Width of a character of the labels, and the height of a line. */
 const CHARACTER = 6.7, LINE = 13;
 const COLOURS = 8;
@@ -71,7 +71,8 @@ function ticks(bytes: number): number[] {
 export function memoryMapSvg(m: MemoryMap, id: string, standalone = false): string {
   const count = Math.max(1, m.steps.length);
   const cell = Math.min(WIDEST, Math.max(NARROWEST, PREFERRED / count));
-  const width = Math.round(LEFT + cell * count + RIGHT), height = TOP + HEIGHT + BOTTOM;
+  const width = Math.max(LEAST, Math.round(LEFT + cell * count + RIGHT)),
+    height = TOP + HEIGHT + BOTTOM;
   const x = (step: number): number => LEFT + step * cell;
   const y = (bytes: number): number => TOP + HEIGHT - HEIGHT * bytes / Math.max(1, m.bytes);
   const peak = peakOf(m);
@@ -109,8 +110,9 @@ function axes(m: MemoryMap, x: Scale, y: Scale, cell: number, count: number): st
       ]
       : []
   );
-  const label = `<text class="muted" x="${at((LEFT + x(count)) / 2)}" y="${TOP + HEIGHT + 30}" ` +
-    `text-anchor="middle">step (index of the kernel)</text>`;
+  const label = `<text class="muted" x="${LEFT}" y="${
+    TOP + HEIGHT + 30
+  }">step (index of the kernel)</text>`;
   return [...bytes, ...steps, label];
 }
 

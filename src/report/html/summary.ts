@@ -2,7 +2,7 @@
 import type { Port } from "../../codegen/artifact.ts";
 import { type Segment, stackedBar } from "./bars.ts";
 import type { ReportData } from "./data.ts";
-import { byteText, grouped, percent, real, shortened } from "./text.ts";
+import { deviation, grouped, percent, real, realValue, shortened } from "./text.ts";
 
 const sum = (ns: readonly number[]): number => ns.reduce((a, b) => a + b, 0);
 const callers = (ports: readonly Port[]): number =>
@@ -73,11 +73,22 @@ const portContext = (direction: string) => (p: Port) => ({
   dtype: p.dtype,
   shape: p.shape.length === 0 ? "scalar" : p.shape.join(" × "),
   bytes: grouped(p.bytes),
-  quantisation: p.scale === undefined ? "none" : `${real(p.scale)} × (q − ${p.zeroPoint ?? 0})`,
+  quantisation: p.scale === undefined ? "none" : realValue(p.scale, p.zeroPoint ?? 0),
   place: p.placement.where === "caller"
     ? "your buffer"
     : `${p.placement.region} + ${grouped(p.placement.offset)}`,
 });
+
+/** A time that is easy to compare; how many cycles an instruction takes depends on the core. */
+function timeFigure(instructions: number, hz: number | undefined) {
+  if (hz === undefined) return [];
+  const milliseconds = 1000 * instructions / hz;
+  return [{
+    name: `Time at ${real(hz / 1e6)} MHz`,
+    value: `${real(milliseconds, 3)} ms`,
+    detail: "if an instruction took one cycle",
+  }];
+}
 
 /** What the template shows above the tables. */
 export function summaryContext(data: ReportData): Record<string, unknown> {
@@ -91,9 +102,7 @@ export function summaryContext(data: ReportData): Record<string, unknown> {
       name: measured ? "Instructions, measured" : "Instructions, predicted",
       value: grouped(measured?.instructions ?? predicted),
       detail: measured
-        ? `predicted ${grouped(predicted)} (${
-          (100 * (predicted / measured.instructions - 1)).toFixed(1)
-        } %)`
+        ? `predicted ${grouped(predicted)} (${deviation(predicted, measured.instructions)})`
         : `of one run on ${board.target.cpu}`,
     },
     {
@@ -101,6 +110,7 @@ export function summaryContext(data: ReportData): Record<string, unknown> {
       value: macs === 0 ? "–" : ((measured?.instructions ?? predicted) / macs).toFixed(2),
       detail: measured ? "measured" : "predicted",
     },
+    ...timeFigure(measured?.instructions ?? predicted, board.clockHz),
     { name: "Kernels", value: grouped(kernels.length), detail: "run one after the other" },
   ];
   return {
@@ -127,6 +137,5 @@ export function summaryContext(data: ReportData): Record<string, unknown> {
       ...artifact.inputs.map(portContext("input")),
       ...artifact.outputs.map(portContext("output")),
     ],
-    constants: byteText(artifact.paramsBytes),
   };
 }

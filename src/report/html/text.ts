@@ -51,6 +51,21 @@ export const real = (x: number, digits = 4): string => {
   return size >= 1e6 || size < 1e-4 ? short.toExponential() : String(short);
 };
 
+/** How far a figure is from another, as `−2.5 %`. */
+export function deviation(value: number, from: number): string {
+  if (from === 0) return "";
+  const share = 100 * (value / from - 1);
+  const size = Math.abs(share).toFixed(1);
+  const sign = size === "0.0" ? "" : share < 0 ? "\u2212" : "+";
+  return `${sign}${size}\u00a0%`;
+}
+
+/** What a stored integer q stands for. */
+export const realValue = (scale: number, zero: number): string =>
+  zero === 0
+    ? `${real(scale)} × q`
+    : `${real(scale)} × (q ${zero < 0 ? "+" : "\u2212"} ${Math.abs(zero)})`;
+
 /** A name with its middle left out where it is longer than `length`. */
 export const shortened = (name: string, length: number): string => {
   const points = [...shown(name)];
