@@ -1,6 +1,5 @@
 /** A headless Chromium, spoken to through its DevTools protocol. */
 import assert from "node:assert/strict";
-import { join } from "@std/path";
 
 const FLAGS = [
   "--headless",
@@ -12,11 +11,11 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   "--hide-scrollbars",
-  "--remote-debugging-port=0",
+  "--remote-debugging-pipe",
 ];
 
-/** How long the browser may take to start, and to answer. */
-const START_SECONDS = 60, ANSWER_SECONDS = 60;
+/** How long the browser may take to answer, and to end. */
+const ANSWER_SECONDS = 60, END_SECONDS = 10;
 
 type Json = Record<string, unknown>;
 interface Message {
@@ -39,6 +38,7 @@ export interface View {
 /** One page. */
 export class Page {
   #next = 1;
+  #session: string | undefined;
   readonly #waiting = new Map<number, (m: Message) => void>();
   readonly #once = new Map<string, () => void>();
   /** Console messages, exceptions, and what the content policy refused. */
@@ -46,11 +46,16 @@ export class Page {
   /** Addresses that were asked for, the page's own first. */
   readonly requests: string[] = [];
 
-  constructor(readonly socket: WebSocket) {
-    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data) as Message);
+  constructor(readonly write: (text: string) => Promise<void>) {}
+
+  /** Attaches to a page of the browser. */
+  async attach(): Promise<void> {
+    const { targetId } = await this.send("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
+    this.#session = sessionId as string;
   }
 
-  #receive(m: Message): void {
+  receive(m: Message): void {
     if (m.id !== undefined) return this.#waiting.get(m.id)?.(m);
     const params = m.params ?? {};
     if (m.method === "Network.requestWillBeSent") {
@@ -64,14 +69,13 @@ export class Page {
   }
 
   async send(method: string, params: Json = {}): Promise<Json> {
-    const id = this.#next++;
+    const id = this.#next++, sessionId = this.#session;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const answer = await new Promise<Message>((done, fail) => {
       timer = setTimeout(() => fail(new Error(`no answer to ${method}`)), ANSWER_SECONDS * 1000);
       this.#waiting.set(id, done);
-      this.socket.send(JSON.stringify({ id, method, params }));
-    });
-    clearTimeout(timer);
+      this.write(JSON.stringify({ id, method, params, sessionId })).catch(fail);
+    }).finally(() => clearTimeout(timer));
     this.#waiting.delete(id);
     assert(!answer.error, `${method}: ${answer.error?.message}`);
     return answer.result!;
@@ -129,21 +133,20 @@ export class Page {
 const decoded = (base64: string): Uint8Array =>
   Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 
-async function portOf(folder: string): Promise<string> {
-  const file = join(folder, "DevToolsActivePort");
-  for (let i = 0; i < START_SECONDS * 20; i++) {
-    try {
-      const [port, path] = (await Deno.readTextFile(file)).split("\n");
-      if (path) return port;
-    } catch { // Not there yet.
-    }
-    await new Promise((done) => setTimeout(done, 50));
+/** Hands every message that the browser writes to the page; they end in a zero byte. */
+async function listen(stream: ReadableStream<Uint8Array>, page: Page): Promise<void> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    const parts = (text + decoder.decode(chunk, { stream: true })).split("\0");
+    text = parts.pop()!;
+    for (const part of parts) page.receive(JSON.parse(part) as Message);
   }
-  throw new Error("Chromium did not start");
 }
 
 /**
- * Starts Chromium, gives a page to `f`, and ends it.
+ * Starts Chromium, gives a page to `f`, and ends it. The browser is spoken to through pipes, so that
+ * tests need no network, not even this computer's own.
  * @param program path of the browser
  */
 export async function withChromium<T>(
@@ -151,35 +154,33 @@ export async function withChromium<T>(
   f: (page: Page) => Promise<T>,
 ): Promise<T> {
   const folder = await Deno.makeTempDir();
-  const process = new Deno.Command(program, {
-    args: [...FLAGS, `--user-data-dir=${folder}`, "about:blank"],
+  // The browser reads from descriptor 3 and writes to 4.
+  const process = new Deno.Command("sh", {
+    args: [
+      "-c",
+      'exec "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1',
+      "sh",
+      program,
+      ...FLAGS,
+      `--user-data-dir=${folder}`,
+    ],
     env: { HOME: folder },
-    stdin: "null",
-    stdout: "null",
+    stdin: "piped",
+    stdout: "piped",
     stderr: "null",
   }).spawn();
+  const writer = process.stdin.getWriter(), encoder = new TextEncoder();
+  const page = new Page((text) => writer.write(encoder.encode(`${text}\0`)));
+  const listening = listen(process.stdout, page);
   try {
-    const port = await portOf(folder);
-    const targets = await (await fetch(`http://127.0.0.1:${port}/json`)).json() as {
-      type: string;
-      webSocketDebuggerUrl: string;
-    }[];
-    const target = targets.find((t) => t.type === "page")!;
-    const socket = new WebSocket(target.webSocketDebuggerUrl);
-    await new Promise((done, fail) => {
-      socket.onopen = done;
-      socket.onerror = () => fail(new Error("Chromium does not take connections"));
-    });
-    const closed = new Promise((done) => socket.onclose = done);
-    try {
-      return await f(new Page(socket));
-    } finally {
-      socket.close();
-      await closed;
-    }
+    await page.attach();
+    return await f(page);
   } finally {
-    process.kill("SIGKILL");
+    const late = setTimeout(() => process.kill("SIGKILL"), END_SECONDS * 1000);
+    await writer.close();
     await process.status;
+    clearTimeout(late);
+    await listening;
     await removed(folder);
   }
 }
