@@ -49,10 +49,12 @@ Deno.test("zephyr: a core's instructions become conditions and choose an emulate
   assert.deepEqual(integrationPlatforms(target("mps2-an385"), 65, 256), ["mps2/an385"]);
   assert.deepEqual(integrationPlatforms(target("rpi_pico"), 16, 100), ["qemu_cortex_m0"]);
   assert.deepEqual(integrationPlatforms(target("rpi_pico"), 17, 100), ["qemu_cortex_m3"]);
-  assert.deepEqual(integrationPlatforms(target("nrf52840dk"), 64, 256), ["mps2/an386"]);
-  assert.deepEqual(integrationPlatforms(target("stm32f746"), 64, 256), ["mps2/an500"]);
-  assert.deepEqual(integrationPlatforms(target("nrf5340dk"), 64, 256), ["mps2/an386"]);
+  assert.deepEqual(integrationPlatforms(target("nrf52840dk"), 64, 256), ["mps3/corstone300/an547"]);
+  assert.deepEqual(integrationPlatforms(target("stm32f746"), 64, 256), ["mps3/corstone300/an547"]);
+  assert.deepEqual(integrationPlatforms(target("nrf5340dk"), 64, 256), ["mps3/corstone300/an547"]);
   assert.deepEqual(integrationPlatforms(target("mps3-an547"), 600, 256), []);
+  const plain = { ...target("nrf5340dk"), features: target("mps2-an385").features };
+  assert.deepEqual(integrationPlatforms(plain, 64, 256), ["mps2/an521/cpu0"]);
 });
 
 Deno.test("zephyr: modules that a board needs beside Zephyr", () => {

@@ -32,7 +32,7 @@ endforeach()
 add_library(zephyr_interface INTERFACE)
 target_include_directories(zephyr_interface INTERFACE ${STANDIN}/include)
 target_compile_options(zephyr_interface INTERFACE
-  ${STANDIN_CFLAGS} -std=gnu99 -Os -Wall -Wextra -Werror
+  ${STANDIN_CFLAGS} -std=c99 -Os -ffreestanding -fno-strict-aliasing -Wall -Wextra -Werror
   "SHELL:-imacros \"${CMAKE_BINARY_DIR}/config/autoconf.h\""
 )
 

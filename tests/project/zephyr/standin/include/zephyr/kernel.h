@@ -22,7 +22,7 @@ typedef void (*k_thread_entry_t)(void *, void *, void *);
 #define K_NO_WAIT 0
 #define K_FOREVER (-1)
 #define K_FP_REGS 2
-#define K_THREAD_STACK_DEFINE(name, bytes) static char __aligned(8) name[bytes]
+#define K_THREAD_STACK_DEFINE(name, bytes) char __aligned(8) name[bytes]
 #define K_THREAD_STACK_SIZEOF(name) sizeof(name)
 
 static inline void k_yield(void)
