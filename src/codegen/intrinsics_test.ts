@@ -1,6 +1,6 @@
 /**
- * The C of every intrinsic, portable on this computer and with DSP instructions on a Cortex-M4 under
- * QEMU, does what its meaning says, on random and on extreme operands.
+ * The C of every intrinsic, portable on this computer, with DSP instructions on a Cortex-M4 and with
+ * vectors on a Cortex-M55 under QEMU, does what its meaning says, on random and on extreme operands.
  */
 import assert from "node:assert/strict";
 import { type Random, random } from "../../tests/properties/random.ts";
@@ -12,6 +12,7 @@ import { add, type Expr, imm, load, mul, variable } from "../te/expr.ts";
 import { dotBlock, encodeOdd } from "../tir/dot_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
+import { bitsOf, dotColumns, fill, requantize4, windowProduct } from "../tir/mve.ts";
 import { type Access, type Buffer, denseBuffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import { intRange } from "../util/dtype.ts";
@@ -105,12 +106,70 @@ const LIMITS: Readonly<Record<string, readonly [number, number]>> = {
   int32: [-1_000_000_000, 1_000_000_000],
 };
 
+/** Scales that reach every part of a byte's range, and far beyond it. */
+const scaleOf = (r: Random): number =>
+  Math.fround(
+    r.pick([1e-12, 2 ** -31, 1e-8, 0.0039, 0.5, 1, 2, 1e9]) * (0.5 + r.int(0, 999) / 1000),
+  );
+
+/** Requantisations: ties, extremes, bounds inside and outside of the type's range. */
+function requantizeCases(y: "int8" | "uint8", shared: boolean, bounded: boolean): Case[] {
+  const r = random(shared ? 71 : 72), { min, max } = intRange(y);
+  return [min, 0, 3, max].map((zero) => {
+    const bounds = bounded ? [r.int(min, zero), r.int(zero, max)] : [];
+    const accs = drawn(r, TRIALS * 4, -(2 ** 31), 2 ** 31 - 1)
+      .map((v) => r.oneIn(2) ? v : r.int(-600, 600));
+    const scales = Array.from({ length: TRIALS * 4 }, () => scaleOf(r));
+    return {
+      intrinsic: requantize4(y, shared, bounded),
+      scalars: [...(shared ? [bitsOf(r.pick([0.5, scaleOf(r)]))] : []), zero, ...bounds],
+      operands: [
+        { shape: [4], values: [] },
+        { shape: [4], values: accs },
+        ...(shared ? [] : [{ shape: [4], values: scales }]),
+      ],
+    };
+  });
+}
+
+/** Products of whole rows and columns, with ends that fill no vector. */
+function columnsCase(rows: number, cols: number, k: number, seed: number): Case {
+  const r = random(seed);
+  return {
+    intrinsic: dotColumns(rows, cols, k, k),
+    scalars: [],
+    operands: [
+      { shape: [rows, cols], values: drawn(r, TRIALS * rows * cols, -1_000_000, 1_000_000) },
+      { shape: [rows, k], values: drawn(r, TRIALS * rows * k, -128, 127) },
+      { shape: [cols, k, 1, 1], values: drawn(r, TRIALS * cols * k, -128, 127) },
+    ],
+  };
+}
+
+/** Windows whose taps lie near, far, and beyond what an instruction reaches. */
+function windowCase(steps: readonly number[], seed: number): Case {
+  const r = random(seed);
+  const taps = steps.map((a, i) => ({ a, w: (steps.length - 1 - i) * (a > 4000 ? 1500 : 40) }));
+  const [a, w] = [Math.max(...taps.map((t) => t.a)), Math.max(...taps.map((t) => t.w))];
+  return {
+    intrinsic: windowProduct(taps),
+    scalars: [],
+    operands: [
+      { shape: [8], values: drawn(r, TRIALS * 8, -1_000_000, 1_000_000) },
+      { shape: [a + 8], values: drawn(r, TRIALS * (a + 8), -128, 127) },
+      { shape: [w + 8], values: drawn(r, TRIALS * (w + 8), -128, 127) },
+    ],
+  };
+}
+
 function casesOf(intrinsic: TensorIntrin, seed: number): Case[] {
+  if (intrinsic.name.startsWith("requantize4")) return [];
   const r = random(seed);
   const zeroPoints = intrinsic.scalars.length ? [0, 1, -128, 127, 128, 255] : [null];
   // Two int16 factors: four products of 2^14 · 2^14 and the accumulator stay below 2^31.
   const wide = intrinsic.args.filter((a) => a.dtype === "int16").length > 1;
-  return zeroPoints.map((zero) => ({
+  const inByte = intrinsic.args.length === 1 ? [0, 1, -128, 127] : zeroPoints;
+  return inByte.map((zero) => ({
     intrinsic,
     scalars: zero === null ? [] : [zero],
     operands: intrinsic.args.map((a) => {
@@ -143,22 +202,37 @@ function blockCase(rows: number, k: number, seed: number): Case {
   };
 }
 
-const vectors = [...INTRINSICS.values()].flatMap((i, n) => casesOf(i, n + 1));
+const vectors = [
+  ...[...INTRINSICS.values(), fill(4), fill(16)].flatMap((i, n) => casesOf(i, n + 1)),
+  ...(["int8", "uint8"] as const).flatMap((y) =>
+    [false, true].flatMap((shared) => [false, true].flatMap((b) => requantizeCases(y, shared, b)))
+  ),
+];
+const columns = [
+  ...[[1, 1], [1, 4], [1, 5], [2, 1], [2, 4], [2, 3], [3, 2]].flatMap(([rows, cols], n) =>
+    [1, 15, 16, 48, 64, 67, 80, 96, 288].map((k, m) => columnsCase(rows, cols, k, 10 * n + m))
+  ),
+  ...[[0], [0, 1, 2], [0, 64, 128, 448, 512, 576], [9, 0, 200, 100], [0, 4096, 9000]]
+    .map((steps, n) => windowCase(steps, 500 + n)),
+];
 const blocks = [1, 2].flatMap((rows) =>
   // From 512 on the second row is out of reach of LDRD, from 2048 on of LDR.
   [4, 8, 12, 16, 20, 36, 64, 516, 2052].map((k, n) => blockCase(rows, k, 100 * rows + n))
 );
 
-for (const [what, cases] of [["vector", vectors], ["block", blocks]] as const) {
-  for (const board of ["host", "mps2-an386", "qemu-rv32imc"]) {
+const ALL = [["vector", vectors], ["block", blocks], ["column and window", columns]] as const;
+for (const [what, cases] of ALL) {
+  for (const board of ["host", "mps2-an386", "mps3-an547", "qemu-rv32imc"]) {
     Deno.test(`the C of ${what} intrinsics does what they mean: ${board}`, async () => {
       const kernels = cases.map(kernelOf);
       kernels.forEach(verifyKernel);
       const want = interpreted(cases, kernels);
       const artifact = artifactOf(kernels, loadBoard(board));
       const text = artifact.sources.get(KERNELS_SOURCE)!;
-      const dsp = has(loadBoard(board).target, "dsp");
-      assert.equal(/\bsmla|xtab16|sxtb16/.test(text), dsp);
+      const used = { dsp: /\bsmla|xtab16|sxtb16/.test(text), mve: /\bvldr[bw]/.test(text) };
+      const { target } = loadBoard(board);
+      if (what !== "column and window") assert.equal(used.dsp, has(target, "dsp"));
+      if (what !== "block") assert.equal(used.mve, has(target, "mve"));
       const inputs = kernels.flatMap((k, i) =>
         k.buffers.flatMap((b, j) => b.scope === "input" ? [dataOf(cases[i], b, j)] : [])
       );

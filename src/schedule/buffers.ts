@@ -109,7 +109,8 @@ export function checkPackedReads(body: Stmt): void {
     if (s.k === "intrin") return;
     for (const l of expressions(s).flatMap(loads)) {
       const order = (l.src as PackedBuffer).order;
-      if (order === "paired" || order?.some((o, i) => o !== i)) {
+      if (order === "columns" || order === undefined) continue;
+      if (order === "paired" || order.some((o, i) => o !== i)) {
         refuse(
           `read ${l.src.name}`,
           "no intrinsic takes its packed order",

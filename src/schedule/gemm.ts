@@ -4,7 +4,7 @@
  */
 import { intRange } from "../util/dtype.ts";
 import { sizeOf, tensor, type TensorData } from "../util/tensor.ts";
-import { type Compute, compute, placeholder, sum } from "../te/compute.ts";
+import { compute, placeholder, sum } from "../te/compute.ts";
 import {
   add,
   and,
@@ -16,16 +16,22 @@ import {
   type Indexable,
   load,
   mul,
-  type Reduce,
   rewrite,
   select,
   substitute,
   type Var,
   variable,
 } from "../te/expr.ts";
-import { loads, valueRange, variables } from "../te/analyze.ts";
-import { evaluate } from "../te/interp.ts";
+import { valueRange, variables } from "../te/analyze.ts";
 import { BLOCK_COLS, encodeOdd, ODD_LIMIT } from "../tir/dot_block.ts";
+import {
+  byteShift,
+  columnStarts,
+  constantMatrix,
+  moved,
+  type Product,
+  productOf,
+} from "./product.ts";
 import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts";
 
 /**
@@ -43,9 +49,17 @@ export interface GemmStep {
   readonly stage: string;
   readonly block: number;
   readonly group: number;
-  /** Order of the constants inside a group; `paired`: as `dot_block` wants them. */
-  readonly order: readonly number[] | "paired";
+  /**
+   * Order of the constants inside a group; `paired`: as `dot_block` wants them; `columns`: one whole
+   * column after another.
+   */
+  readonly order: readonly number[] | "paired" | "columns";
   readonly dtype: "int8" | "int16";
+  /**
+   * Type of the rows, default int16. Rows of int8 hold the activation less a constant that brings it
+   * into that range; what that takes from the sums is added to their start.
+   */
+  readonly rows?: "int8" | "int16";
 }
 
 /** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
@@ -53,10 +67,7 @@ export interface PackedTensor extends Indexable {
   readonly order: GemmStep["order"];
 }
 
-interface Factors {
-  readonly reduce: Reduce;
-  readonly activation: Expr;
-  readonly weights: Expr;
+interface Factors extends Product {
   readonly rowAxes: readonly number[];
   readonly colAxes: readonly number[];
 }
@@ -64,24 +75,16 @@ interface Factors {
 /** Rows are filled up to a multiple of this: eight bytes, two words of two. */
 const ROW_UNIT = 4;
 
-/** Takes the definition apart; a text says why it is not a product by a constant. */
+/** Takes the definition apart; a text says why it is not a product of rows and columns. */
 export function factors(s: State, st: Stage): Factors | string {
-  const { body: r, axes } = st.compute;
-  if (r.k !== "reduce" || r.op !== "sum" || r.body.k !== "bin" || r.body.op !== "mul") {
-    return "it is not a sum of products";
-  }
-  if (r.dtype !== "int32") return "it does not accumulate in int32";
-  const isConst = (e: Expr): boolean => loads(e).every((l) => s.consts.has(l.src));
-  const { a, b } = r.body;
-  const [activation, weights] = isConst(b) ? [a, b] : [b, a];
-  if (!isConst(weights) || isConst(activation)) return "neither factor is a constant";
-  const range = valueRange(activation), i16 = intRange("int16");
-  if (!range || range[0] < i16.min || range[1] > i16.max) return "the activation exceeds int16";
-  const inRows = variables(activation, ...r.where), inCols = variables(weights);
+  const p = productOf(s, st);
+  if (typeof p === "string") return p;
+  const { axes } = st.compute;
+  const inRows = variables(p.activation, ...p.reduce.where), inCols = variables(p.weights);
   if (axes.some((v) => inRows.has(v) && inCols.has(v))) return "an axis is in both factors";
   const rowAxes = axes.flatMap((v, i) => inCols.has(v) ? [] : [i]);
   const colAxes = axes.flatMap((v, i) => inCols.has(v) ? [i] : []);
-  return { reduce: r, activation, weights, rowAxes, colAxes };
+  return { ...p, rowAxes, colAxes };
 }
 
 /** Row-major position of coordinates. */
@@ -108,7 +111,12 @@ export function gemm(s: State, step: GemmStep): State {
   const rowExtents = f.rowAxes.map(extent), colExtents = f.colAxes.map(extent);
   const kExtents = r.axes.map((a) => a.extent);
   const rows = sizeOf(rowExtents), cols = sizeOf(colExtents), length = sizeOf(kExtents);
-  const pitch = Math.ceil(length / ROW_UNIT) * ROW_UNIT;
+  const type = step.rows ?? "int16";
+  const pitch = step.order === "columns" ? length : Math.ceil(length / ROW_UNIT) * ROW_UNIT;
+  const shift = type === "int8" ? byteShift(f) : 0;
+  if (shift === null) {
+    refuse(`gemm ${step.stage}`, "the activation exceeds a byte", "keep rows of int16");
+  }
   const coordinates = (row: Expr, col: Expr): Map<Var, Expr> =>
     new Map([
       ...unflatten(row, rowExtents).map((e, i) => [axes[f.rowAxes[i]], e] as const),
@@ -117,7 +125,7 @@ export function gemm(s: State, step: GemmStep): State {
 
   const staged = compute(
     `${st.name}_rows`,
-    "int16",
+    type,
     [rows, ...kExtents],
     (row, ...ks) => {
       const at = new Map([
@@ -126,15 +134,16 @@ export function gemm(s: State, step: GemmStep): State {
       ]);
       return select(
         and(...r.where.map((w) => substitute(w, at))),
-        cast("int16", substitute(f.activation, at)),
-        imm(0, "int16"),
+        moved(substitute(f.activation, at), shift, type),
+        imm(-shift, type),
       );
     },
     ["row", ...r.axes.map((a) => a.v.name)],
   );
-  const flat = placeholder(staged.out.name, "int16", [rows, pitch]);
+  const flat = placeholder(staged.out.name, type, [rows, pitch]);
   const matrix = constantMatrix(s, st, f);
   const [packed, data] = packColumns(`${st.name}_w`, matrix, [cols, length, pitch], step);
+  const sums = shift === 0 ? null : columnStarts(`${st.name}_start`, s, st, f, shift);
 
   const k = { v: variable("k", "int32", [0, pitch - 1]), extent: pitch };
   const product = compute(st.name, "int32", [rows, cols], (row, col) =>
@@ -144,7 +153,7 @@ export function gemm(s: State, step: GemmStep): State {
         cast("int32", load(flat, [row, k.v])),
         cast("int32", load(packed, packedIndex(col, k.v, step))),
       ),
-      { init: substitute(r.init, coordinates(row, col)) },
+      { init: sums ? load(sums[0], [col]) : substitute(r.init, coordinates(row, col)) },
     ), ["row", "col"]);
 
   const reader = (e: Expr): Expr | undefined =>
@@ -155,7 +164,7 @@ export function gemm(s: State, step: GemmStep): State {
       ])
       : undefined;
   return {
-    consts: new Map([...s.consts, [packed, data]]),
+    consts: new Map([...s.consts, [packed, data], ...(sums ? [sums] : [])]),
     stages: s.stages.flatMap((x) =>
       x === st
         ? [{ ...plainStage(staged), rows: { flat, pitch, length } }, plainStage(product)]
@@ -170,20 +179,8 @@ function packedIndex(col: Expr, k: Expr, { block, group, order }: GemmStep): Exp
   return [floordiv(col, block), floordiv(k, group), ...inner];
 }
 
-/** The constant factor as int32, row-major [cols, length]. */
-function constantMatrix(s: State, st: Stage, f: Factors): Int32Array {
-  const { axes, out } = st.compute, kAxes = f.reduce.axes;
-  const c: Compute = {
-    out: placeholder("matrix", "int32", [
-      ...f.colAxes.map((i) => out.shape[i]),
-      ...kAxes.map((a) => a.extent),
-    ]),
-    axes: [...f.colAxes.map((i) => axes[i]), ...kAxes.map((a) => a.v)],
-    body: f.weights,
-  };
-  const inputs = new Map(loads(f.weights).map((l) => [l.src, s.consts.get(l.src)!]));
-  return evaluate([c], inputs).get(c.out)!.data as Int32Array;
-}
+const placeOf = (order: GemmStep["order"], i: number): number =>
+  typeof order === "string" ? i : order.indexOf(i);
 
 /** [cols ÷ block, pitch ÷ group, block, group], or group before block; filled up with zeros. */
 function packColumns(
@@ -200,7 +197,7 @@ function packColumns(
     const c = col % block, base = Math.floor(col / block) * pitch * block;
     for (let k = 0; k < length; k++) {
       const i = k % group;
-      const place = paired ? i * block + c : c * group + order.indexOf(i);
+      const place = paired ? i * block + c : c * group + placeOf(order, i);
       const w = matrix[col * length + k];
       values[base + Math.floor(k / group) * block * group + place] = paired && c === 1
         ? encodeOdd(matrix[(col - 1) * length + k], w)

@@ -30,7 +30,7 @@ import {
   type State,
   type Workload,
 } from "./state.ts";
-import { tensorize, tensorizeBlock, widthOf } from "./tensorize.ts";
+import { tensorize, tensorizeBlock, tensorizeWindow, widthOf } from "./tensorize.ts";
 
 /** What is known while a stage's nest is emitted; immutable, each level makes its own. */
 interface Frame {
@@ -418,10 +418,11 @@ class Lowering {
     return tensorize(s, v, loop.intrinsic, (e) => simplify(substitute(e, zero)));
   }
 
-  /** The loops over k, row and col at position i as one call. */
+  /** The loops from position i on as one call. */
   #block(i: number, f: Frame): Stmt | null {
     const nest = f.stage.loops.slice(i);
-    if (nest.length !== 3 || f.where.length || f.guards.length) return null;
+    if (f.where.length || f.guards.length) return null;
+    if (nest.some((l) => this.#attached(l, f).length)) return null;
     const vars = nest.map((l) => fresh(l.name, this.#extent(l, f)));
     const s = this.#leaf({
       ...f,
@@ -429,10 +430,16 @@ class Lowering {
     });
     if (s.k !== "store") return null;
     const zero = new Map(vars.map((v) => [v, imm(0)] as const));
-    const [length, rows, cols] = nest.map((l) => this.#extent(l, f));
+    const start = (e: Expr) => simplify(substitute(e, zero));
+    const extents = nest.map((l) => this.#extent(l, f));
+    if (nest[0].block === "window") {
+      const loops = vars.map((v, j) => ({ v, extent: extents[j] }));
+      return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
+    }
+    if (nest.length !== 3) return null;
+    const [length, rows, cols] = extents;
     const [k, row, col] = vars;
-    const block = { k, row, col, length, rows, cols };
-    return tensorizeBlock(s, block, (e) => simplify(substitute(e, zero)));
+    return tensorizeBlock(s, { k, row, col, length, rows, cols }, start);
   }
 
   #leaf(f: Frame): Stmt {

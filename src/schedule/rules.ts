@@ -5,13 +5,20 @@ import type { Expr, Indexable, Var } from "../te/expr.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
 import { dot4, dotOrder, mla4, widen4 } from "../tir/intrinsics.ts";
+import { copy, requantize4, WINDOW_CHANNELS } from "../tir/mve.ts";
+import { REQUANTIZE } from "../te/rounding.ts";
 import { canPair, factors } from "./gemm.ts";
-import { DOT_BLOCK } from "./tensorize.ts";
+import { canShift, productOf } from "./product.ts";
+import { canPad } from "./pad.ts";
+import { DOT_BLOCK, INTRINSICS, widthOf, WINDOW } from "./tensorize.ts";
 import { initialState, type Stage, type State, type Workload } from "./state.ts";
 import { applySteps, type Schedule, type Step } from "./steps.ts";
 
 /** Tile of the blocked product: pixels × channels in registers. */
 const TILE = { rows: 2, cols: 2 };
+
+/** The same where whole rows and columns meet as vectors: four channels are requantised at once. */
+const VECTOR_TILE = { rows: 2, cols: 4 };
 
 /** Taps of a window up to which they are written out one by one. */
 const UNROLL = 9;
@@ -26,7 +33,8 @@ export function chooseSchedule(w: Workload, target: Target, level: number): Sche
     ? s.stages[0]
     : null;
   const rest = level >= 2 && reduction
-    ? gemmSchedule(w, s, reduction, out, target) ?? channelSchedule(w, s, reduction, out) ??
+    ? (has(target, "mve") ? vectorSchedule(w, s, reduction, out) : null) ??
+      gemmSchedule(w, s, reduction, out, target) ?? channelSchedule(w, s, reduction, out, target) ??
       scalarSchedule(w, reduction, out)
     : reduction
     ? scalarSchedule(w, reduction, out)
@@ -84,6 +92,132 @@ function scalarSchedule(w: Workload, r: Stage, out: Stage): Step[] {
   ];
 }
 
+/** Axes of the output by the factor that they come from, each in the order of the output's memory. */
+function tileAxes(w: Workload, s: State, r: Stage, out: Stage) {
+  const f = factors(s, r);
+  if (typeof f === "string" || f.colAxes.length === 0 || f.rowAxes.length === 0) return null;
+  const name = (i: number): string => out.compute.axes[i].name;
+  const axes = memoryOrder(w, out);
+  return {
+    weights: f.weights,
+    rowAxes: axes.filter((n) => f.rowAxes.map(name).includes(n)),
+    colAxes: axes.filter((n) => f.colAxes.map(name).includes(n)),
+  };
+}
+
+/** A tile of rows × columns: the product inside the loop over columns, its rows outside of it. */
+const tileSteps = (
+  r: Stage,
+  out: Stage,
+  { rowAxes, colAxes }: { rowAxes: readonly string[]; colAxes: readonly string[] },
+  tile: { rows: number; cols: number },
+): Step[] => [
+  { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
+  { do: "fuse", stage: out.name, loops: rowAxes, into: "row" },
+  { do: "fuse", stage: out.name, loops: colAxes, into: "col" },
+  { do: "split", stage: out.name, loop: "row", factor: tile.rows, tail: "cut" },
+  { do: "split", stage: out.name, loop: "col", factor: tile.cols, tail: "cut" },
+  { do: "reorder", stage: out.name, loops: ["row_o", "col_o", "row_i", "col_i"] },
+  { do: "unroll", stage: out.name, loop: "row_i" },
+  { do: "unroll", stage: out.name, loop: "col_i" },
+  { do: "computeAt", stage: r.name, at: out.name, loop: "col_o" },
+  { do: "computeAt", stage: `${r.name}_rows`, at: out.name, loop: "row_o" },
+];
+
+/** Products of bytes as vectors: of rows and columns, or within channels. */
+const vectorSchedule = (w: Workload, s: State, r: Stage, out: Stage): Step[] | null =>
+  canShift(s, r) ? vectorGemmSchedule(w, s, r, out) ?? vectorWindowSchedule(w, s, r, out) : null;
+
+/**
+ * Eight channels at a time of a reduction within each of them (depthwise), on a copy of the rows of
+ * input that a row of output reads, whose borders are filled in.
+ */
+function vectorWindowSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+  const f = productOf(s, r);
+  if (typeof f === "string" || !canPad(s, r)) return null;
+  const constant = loads(f.weights).find((l) => s.consts.has(l.src));
+  const source = loads(f.activation).find((l) => w.buffers.has(l.src));
+  if (!constant || !source || constant.dtype !== "int8") return null;
+  const order = memoryOrder(w, out), last = order.at(-1)!;
+  const channel = r.compute.axes[out.compute.axes.findIndex((v) => v.name === last)];
+  const dim = constant.idx.findIndex((e) => variables(e).has(channel));
+  const sourceDim = source.idx.findIndex((e) => variables(e).has(channel));
+  const { strides } = w.buffers.get(source.src)!;
+  if (dim < 0 || sourceDim < 0 || strides[sourceDim] !== 1 || order.length < 2) return null;
+  const dims = constant.idx.map((_, i) => i);
+  const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
+  const requantize = vectorRequantize(out);
+  const name = `${r.name}_x`, run = `d${sourceDim}`;
+  const move = copy(source.dtype, 16).name;
+  const parts = `${last}_i`;
+  return [
+    {
+      do: "pack",
+      stage: r.name,
+      tensor: constant.src.name,
+      perm: [...dims.filter((i) => i !== dim), dim],
+    },
+    { do: "pad", stage: r.name, order: copyOrder, dtype: "int8" },
+    { do: "reorder", stage: out.name, loops: order },
+    { do: "split", stage: out.name, loop: last, factor: WINDOW_CHANNELS, tail: "cut" },
+    { do: "computeAt", stage: r.name, at: out.name, loop: `${last}_o` },
+    { do: "split", stage: out.name, loop: parts, factor: 4, tail: "cut" },
+    { do: "unroll", stage: out.name, loop: `${parts}_o` },
+    { do: "unroll", stage: out.name, loop: `${parts}_i` },
+    ...(requantize === null ? [] : [tensorize(out.name, `${parts}_i`, requantize)]),
+    { do: "computeAt", stage: name, at: out.name, loop: order.at(-3) ?? order.at(-2)! },
+    {
+      do: "reorder",
+      stage: r.name,
+      loops: [
+        ...r.compute.axes.map((v) => v.name).filter((n) => n !== channel.name),
+        ...f.reduce.axes.map((a) => a.v.name),
+        channel.name,
+      ],
+    },
+    { do: "unroll", stage: r.name, loop: channel.name },
+    tensorize(r.name, f.reduce.axes[0].v.name, WINDOW),
+    { do: "split", stage: name, loop: run, factor: 16, tail: "cut" },
+    tensorize(name, `${run}_i`, move),
+  ];
+}
+
+/** Rows and columns of bytes as vectors: rows are copied as they are, zero points go into the start. */
+function vectorGemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+  const axes = tileAxes(w, s, r, out);
+  if (!axes) return null;
+  const [lo, hi] = valueRange(axes.weights) ?? [-Infinity, Infinity], i8 = intRange("int8");
+  if (lo < i8.min || hi > i8.max) return null;
+  const requantize = vectorRequantize(out);
+  return [
+    {
+      do: "gemm",
+      stage: r.name,
+      block: 1,
+      group: 1,
+      order: "columns",
+      dtype: "int8",
+      rows: "int8",
+    },
+    ...tileSteps(r, out, axes, VECTOR_TILE),
+    ...(requantize === null ? [] : [tensorize(out.name, "col_i", requantize)]),
+    { do: "unroll", stage: r.name, loop: "row" },
+    { do: "unroll", stage: r.name, loop: "col" },
+    ...pairedProduct(r.name),
+    ...rowSteps(w, r, `${r.name}_rows`, (dtype, run) => copy(dtype, run >= 16 ? 16 : 4).name),
+  ];
+}
+
+/** The intrinsic that requantises four elements of an output at once; null where it does something else. */
+function vectorRequantize({ compute: { body, out } }: Stage): string | null {
+  if (body.k !== "cast" || body.a.k !== "call" || body.a.fn !== REQUANTIZE) return null;
+  if (out.dtype !== "int8" && out.dtype !== "uint8") return null;
+  const [, scale, , lo, hi] = body.a.args, own = intRange(out.dtype);
+  if (lo.k !== "imm" || hi.k !== "imm") return null;
+  const bounded = Number(lo.value) !== own.min || Number(hi.value) !== own.max;
+  return requantize4(out.dtype, scale.k === "imm", bounded).name;
+}
+
 /** Rows × columns with a register-blocked inner product. */
 function gemmSchedule(
   w: Workload,
@@ -92,44 +226,37 @@ function gemmSchedule(
   out: Stage,
   target: Target,
 ): Step[] | null {
-  const f = factors(s, r);
-  if (typeof f === "string" || f.colAxes.length === 0 || f.rowAxes.length === 0) return null;
-  const name = (i: number): string => out.compute.axes[i].name;
-  const axes = memoryOrder(w, out);
-  const rowAxes = axes.filter((n) => f.rowAxes.map(name).includes(n));
-  const colAxes = axes.filter((n) => f.colAxes.map(name).includes(n));
-  const [lo, hi] = valueRange(f.weights) ?? [-Infinity, Infinity], i8 = intRange("int8");
+  const axes = tileAxes(w, s, r, out);
+  if (!axes) return null;
+  const [lo, hi] = valueRange(axes.weights) ?? [-Infinity, Infinity], i8 = intRange("int8");
   const dtype = lo >= i8.min && hi <= i8.max ? "int8" : "int16";
   const dot = dot4(dtype), order = dotOrder(dtype);
-  const row = "row", col = "col", rows = `${r.name}_rows`;
   const paired = has(target, "dsp") && canPair(s, r);
   const packing: Step = paired
     ? { do: "gemm", stage: r.name, block: TILE.cols, group: 2, order: "paired", dtype: "int8" }
     : { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order, dtype };
   return [
     packing,
-    { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
-    { do: "fuse", stage: out.name, loops: rowAxes, into: row },
-    { do: "fuse", stage: out.name, loops: colAxes, into: col },
-    { do: "split", stage: out.name, loop: row, factor: TILE.rows, tail: "cut" },
-    { do: "split", stage: out.name, loop: col, factor: TILE.cols, tail: "cut" },
-    { do: "reorder", stage: out.name, loops: ["row_o", "col_o", "row_i", "col_i"] },
-    { do: "unroll", stage: out.name, loop: "row_i" },
-    { do: "unroll", stage: out.name, loop: "col_i" },
-    { do: "computeAt", stage: r.name, at: out.name, loop: "col_o" },
-    { do: "computeAt", stage: rows, at: out.name, loop: "row_o" },
+    ...tileSteps(r, out, axes, TILE),
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
     ...(paired ? pairedProduct(r.name) : groupedProduct(r.name, dot.name)),
-    ...rowSteps(w, r, rows),
+    ...rowSteps(w, r, `${r.name}_rows`, (dtype) => widen4(dtype).name),
   ];
 }
 
 /**
- * Rows are filled in runs of elements that follow each other in memory, four at a time, and without
- * tests where the window meets no border.
+ * Rows are filled in runs of elements that follow each other in memory, several at a time, and
+ * without tests where the window meets no border.
+ *
+ * @param move the intrinsic that moves part of a run of so many elements
  */
-function rowSteps(w: Workload, r: Stage, stage: string): Step[] {
+function rowSteps(
+  w: Workload,
+  r: Stage,
+  stage: string,
+  move: (dtype: "int8" | "uint8", run: number) => string,
+): Step[] {
   const { body } = r.compute;
   if (body.k !== "reduce") return [];
   const border: Step[] = body.where.length
@@ -151,10 +278,11 @@ function rowSteps(w: Workload, r: Stage, stage: string): Step[] {
   }
   if (run.length === 0) return border;
   const name = run.length > 1 ? "run" : run[0];
+  const intrinsic = move(source.dtype, length);
   return [
     ...(run.length > 1 ? [{ do: "fuse", stage, loops: run, into: name }] as Step[] : []),
-    { do: "split", stage, loop: name, factor: 4, tail: "cut" },
-    { do: "tensorize", stage, loop: `${name}_i`, intrinsic: widen4(source.dtype).name },
+    { do: "split", stage, loop: name, factor: widthOf(INTRINSICS.get(intrinsic)!), tail: "cut" },
+    { do: "tensorize", stage, loop: `${name}_i`, intrinsic },
     ...border,
   ];
 }
@@ -173,7 +301,13 @@ const groupedProduct = (stage: string, intrinsic: string): Step[] => [
 ];
 
 /** Four channels at a time: reductions within each (depthwise), and floats, which share what they read. */
-function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+function channelSchedule(
+  w: Workload,
+  s: State,
+  r: Stage,
+  out: Stage,
+  target: Target,
+): Step[] | null {
   const { body } = r.compute;
   if (body.k !== "reduce" || body.op !== "sum") return null;
   if (body.body.k !== "bin" || body.body.op !== "mul") return null;
@@ -189,6 +323,7 @@ function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | 
   if (dim < 0) return null;
   const dims = constant.idx.map((_, i) => i);
   const reduceLoops = body.axes.map((a) => a.v.name);
+  const requantize = has(target, "mve") ? vectorRequantize(out) : null;
   return [
     {
       do: "pack",
@@ -199,6 +334,7 @@ function channelSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | 
     { do: "reorder", stage: out.name, loops: order },
     { do: "split", stage: out.name, loop: last, factor: 4, tail: "cut" },
     { do: "unroll", stage: out.name, loop: `${last}_i` },
+    ...(requantize === null ? [] : [tensorize(out.name, `${last}_i`, requantize)]),
     { do: "computeAt", stage: r.name, at: out.name, loop: `${last}_o` },
     {
       do: "reorder",

@@ -23,7 +23,11 @@ function intrinsics(kernels: readonly Kernel[]): Set<string> {
   const found = new Set<string>();
   for (const k of kernels) {
     visitStmt(k.body, (s) => {
-      if (s.k === "intrin") found.add(s.op.name.replace(/^dot_\d.*/, "dot_block"));
+      if (s.k === "intrin") {
+        found.add(
+          s.op.name.replace(/^dot_\d.*/, "dot_block").replace(/^(dot_s8|window8)_.*/, "$1"),
+        );
+      }
     });
   }
   return found;
@@ -31,6 +35,18 @@ function intrinsics(kernels: readonly Kernel[]): Set<string> {
 
 const CORES: readonly (readonly [string, readonly string[]])[] = [
   ["mps2-an385", ["dot4", "dot4_s16", "mla4_s8", "mla4_u8", "widen4_s8", "widen4_u8"]],
+  [
+    "mps3-an547",
+    [
+      "dot_s8",
+      "window8",
+      "requantize4_s8",
+      "requantize4_u8_shared",
+      "copy16_s8",
+      "copy4_u8",
+      "fill16",
+    ],
+  ],
   ["mps2-an386", ["dot_block", "dot4_s16", "mla4_s8", "mla4_u8", "widen4_s8", "widen4_u8"]],
 ];
 

@@ -41,14 +41,20 @@ export type Domain =
   | { readonly d: "fuse"; readonly parts: readonly Loop[] }
   | { readonly d: "outer" | "inner"; readonly split: Split };
 
+/**
+ * Intrinsics that take the place of a whole nest: `dot_block` of k, row and col, `window` of the taps
+ * of a window and the channels that they are summed in.
+ */
+export type BlockName = "dot_block" | "window";
+
 export interface Loop {
   readonly name: string;
   readonly domain: Domain;
   readonly reduce: boolean;
   readonly unroll: boolean;
   readonly intrinsic: TensorIntrin | null;
-  /** This loop and the two inside it become one call of a block intrinsic. */
-  readonly block: boolean;
+  /** This loop and those inside it become one call of a block intrinsic. */
+  readonly block: BlockName | null;
   /** A stage inside whose conditions are tested once for a whole iteration. */
   readonly specialize: string | null;
 }
@@ -92,7 +98,7 @@ const axisLoop = (v: Var, reduce: boolean): Loop => ({
   reduce,
   unroll: false,
   intrinsic: null,
-  block: false,
+  block: null,
   specialize: null,
 });
 

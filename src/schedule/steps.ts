@@ -2,9 +2,10 @@
  * The schedule primitives. A schedule is a list of steps: plain data, printable, replayable.
  */
 import { type Expr, rewrite, substitute, visit } from "../te/expr.ts";
-import { DOT_BLOCK, INTRINSICS } from "./tensorize.ts";
+import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
+import { pad, type PadStep } from "./pad.ts";
 import {
   type Loop,
   loopOf,
@@ -52,7 +53,8 @@ export type Step =
     readonly for: string;
   }
   | GemmStep
-  | PackStep;
+  | PackStep
+  | PadStep;
 
 /** An immutable list of steps. */
 export type Schedule = readonly Step[];
@@ -117,11 +119,12 @@ function applyStep(s: State, step: Step): State {
     case "computeAt":
       return computeAt(s, step.stage, step.at, step.loop);
     case "tensorize": {
-      if (step.intrinsic === DOT_BLOCK) {
+      const block = BLOCKS.find((b) => b === step.intrinsic);
+      if (block) {
         return withLoops(
           s,
           step.stage,
-          (st) => replaceLoop(st, step.loop, (l) => [{ ...l, block: true }]),
+          (st) => replaceLoop(st, step.loop, (l) => [{ ...l, block }]),
         );
       }
       const intrinsic = INTRINSICS.get(step.intrinsic);
@@ -129,7 +132,7 @@ function applyStep(s: State, step: Step): State {
         refuse(
           `tensorize with '${step.intrinsic}'`,
           "there is no such intrinsic",
-          `intrinsics: ${[...INTRINSICS.keys(), DOT_BLOCK].join(", ")}`,
+          `intrinsics: ${[...INTRINSICS.keys(), ...BLOCKS].join(", ")}`,
         );
       }
       return withLoops(
@@ -144,6 +147,8 @@ function applyStep(s: State, step: Step): State {
       return gemm(s, step);
     case "pack":
       return pack(s, step);
+    case "pad":
+      return pad(s, step);
   }
 }
 

@@ -1,20 +1,34 @@
 /** Which intrinsic an innermost loop is: matching `store` statements against their meanings. */
+import { intRange } from "../util/dtype.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import type { Expr, Load, Var } from "../te/expr.ts";
 import { dot4, dotOrder, mla4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
 import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
+import {
+  bitsOf,
+  dotColumns,
+  fill,
+  MVE_INTRINSICS,
+  requantize4,
+  WINDOW_CHANNELS,
+  windowProduct,
+} from "../tir/mve.ts";
+import { REQUANTIZE } from "../te/rounding.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
 import type { PackedTensor } from "./gemm.ts";
+import type { BlockName } from "./state.ts";
 
 /** The intrinsics that schedules can name. */
 export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
-  [dot4("int8"), dot4("int16"), mla4("int8"), mla4("uint8"), widen4("int8"), widen4("uint8")].map((
-    i,
-  ) => [i.name, i]),
+  [
+    ...[dot4("int8"), dot4("int16"), mla4("int8"), mla4("uint8"), widen4("int8"), widen4("uint8")],
+    ...MVE_INTRINSICS,
+  ].map((i) => [i.name, i]),
 );
 
-/** Name of the intrinsic that takes a whole nest over k, row and col; see {@link tensorizeBlock}. */
-export const DOT_BLOCK = "dot_block";
+/** Intrinsics that take a whole nest; see {@link tensorizeBlock} and {@link tensorizeWindow}. */
+export const DOT_BLOCK = "dot_block", WINDOW = "window";
+export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW];
 
 /** Iterations that a loop must have to become one call. */
 export const widthOf = (i: TensorIntrin): number => Math.max(...i.args.map((a) => a.count));
@@ -59,7 +73,30 @@ function product(s: Store): { a: Expr; b: Expr } | null {
 
 type Found = { readonly args: readonly (Access | null)[]; readonly scalars: readonly number[] };
 
+/** An integer that is known while compiling. */
+const constant = (e: Expr): number | null => e.k === "imm" ? Number(e.value) : null;
+
+/** `cast(requantize(acc, scale, zero, lo, hi))` with a scale an element, or one for all. */
+function findRequantize(s: Store, v: Var, i: TensorIntrin): Found | null {
+  const { value } = s;
+  if (value.k !== "cast" || value.a.k !== "call" || value.a.fn !== REQUANTIZE) return null;
+  const [acc, scale, ...bounds] = value.a.args;
+  const values = bounds.map(constant);
+  if (acc.k !== "load" || values.some((x) => x === null)) return null;
+  const [zero, lo, hi] = values as number[];
+  const own = intRange(value.dtype);
+  const bounded = lo !== own.min || hi !== own.max;
+  const shared = scale.k === "imm";
+  if (i.name !== requantize4(value.dtype, shared, bounded).name) return null;
+  const scalars = bounded ? [zero, lo, hi] : [zero];
+  const args = [running(s, v), running(acc, v)];
+  if (scale.k === "imm") return { args, scalars: [bitsOf(Number(scale.value)), ...scalars] };
+  return scale.k === "load" ? { args: [...args, running(scale, v)], scalars } : null;
+}
+
 function find(s: Store, v: Var, i: TensorIntrin): Found | null {
+  if (s.buf.dtype !== i.args[0].dtype) return null;
+  if (i.args[1].dtype === "int32") return findRequantize(s, v, i);
   const p = product(s);
   if (i.byValue) {
     const dtype = i.args[2].dtype;
@@ -72,9 +109,19 @@ function find(s: Store, v: Var, i: TensorIntrin): Found | null {
     const a = p && centred(p.a, x), w = p && widened(p.b, "int8");
     return a && w && { args: [running(s, v), running(a.l, v), running(w, v)], scalars: [a.zero] };
   }
-  const src = s.value.k === "cast" ? centred(s.value.a, x) : null;
-  return src && { args: [running(s, v), running(src.l, v)], scalars: [src.zero] };
+  const src = source(s.value, x);
+  if (!src || (i.scalars.length === 0 && src.zero !== (x === "uint8" ? 128 : 0))) return null;
+  const scalars = i.scalars.length === 0 ? [] : [src.zero];
+  return { args: [running(s, v), running(src.l, v)], scalars };
 }
+
+/** A load less a zero point and made narrow, or a load alone. */
+const source = (e: Expr, dtype: string): { l: Load; zero: number } | null =>
+  e.k === "load" && e.dtype === dtype
+    ? { l: e, zero: 0 }
+    : e.k === "cast"
+    ? centred(e.a, dtype)
+    : null;
 
 /** A parameter buffer whose innermost groups are permuted. */
 export interface PackedBuffer extends Buffer {
@@ -93,6 +140,13 @@ export function tensorize(
   intrinsic: TensorIntrin,
   start: (e: Expr) => Expr,
 ): Intrin | null {
+  // What a copy leaves out at a border is a constant.
+  if (s.value.k === "imm" && intrinsic.name.startsWith("copy") && s.buf.dtype === "int8") {
+    const dst = running(s, v);
+    if (!dst) return null;
+    const args = [{ ...dst, idx: dst.idx.map(start) }];
+    return { k: "intrin", op: fill(widthOf(intrinsic)), args, scalars: [Number(s.value.value)] };
+  }
   const f = find(s, v, intrinsic);
   if (!f || f.args.some((a) => a === null)) return null;
   const args = f.args.map((a) => ({ ...a!, idx: a!.idx.map(start) }));
@@ -109,19 +163,27 @@ export interface BlockNest {
   readonly length: number;
 }
 
-/** The call of {@link dotBlock} that does what the nest around this statement does; null: none. */
+/** The call of a product that does what the nest around this statement does; null: none. */
 export function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intrin | null {
   const p = product(s);
-  const a = p && widened(p.a, "int16"), w = p && widened(p.b, "int8");
-  if (!a || !w || (w.src as PackedBuffer).order !== "paired" || n.cols !== BLOCK_COLS) return null;
+  const w = p && widened(p.b, "int8");
+  const order = w && (w.src as PackedBuffer).order;
+  const columns = order === "columns";
+  const a = p && widened(p.a, columns ? "int8" : "int16");
+  if (!a || !w || (!columns && order !== "paired")) return null;
   const rows = a.src as Buffer;
   const moves = (e: Expr, v: Var): number | null => coefficient(linear(e), v);
-  // The index of a single row is a constant.
-  const byRow = (e: Expr): boolean => n.rows === 1 || moves(e, n.row) === 1;
-  const fits = s.idx.length === 2 && byRow(s.idx[0]) && moves(s.idx[1], n.col) === 1 &&
-    byRow(a.idx[0]) && moves(a.idx[1], n.k) === 1 && rows.strides[1] === 1 &&
-    (n.rows === 1 || s.buf.strides[0] === BLOCK_COLS) && s.buf.strides[1] === 1;
-  if (!fits || n.rows > 2 || n.length % 4 !== 0) return null;
+  // The index of a single row or column is a constant.
+  const by = (e: Expr, v: Var, extent: number): boolean => extent === 1 || moves(e, v) === 1;
+  const fits = s.idx.length === 2 && by(s.idx[0], n.row, n.rows) && by(s.idx[1], n.col, n.cols) &&
+    by(a.idx[0], n.row, n.rows) && by(a.idx[1], n.k, n.length) && rows.strides[1] === 1 &&
+    (n.rows === 1 || s.buf.strides[0] === n.cols) && s.buf.strides[1] === 1;
+  if (!fits) return null;
+  const whole = columns
+    ? by(w.idx[0], n.col, n.cols) && by(w.idx[1], n.k, n.length) &&
+      (w.src as Buffer).strides[0] === n.length
+    : n.cols === BLOCK_COLS && n.rows <= 2 && n.length % 4 === 0;
+  if (!whole) return null;
   const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
     buf,
     idx: idx.map(start),
@@ -129,8 +191,52 @@ export function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr)
   });
   return {
     k: "intrin",
-    op: dotBlock(n.rows, n.length, rows.strides[0]),
+    op: columns
+      ? dotColumns(n.rows, n.cols, n.length, rows.strides[0])
+      : dotBlock(n.rows, n.length, rows.strides[0]),
     args: [access(s.buf, s.idx), access(rows, a.idx), access(w.src as Buffer, w.idx)],
+    scalars: [],
+  };
+}
+
+/** Elements of memory that an access moves by when a variable goes on by one. */
+function stride(l: Load, v: Var): number | null {
+  const { strides } = l.src as Buffer;
+  return l.idx.reduce<number | null>((sum, e, i) => {
+    const c = coefficient(linear(e), v);
+    return sum === null || c === null ? null : sum + c * strides[i];
+  }, 0);
+}
+
+/**
+ * The call that sums a window's products in several channels: taps are the loops outside of the
+ * channels' loop, which runs through neighbours in memory; null where the nest has another form.
+ *
+ * @param taps variables of the taps, outermost first, with their extents
+ */
+export function tensorizeWindow(
+  s: Store,
+  taps: readonly { v: Var; extent: number }[],
+  channel: { v: Var; extent: number },
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  const p = product(s);
+  const a = p && widened(p.a, "int8"), w = p && widened(p.b, "int8");
+  if (!a || !w || channel.extent !== WINDOW_CHANNELS) return null;
+  const args = [running(s, channel.v), running(a, channel.v), running(w, channel.v)];
+  if (args.some((x) => x === null)) return null;
+  let offsets = [{ a: 0, w: 0 }];
+  for (const { v, extent } of taps) {
+    const [da, dw] = [stride(a, v), stride(w, v)];
+    if (da === null || dw === null || coefficient(linear(s.idx[0]), v) === null) return null;
+    offsets = offsets.flatMap((o) =>
+      Array.from({ length: extent }, (_, i) => ({ a: o.a + i * da, w: o.w + i * dw }))
+    );
+  }
+  return {
+    k: "intrin",
+    op: windowProduct(offsets),
+    args: args.map((x) => ({ ...x!, idx: x!.idx.map(start) })),
     scalars: [],
   };
 }

@@ -40,8 +40,8 @@ export interface TensorIntrin {
 /** Element `j` of an access. */
 const at = (a: Access, j: number): readonly Expr[] =>
   a.idx.map((e, i) => i === a.axis ? add(e, j) : e);
-const read = (a: Access, j: number): Expr => load(a.buf, at(a, j));
-const write = (a: Access, j: number, value: Expr): Stmt => ({
+export const read = (a: Access, j: number): Expr => load(a.buf, at(a, j));
+export const write = (a: Access, j: number, value: Expr): Stmt => ({
   k: "store",
   buf: a.buf,
   idx: at(a, j),
@@ -211,6 +211,27 @@ export const mla4 = (x: DType): TensorIntrin => ({
     ));
   },
   c: [
+    {
+      feature: "mve",
+      needs: [],
+      text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
+__attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
+        cType(x)
+      } *x, const int8_t *w, int32_t zero)
+{
+    __asm__ volatile(
+        "vldrb.${letter(x)}32 q0, [%[x]]\\n"
+        "vldrb.s32 q1, [%[w]]\\n"
+        "vadd.i32 q0, q0, %[minus]\\n"
+        "vldrw.32 q2, [%[acc]]\\n"
+        "vmul.i32 q0, q0, q1\\n"
+        "vadd.i32 q2, q2, q0\\n"
+        "vstrw.32 q2, [%[acc]]\\n"
+        :
+        : [acc] "r"(acc), [x] "l"(x), [w] "l"(w), [minus] "r"(-zero)
+        : "q0", "q1", "q2", "memory");
+}`,
+    },
     {
       feature: "dsp",
       needs: [],

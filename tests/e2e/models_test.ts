@@ -23,7 +23,10 @@ import {
   SANITIZE,
 } from "./support.ts";
 
-const host = board("host"), m4 = board("mps2-an386"), m7 = board("mps2-an500");
+const host = board("host"),
+  m4 = board("mps2-an386"),
+  m7 = board("mps2-an500"),
+  m55 = board("mps3-an547");
 const rv32 = board("qemu-rv32imc");
 
 for (const { name } of ownNets) {
@@ -48,6 +51,10 @@ for (const { name } of ownNets) {
     const onM4 = await compile(net.bytes, m4);
     assertSameBits(net.samples.map((s) => onM4.interpret(s)), want, "interpreter for mps2-an386");
     assertSameBits(await outputsOn(onM4, m4, net.samples), want, "mps2-an386");
+
+    const onM55 = await compile(net.bytes, m55);
+    assertSameBits(net.samples.map((s) => onM55.interpret(s)), want, "interpreter for mps3-an547");
+    assertSameBits(await outputsOn(onM55, m55, net.samples), want, "mps3-an547");
   });
 }
 

@@ -52,7 +52,7 @@ for (const [folder, stem, reference, tolerance] of MODELS) {
       ) {
         assertSameBits(await outputsOn(artifact, host, net.samples, options), want, flags);
       }
-      for (const name of ["mps2-an386", "mps2-an500"]) {
+      for (const name of ["mps2-an386", "mps2-an500", "mps3-an547"]) {
         const on = board(name), compiled = await compile(net.bytes, on);
         assertSameBits(await outputsOn(compiled, on, net.samples), want, name);
       }

@@ -21,7 +21,7 @@ import {
 } from "./parts.ts";
 import { randomSchedule } from "./schedules.ts";
 
-const host = board("host"), m4 = board("mps2-an386");
+const host = board("host"), m4 = board("mps2-an386"), m55 = board("mps3-an547");
 
 function assertOutputs(parts: readonly Part[], got: readonly TensorData[], what: string): void {
   const want = parts.flatMap((p) => p.outputs.map((o) => ({ ...o, part: p })));
@@ -71,11 +71,14 @@ for (const [family, part, numRuns] of FAMILIES) {
           assertOutputs([p], evaluateGraph(layout.graph, inputsOf([p])), "definitions");
           for (const optLevel of [0, 1, 2, 3] as const) {
             await interpreted([p], m4, { optLevel }, `-O${optLevel}`);
+            if (optLevel >= 2) await interpreted([p], m55, { optLevel }, `-O${optLevel}, vectors`);
           }
           for (const seed of seeds) {
-            await interpreted([p], m4, {
-              schedule: (w, rules) => randomSchedule(w, rules, seed),
-            }, `schedule ${seed}`);
+            for (const on of [m4, m55]) {
+              await interpreted([p], on, {
+                schedule: (w, rules) => randomSchedule(w, rules, seed),
+              }, `schedule ${seed} for ${on.name}`);
+            }
           }
         },
       ),
@@ -83,7 +86,7 @@ for (const [family, part, numRuns] of FAMILIES) {
     );
   });
 
-  Deno.test(`random ${family}: generated C on this computer and on mps2-an386`, async () => {
+  Deno.test(`random ${family}: generated C on this computer, mps2-an386 and mps3-an547`, async () => {
     const [all] = fc.sample(fc.array(part, { minLength: 40, maxLength: 40 }), {
       seed: 7,
       numRuns: 1,
@@ -92,7 +95,7 @@ for (const [family, part, numRuns] of FAMILIES) {
       all.findIndex((q) => q.inputs[0].name === p.inputs[0].name) === i
     );
     const bytes = modelOf(parts), inputs = inputsOf(parts);
-    for (const on of [host, m4]) {
+    for (const on of [host, m4, m55]) {
       const schedules = [
         undefined,
         ...[1, 2].map((seed): CompileOptions["schedule"] => (w, rules) =>

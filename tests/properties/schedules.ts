@@ -1,5 +1,6 @@
 /** Random schedules that the compiler accepts, for whatever workload comes. */
 import { BurinError } from "../../src/util/errors.ts";
+import { loads } from "../../src/te/analyze.ts";
 import { lower } from "../../src/schedule/lower.ts";
 import { initialState, type State, type Workload } from "../../src/schedule/state.ts";
 import { applySteps, type Schedule, type Step } from "../../src/schedule/steps.ts";
@@ -14,8 +15,16 @@ function randomStep(r: Random, s: State): Step | null {
   if (!loop) return null;
   const stage = st.name;
   switch (
-    r.pick(["split", "split", "fuse", "reorder", "reorder", "unroll", "computeAt", "tensorize"])
+    r.pick([
+      ...["split", "split", "fuse", "reorder", "reorder", "unroll", "computeAt", "tensorize"],
+      "pad",
+    ])
   ) {
+    case "pad": {
+      const source = loads(st.compute.body).find((l) => !s.consts.has(l.src));
+      const order = r.shuffle((source?.idx ?? []).map((_, i) => i));
+      return { do: "pad", stage, order, dtype: r.pick(["int8", "int16"]) };
+    }
     case "split":
       return {
         do: "split",

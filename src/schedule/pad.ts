@@ -1,0 +1,149 @@
+/** A copy of what a sum of products reads, with its borders filled in, so that nothing is tested. */
+import { compute } from "../te/compute.ts";
+import {
+  add,
+  and,
+  bin,
+  cast,
+  type Expr,
+  imm,
+  load,
+  mul,
+  rewrite,
+  select,
+  sub,
+  type Var,
+} from "../te/expr.ts";
+import { loads, variables } from "../te/analyze.ts";
+import { linear, simplify } from "../te/linear.ts";
+import { conjuncts } from "./conditions.ts";
+import { byteShift, columnStarts, moved, productOf } from "./product.ts";
+import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts";
+
+/**
+ *     acc[c, oh, ow] = b + Σ kh, kw where inside: x[c, oh·s + kh − p, …]·w[c, kh, kw]
+ *   →
+ *     acc_x[h, w, c] = inside ? x[c, h − p, …] : 0
+ *     acc[c, oh, ow] = b + Σ kh, kw: acc_x[oh·s + kh, …, c]·w[c, kh, kw]
+ */
+export interface PadStep {
+  readonly do: "pad";
+  readonly stage: string;
+  /** Axes of what is copied, outermost first, as positions among those of the operand. */
+  readonly order: readonly number[];
+  /** Copies of int8 hold the activation less a constant, as rows of a `gemm` do. */
+  readonly dtype: "int8" | "int16";
+}
+
+/** First and last value of an index over all axes of the stage; null where it is not linear in them. */
+function span(e: Expr, extents: ReadonlyMap<Var, number>): [number, number] | null {
+  const l = linear(e);
+  let lo = l.constant, hi = l.constant;
+  for (const { atom, coeff } of l.terms.values()) {
+    const extent = atom.k === "var" ? extents.get(atom) : undefined;
+    if (extent === undefined) return null;
+    const reach = coeff * (extent - 1);
+    if (reach < 0) lo += reach;
+    else hi += reach;
+  }
+  return [lo, hi];
+}
+
+/** What `a − b` exceeds an index by; null where that is no constant. */
+function constantAbove(a: Expr, b: Expr, index: Expr): number | null {
+  const l = linear(sub(sub(a, b), index));
+  return l.terms.size === 0 ? l.constant : null;
+}
+
+const LIMITS = "keep the tests in its loops";
+
+/** The stage's operand with the range of every index. */
+function operandOf(s: State, st: Stage, f: { activation: Expr }) {
+  const found = loads(f.activation).filter((l) => !s.consts.has(l.src));
+  if (found.length !== 1) return null;
+  const { axes, out, body } = st.compute;
+  const extents = new Map([
+    ...axes.map((v, i) => [v, out.shape[i]] as const),
+    ...(body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent] as const) : []),
+  ]);
+  const spans = found[0].idx.map((e) => span(e, extents));
+  return spans.some((x) => x === null) ? null : { l: found[0], spans: spans as [number, number][] };
+}
+
+/** Whether a stage's operand can be copied: its indices are linear, its conditions bounds of them. */
+export function canPad(s: State, st: Stage): boolean {
+  const f = productOf(s, st);
+  if (typeof f === "string") return false;
+  const operand = operandOf(s, st, f);
+  return operand !== null &&
+    f.reduce.where.flatMap(conjuncts).every((c) => bound(c, operand.l.idx));
+}
+
+/** A condition as a bound of one of the indices: index + constant `op` 0. */
+function bound(c: Expr, indices: readonly Expr[]) {
+  if (c.k !== "bin" || (c.op !== "ge" && c.op !== "lt")) return null;
+  for (const [axis, index] of indices.entries()) {
+    const constant = constantAbove(c.a, c.b, index);
+    if (constant !== null) return { op: c.op, axis, constant };
+  }
+  return null;
+}
+
+export function pad(s: State, step: PadStep): State {
+  const st = stageOf(s, step.stage);
+  const f = productOf(s, st);
+  if (typeof f === "string") refuse(`pad ${step.stage}`, f, LIMITS);
+  const operand = operandOf(s, st, f);
+  if (!operand) refuse(`pad ${step.stage}`, "its operand's indices are not linear", LIMITS);
+  const { l, spans } = operand;
+  if (s.stages.some((x) => x.compute.out === l.src || x.rows?.flat === l.src)) {
+    refuse(`pad ${step.stage}`, "its operand is a stage", "copy what comes from outside");
+  }
+  const bounds = f.reduce.where.flatMap(conjuncts).map((c) => bound(c, l.idx));
+  if (bounds.some((b) => b === null)) {
+    refuse(`pad ${step.stage}`, "a condition is no bound of an index", LIMITS);
+  }
+  const shift = step.dtype === "int8" ? byteShift(f) : 0;
+  if (shift === null) {
+    refuse(`pad ${step.stage}`, "the activation exceeds a byte", "copy it as int16");
+  }
+  const copied = compute(
+    `${st.name}_x`,
+    step.dtype,
+    step.order.map((d) => spans[d][1] - spans[d][0] + 1),
+    (...at) => {
+      const idx = spans.map(([lo], d) => add(at[step.order.indexOf(d)], lo));
+      const inside = bounds.map((b) => bin(b!.op, add(idx[b!.axis], b!.constant), imm(0)));
+      const read = rewrite(f.activation, (e) => e === l ? load(l.src, idx) : undefined);
+      if ([...variables(read)].some((v) => !at.includes(v))) {
+        refuse(`pad ${step.stage}`, "the activation depends on more than its operand", LIMITS);
+      }
+      const value = moved(read, shift, step.dtype);
+      return inside.length === 0 ? value : select(and(...inside), value, imm(-shift, step.dtype));
+    },
+    step.order.map((d) => `d${d}`),
+  );
+  const at = step.order.map((d) => simplify(sub(l.idx[d], spans[d][0])));
+  const activation = cast("int32", load(copied.out, at));
+  const columns = st.compute.axes.filter((v) => variables(f.weights).has(v));
+  if (shift !== 0 && columns.length !== 1) {
+    refuse(
+      `pad ${step.stage}`,
+      "its constants have several axes of the output",
+      "copy it as int16",
+    );
+  }
+  const start = shift === 0 ? null : columnStarts(`${st.name}_start`, s, st, f, shift);
+  const reduce = {
+    ...f.reduce,
+    where: [],
+    body: mul(activation, f.weights),
+    init: start ? load(start[0], columns) : f.reduce.init,
+  };
+  return {
+    consts: new Map([...s.consts, ...(start ? [start] : [])]),
+    stages: s.stages.flatMap((x) =>
+      x === st ? [plainStage(copied), { ...st, compute: { ...st.compute, body: reduce } }] : [x]
+    ),
+  };
+}

@@ -1,0 +1,474 @@
+/**
+ * Intrinsics of cores with the vector extension of Armv8.1-M (MVE, Helium): products of whole rows
+ * and columns of int8, requantisation and window products of four channels, copies of bytes. Loops
+ * are tail-predicated (WLSTP, LETP), so that lengths need not be multiples of a vector.
+ */
+import { add, cast, type Expr, imm, load, mul, sub, variable } from "../te/expr.ts";
+import { requantize } from "../te/rounding.ts";
+import { type DType, intRange } from "../util/dtype.ts";
+import { read, type TensorIntrin, write } from "./intrinsics.ts";
+import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
+
+/** Rows and columns whose accumulators one loop keeps in registers. */
+const LOOP_ROWS = 2, LOOP_COLS = 2;
+
+const INLINE = "__attribute__((always_inline)) static inline void";
+const lines = (list: readonly string[]): string => list.map((l) => `        "${l}\\n"`).join("\n");
+
+/** Where a call begins in the rows and columns of its operands. */
+interface Part {
+  readonly row: number;
+  readonly col: number;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+function parts(rows: number, cols: number): Part[] {
+  // A single row leaves registers for more columns.
+  const width = rows === 1 ? 2 * LOOP_COLS : LOOP_COLS;
+  const out: Part[] = [];
+  for (let row = 0; row < rows; row += LOOP_ROWS) {
+    for (let col = 0; col < cols; col += width) {
+      out.push({
+        row,
+        col,
+        rows: Math.min(LOOP_ROWS, rows - row),
+        cols: Math.min(width, cols - col),
+      });
+    }
+  }
+  return out;
+}
+
+/** Bytes of a vector, and vectors up to which a product is written out without a loop. */
+const VECTOR = 16, STRAIGHT = 4;
+
+/** What %[n] holds: elements where the loop is predicated, else turns. */
+const turns = (k: number): number =>
+  k % VECTOR !== 0 ? k : k % (2 * VECTOR) !== 0 ? k / VECTOR : k / (2 * VECTOR);
+
+/** The frame around the body over k elements, and how often it stands in it. */
+function loopOf(k: number): [string[], number, string[]] {
+  if (k % VECTOR !== 0) return [["wlstp.8 lr, %[n], 2f", "1:"], 1, ["letp lr, 1b", "2:"]];
+  if (k <= STRAIGHT * VECTOR) return [[], k / VECTOR, []];
+  return [["dls lr, %[n]", "1:"], k % (2 * VECTOR) !== 0 ? 1 : 2, ["le lr, 1b"]];
+}
+
+/** One loop over k for a part of the block: every byte is loaded once, every accumulator is a register. */
+function dotLoop(part: Part, cols: number, k: number, pitch: number): string {
+  const range = (n: number) => Array.from({ length: n }, (_, i) => i);
+  const rs = range(part.rows), cs = range(part.cols);
+  const acc = (r: number, c: number) => `acc[${(part.row + r) * cols + part.col + c}]`;
+  const body = [
+    ...rs.map((r) => `vldrb.8 q${r}, [%[a${r}]], #16`),
+    ...cs.flatMap((c) => [
+      `vldrb.8 q${2 + c}, [%[w${c}]], #16`,
+      ...rs.map((r) => `vmladava.s8 %[s${r}${c}], q${r}, q${2 + c}`),
+    ]),
+  ];
+  const [before, times, after] = loopOf(k);
+  const code = [...before, ...Array.from({ length: times }, () => body).flat(), ...after];
+  const used = [...rs.map((r) => `"q${r}"`), ...cs.map((c) => `"q${2 + c}"`)];
+  const pairs = rs.flatMap((r) => cs.map((c) => [r, c] as const));
+  const out = [
+    ...pairs.map(([r, c]) => `[s${r}${c}] "+Te"(${acc(r, c)})`),
+    ...rs.map((r) => `[a${r}] "+r"(a${r})`),
+    ...cs.map((c) => `[w${c}] "+r"(w${c})`),
+  ];
+  const offset = (base: string, n: number) => n === 0 ? base : `${base} + ${n}`;
+  return `    {
+${rs.map((r) => `        const int8_t *a${r} = ${offset("a", (part.row + r) * pitch)};`).join("\n")}
+${cs.map((c) => `        const int8_t *w${c} = ${offset("w", (part.col + c) * k)};`).join("\n")}
+
+        __asm__ volatile(
+${
+    lines(code)
+      .replaceAll('        "', '            "')
+  }
+            : ${out.join(", ")}
+            : ${before.length > 0 ? `[n] "r"(${turns(k)})` : ""}
+            : ${[...(before.length > 0 ? ['"lr"'] : []), ...used, '"memory"'].join(", ")});
+    }`;
+}
+
+/**
+ * acc[p][c] += Σ k: a[p][k]·w[c][k] for `rows` rows of `k` bytes, `pitch` apart, and `cols` columns of
+ * weights, each without gaps behind the one before.
+ *
+ * Operands: acc int32 [rows][cols], a int8, w int8.
+ */
+export function dotColumns(rows: number, cols: number, k: number, pitch: number): TensorIntrin {
+  const apart = rows > 1 && pitch !== k ? `_p${pitch}` : "";
+  const name = `dot_s8_${rows}x${cols}_k${k}${apart}`;
+  const head = `/* acc[p][c] += sum of a[p][k] w[c][k]: ${rows} row${rows > 1 ? "s" : ""} of ${k}${
+    rows > 1 ? `, ${pitch} apart` : ""
+  }, by ${cols} column${cols > 1 ? "s" : ""} */
+${INLINE} ${name}(int32_t *acc, const int8_t *a, const int8_t *w)`;
+  return {
+    name,
+    args: [
+      { name: "acc", dtype: "int32", count: rows * cols, mode: "update" },
+      { name: "a", dtype: "int8", count: k, mode: "read" },
+      { name: "w", dtype: "int8", count: k * cols, mode: "read" },
+    ],
+    scalars: [],
+    byValue: false,
+    meaning: (args) => dotMeaning(args, rows, cols, k),
+    c: [
+      {
+        feature: "mve",
+        needs: [],
+        text: `${head}
+{
+${parts(rows, cols).map((p) => dotLoop(p, cols, k, pitch)).join("\n")}
+}`,
+      },
+      {
+        feature: null,
+        needs: [],
+        text: `${head}
+{
+    for (int32_t p = 0; p < ${rows}; p++) {
+        for (int32_t c = 0; c < ${cols}; c++) {
+            for (int32_t k = 0; k < ${k}; k++) {
+                acc[${cols} * p + c] += a[${pitch} * p + k] * w[${k} * c + k];
+            }
+        }
+    }
+}`,
+      },
+    ],
+  };
+}
+
+function dotMeaning([acc, a, w]: readonly Access[], rows: number, cols: number, k: number): Stmt {
+  const v = variable("k", "int32", [0, k - 1]);
+  const body: Stmt[] = [];
+  for (let p = 0; p < rows; p++) {
+    for (let c = 0; c < cols; c++) {
+      const at = [add(acc.idx[0], p), add(acc.idx[1], c)];
+      const x = cast("int32", load(a.buf, [add(a.idx[0], p), add(a.idx[1], v)]));
+      const y = cast("int32", load(w.buf, [add(w.idx[0], c), add(w.idx[1], v), ...w.idx.slice(2)]));
+      const value = add(load(acc.buf as Buffer, at), mul(x, y));
+      body.push({ k: "store", buf: acc.buf, idx: at, value });
+    }
+  }
+  return { k: "for", v, lo: imm(0), hi: imm(k), body: seq(...body) };
+}
+
+/** Channels that {@link windowProduct} sums at once. */
+export const WINDOW_CHANNELS = 8;
+
+/** Offsets that VLDRB reaches, and adds to its base. */
+const NEAR = 127;
+
+/** Loads eight bytes as halfwords at an offset from where a pointer was moved to last. */
+function loadAt(q: string, pointer: string, from: number, to: number): string[] {
+  const by = to - from;
+  if (by === 0) return [`vldrb.s16 ${q}, [%[${pointer}]]`];
+  if (Math.abs(by) <= NEAR) return [`vldrb.s16 ${q}, [%[${pointer}], #${by}]!`];
+  const op = by < 0 ? "sub" : "add", size = Math.abs(by);
+  // ADDW and SUBW take twelve bits.
+  const steps = size < 4096
+    ? [`${op}w %[${pointer}], %[${pointer}], #${size}`]
+    : [`movw r12, #${size}`, `${op} %[${pointer}], %[${pointer}], r12`];
+  return [...steps, `vldrb.s16 ${q}, [%[${pointer}]]`];
+}
+
+/**
+ * acc[c] += Σ taps: a[tap.a + c]·w[tap.w + c] for eight channels.
+ * @param taps offsets in elements from the first operands, each below 65536
+ */
+export function windowProduct(taps: readonly { a: number; w: number }[]): TensorIntrin {
+  const count = WINDOW_CHANNELS;
+  const key = (of: "a" | "w") => taps.map((t) => t[of]).join("_");
+  const hash = (text: string) =>
+    [...text].reduce((h, c) => Math.imul(h ^ c.charCodeAt(0), 16777619) >>> 0, 2166136261);
+  const name = `window${count}_${taps.length}_${hash(`${key("a")}|${key("w")}`).toString(16)}`;
+  const list = (of: "a" | "w") => taps.map((t) => t[of]).join(", ");
+  const head =
+    `/* acc[c] += sum over ${taps.length} taps of a[tap + c] w[tap + c] for ${count} channels; taps of a at ${
+      list("a")
+    }, of w at ${list("w")} */
+${INLINE} ${name}(int32_t *acc, const int8_t *a, const int8_t *w)`;
+  const body = taps.flatMap((t, i) => {
+    const last = taps[i - 1] ?? { a: 0, w: 0 };
+    return [
+      ...loadAt("q2", "a", last.a, t.a),
+      ...loadAt("q3", "w", last.w, t.w),
+      "vmullb.s16 q4, q2, q3",
+      "vmullt.s16 q2, q2, q3",
+      "vadd.i32 q0, q0, q4",
+      "vadd.i32 q1, q1, q2",
+    ];
+  });
+  const even = ["vld20.32 {q0, q1}, [%[acc]]", "vld21.32 {q0, q1}, [%[acc]]"];
+  const back = ["vst20.32 {q0, q1}, [%[acc]]", "vst21.32 {q0, q1}, [%[acc]]"];
+  const span = (of: "a" | "w") => Math.max(...taps.map((t) => t[of])) + count;
+  return {
+    name,
+    args: [
+      { name: "acc", dtype: "int32", count, mode: "update" },
+      { name: "a", dtype: "int8", count: span("a"), mode: "read" },
+      { name: "w", dtype: "int8", count: span("w"), mode: "read" },
+    ],
+    scalars: [],
+    byValue: false,
+    meaning: ([acc, a, w]) =>
+      seq(...taps.flatMap((t) =>
+        Array.from({ length: count }, (_, c) => {
+          const product = mul(
+            cast("int32", read(a, t.a + c)),
+            cast("int32", read(w, t.w + c)),
+          );
+          return write(acc, c, add(read(acc, c), product));
+        })
+      )),
+    c: [
+      {
+        feature: "mve",
+        needs: [],
+        text: `${head}
+{
+    /* Even channels are summed in q0, odd ones in q1. */
+    __asm__ volatile(
+${lines([...even, ...body, ...back])}
+        : [a] "+l"(a), [w] "+l"(w)
+        : [acc] "r"(acc)
+        : "q0", "q1", "q2", "q3", "q4", "r12", "memory");
+}`,
+      },
+      {
+        feature: null,
+        needs: [],
+        text: `${head}
+{
+    static const int32_t taps[${taps.length}][2] = { ${
+          taps.map((t) => `{ ${t.a}, ${t.w} }`).join(", ")
+        } };
+
+    for (int32_t t = 0; t < ${taps.length}; t++) {
+        for (int32_t c = 0; c < ${count}; c++) {
+            acc[c] += a[taps[t][0] + c] * w[taps[t][1] + c];
+        }
+    }
+}`,
+      },
+    ],
+  };
+}
+
+/** dst[i] = src[i] − shift as int8 for `count` elements: shift 0 for int8, 128 for uint8. */
+export const copy = (x: DType, count: number): TensorIntrin => {
+  const flip = x === "uint8", type = flip ? "uint8_t" : "int8_t";
+  const name = `copy${count}_${flip ? "u8" : "s8"}`;
+  const head = `/* dst[i] = src[i]${flip ? " - 128" : ""} for ${count} elements */
+${INLINE} ${name}(int8_t *dst, const ${type} *src)`;
+  const vector = [
+    "vldrb.8 q0, [%[src]]",
+    ...(flip ? ["veor q0, q0, %q[high]"] : []),
+    "vstrb.8 q0, [%[dst]]",
+  ];
+  return {
+    name,
+    args: [
+      { name: "dst", dtype: "int8", count, mode: "write" },
+      { name: "src", dtype: x, count, mode: "read" },
+    ],
+    scalars: [],
+    byValue: false,
+    meaning: ([dst, src]) =>
+      seq(...Array.from({ length: count }, (_, i) =>
+        write(
+          dst,
+          i,
+          flip ? cast("int8", sub(cast("int32", read(src, i)), 128)) : read(src, i),
+        ))),
+    c: [
+      ...(count === 4
+        ? [{
+          feature: null,
+          needs: ["load32", "store32"],
+          text: `${head}
+{
+    store32(dst, load32(src)${flip ? " ^ 0x80808080u" : ""});
+}`,
+        }]
+        : [
+          {
+            feature: "mve" as const,
+            needs: [],
+            text: `${head}
+{
+    __asm__ volatile(
+${
+              lines(
+                flip
+                  ? ["vmov.i8 q1, #0x80", ...vector.map((l) => l.replace("%q[high]", "q1"))]
+                  : vector,
+              )
+            }
+        :
+        : [dst] "r"(dst), [src] "r"(src)
+        : "q0", ${flip ? '"q1", ' : ""}"memory");
+}`,
+          },
+          {
+            feature: null,
+            needs: [],
+            text: `${head}
+{
+    for (int32_t i = 0; i < ${count}; i++) {
+        dst[i] = ${flip ? "(int8_t)(src[i] - 128)" : "src[i]"};
+    }
+}`,
+          },
+        ]),
+    ],
+  };
+};
+
+/** dst[i] = value for as many bytes as a {@link copy} moves. */
+export const fill = (count: number): TensorIntrin => {
+  const name = `fill${count}`;
+  const head = `/* dst[i] = value for ${count} elements */
+${INLINE} ${name}(int8_t *dst, int32_t value)`;
+  const portable = {
+    feature: null,
+    needs: [],
+    text: `${head}
+{
+    memset(dst, value, ${count});
+}`,
+  };
+  return {
+    name,
+    args: [{ name: "dst", dtype: "int8", count, mode: "write" }],
+    scalars: ["value"],
+    byValue: false,
+    meaning: ([dst], [value]) =>
+      seq(...Array.from({ length: count }, (_, i) => write(dst, i, imm(value, "int8")))),
+    c: count !== VECTOR ? [portable] : [
+      {
+        feature: "mve",
+        needs: [],
+        text: `${head}
+{
+    __asm__ volatile(
+${lines(["vdup.8 q0, %[value]", "vstrb.8 q0, [%[dst]]"])}
+        :
+        : [dst] "r"(dst), [value] "r"(value)
+        : "q0", "memory");
+}`,
+      },
+      portable,
+    ],
+  };
+};
+
+/** The bits of a float32 as int32. */
+export const bitsOf = (x: number): number => new Int32Array(Float32Array.of(x).buffer)[0];
+const floatOf = (bits: number): number => new Float32Array(Int32Array.of(bits).buffer)[0];
+
+/**
+ * y[i] = requantize(acc[i], scale, zero, lo, hi) for four elements. The scale is the third operand,
+ * one for each element, or where `shared` the scalar before the others, as the bits of a float32.
+ * Where `bounded` lo and hi are scalars, else the type's own.
+ */
+export const requantize4 = (y: DType, shared: boolean, bounded: boolean): TensorIntrin => {
+  const short = y === "int8" ? "s8" : "u8", type = `${y}_t`;
+  const range = intRange(y);
+  const name = `requantize4_${short}${shared ? "_shared" : ""}${bounded ? "_clamp" : ""}`;
+  const scaleArg = shared ? "" : ", const float *scale";
+  const scalars = [...(shared ? ["scale_bits"] : []), "zero", ...(bounded ? ["lo", "hi"] : [])];
+  const head = `/* y[i] = acc[i] * scale${shared ? "" : "[i]"}, rounded half to even, + zero, ${
+    bounded ? "in [lo, hi]" : "saturated"
+  }, for four elements${shared ? "; scale_bits: the\n * scale as the bits of a float" : ""} */
+${INLINE} ${name}(${type} *y, const int32_t *acc${scaleArg}, ${
+    scalars.map((s) => `int32_t ${s}`).join(", ")
+  })`;
+  return {
+    name,
+    args: [
+      { name: "y", dtype: y, count: 4, mode: "write" },
+      { name: "acc", dtype: "int32", count: 4, mode: "read" },
+      ...(shared ? [] : [{ name: "scale", dtype: "float32", count: 4, mode: "read" } as const]),
+    ],
+    scalars,
+    byValue: false,
+    meaning(args, values) {
+      const [zero, lo = range.min, hi = range.max] = shared ? values.slice(1) : values;
+      const scale = (i: number): Expr =>
+        shared ? imm(floatOf(values[0]), "float32") : read(args[2], i);
+      return seq(...[0, 1, 2, 3].map((i) =>
+        write(
+          args[0],
+          i,
+          cast(y, requantize(read(args[1], i), scale(i), imm(zero), imm(lo), imm(hi))),
+        )
+      ));
+    },
+    c: [
+      {
+        feature: "mve",
+        needs: [],
+        text: `${head}
+{
+    __asm__ volatile(
+${
+          lines([
+            "vldrw.32 q0, [%[acc]]",
+            "vcvt.f32.s32 q0, q0",
+            ...(shared
+              ? ["vmul.f32 q0, q0, %[scale]"]
+              : ["vldrw.32 q1, [%[scale]]", "vmul.f32 q0, q0, q1"]),
+            "vcvtn.s32.f32 q0, q0",
+            ...(bounded ? ["vdup.32 q1, %[lo]"] : []),
+            "vqadd.s32 q0, q0, %[zero]",
+            ...(bounded
+              ? ["vmax.s32 q0, q0, q1", "vdup.32 q1, %[hi]", "vmin.s32 q0, q0, q1"]
+              : y === "int8"
+              ? ["vqmovnb.s32 q0, q0", "vqmovnb.s16 q0, q0"]
+              : ["vqmovunb.s32 q0, q0", "vqmovnb.u16 q0, q0"]),
+            "vstrb.32 q0, [%[y]]",
+          ])
+        }
+        :
+        : [y] "l"(y), [acc] "r"(acc), [scale] "r"(${
+          shared ? "scale_bits" : "scale"
+        }), [zero] "r"(zero)${bounded ? ', [lo] "r"(lo), [hi] "r"(hi)' : ""}
+        : "q0", "q1", "memory");
+}`,
+      },
+      {
+        feature: null,
+        needs: [],
+        text: `${head}
+{
+${
+          shared
+            ? "    float scale;\n\n    memcpy(&scale, &scale_bits, 4);\n"
+            : ""
+        }    for (int32_t i = 0; i < 4; i++) {
+        const float low = (float)(${bounded ? "lo" : range.min} - zero), high = (float)(${
+          bounded ? "hi" : range.max
+        } - zero);
+        const float x = (float)acc[i] * scale${shared ? "" : "[i]"};
+        const float bounded = x < low ? low : x > high ? high : x;
+
+        /* Adding and subtracting 1.5 * 2^23 rounds half to even. */
+        y[i] = (${type})((int32_t)(bounded + 12582912.0f - 12582912.0f) + zero);
+    }
+}`,
+      },
+    ],
+  };
+};
+
+/** What schedules can name: not products, whose sizes are part of their text, nor what stands in for copies. */
+export const MVE_INTRINSICS: readonly TensorIntrin[] = [
+  ...(["int8", "uint8"] as const).flatMap((x) => [copy(x, VECTOR), copy(x, 4)]),
+  ...(["int8", "uint8"] as const).flatMap((y) =>
+    [false, true].flatMap((shared) => [false, true].map((b) => requantize4(y, shared, b)))
+  ),
+];
