@@ -1,6 +1,6 @@
 /** `compile --ci`: what a workflow has to know, and what of an earlier one is kept. */
 import { basename, join } from "@std/path";
-import { LOCK_FILE, parseLock } from "../lock/lock.ts";
+import { type Lock, LOCK_FILE, parseLock } from "../lock/lock.ts";
 import { type Ci, CI_SERVICES, IGNORE_FILE } from "../project/ci.ts";
 import type { ProjectFiles } from "../project/mod.ts";
 import { writtenFiles } from "../project/write.ts";
@@ -88,15 +88,22 @@ export function keptFiles(folder: string, ci: string | undefined): ProjectFiles 
   }));
 }
 
-/** What is to be said of a lock that was kept though it says nothing of the project. */
-export function lockNote(files: ProjectFiles): string | null {
-  const lock = files.get(LOCK_FILE);
-  if (lock === undefined) return null;
+/** What is to be done with the lock of a project that has just been written; null for nothing. */
+export function lockNote(files: ProjectFiles, ci: Ci, shown: string): string | null {
+  const lock = files.get(LOCK_FILE)!;
   const text = typeof lock === "string" ? lock : new TextDecoder().decode(lock);
+  let entries: Lock["entries"];
   try {
-    if (parseLock(text, LOCK_FILE).entries.some((e) => e.project === ".")) return null;
-    return `${LOCK_FILE} was kept as it is and has no entry with "project": "."`;
+    ({ entries } = parseLock(text, LOCK_FILE));
   } catch (e) {
     return `${LOCK_FILE} was kept as it is: ${(e as Error).message}`;
   }
+  const own = entries.find((e) => e.project === ".");
+  if (own?.board !== ci.board) {
+    const what = own ? `its project is for board ${own.board}` : "it does not name the project";
+    return `${LOCK_FILE} was kept as it is, but ${what}: it should have the entry ` +
+      JSON.stringify({ project: ".", board: ci.board });
+  }
+  if (own.recorded) return null;
+  return `${LOCK_FILE} records nothing yet: deno task verify ${shown} --update, then commit it`;
 }

@@ -1,5 +1,6 @@
 /** `compile`: ONNX in, a folder with a C project out. */
 import { basename, join, relative } from "@std/path";
+import { LOCK_FILE } from "../lock/lock.ts";
 import type { Compilation } from "../compile.ts";
 import { describePages } from "../compile/describe.ts";
 import type { Artifact, Bundle, ProjectFiles } from "../project/mod.ts";
@@ -197,6 +198,12 @@ export async function compile(request: ProjectRequest): Promise<Project> {
   return written;
 }
 
+/** A path as the user would type it. */
+function shownPath(path: string): string {
+  const shown = relative(userPath("."), path);
+  return shown.startsWith("..") ? path : shown;
+}
+
 function summary({ models, board, out, files }: Project): string {
   const shown = relative(userPath("."), out);
   const several = models.length > 1;
@@ -235,8 +242,9 @@ async function main(args: Args): Promise<number> {
   }
   const project = await compile(request);
   project.models.flatMap((m) => m.notes).forEach((note) => say(`note: ${note}`));
-  const lock = request.ci === undefined ? null : lockNote(project.files);
-  if (lock !== null) say(`note: ${lock}`);
+  const ci = ciOf(request, project.board);
+  const lock = ci && lockNote(project.files, ci, join(shownPath(project.out), LOCK_FILE));
+  if (lock) say(`note: ${lock}`);
   if (args.flag("json")) {
     const record = project.files.get("model.json") ?? project.files.get("bundle.json");
     printJson({ out: project.out, ...JSON.parse(record as string) });

@@ -66,8 +66,12 @@ function figuresOf(unit: Unit, { result, outputs }: Execution): Figures {
 }
 
 /** The outputs against what the entry expects of them. */
-function expectedFailures(entry: LockEntry, unit: Unit, execution: Execution): Failure[] {
-  const { result, passes } = execution;
+function expectedFailures(
+  entry: LockEntry,
+  unit: Unit,
+  { result, passes }: Execution,
+  reasons: () => readonly string[],
+): Failure[] {
   if (passes || !result.match) return [];
   const differing = Object.entries(result.match).filter(([, m]) => m.mismatched > 0);
   const parts = differing.map(([name, m]) =>
@@ -79,7 +83,7 @@ function expectedFailures(entry: LockEntry, unit: Unit, execution: Execution): F
   return [{
     what: "expected",
     message: `${unit.library.name}: the outputs differ from ${whose}: ${parts.join("; ")}`,
-    reasons: interpreterSays(unit, execution),
+    reasons: reasons(),
     hint: entry.expect
       ? "correct the model, its options or the expected outputs"
       : "write the project again, or bring its files back from version control",
@@ -183,13 +187,18 @@ export async function verifyEntry(
     const board = boardOf(entry, at);
     const source = await openSource(entry, at);
     const { measured, executions } = await measure(entry, board, source, progress);
-    const expected = source.units.flatMap((unit, i) =>
-      expectedFailures(entry, unit, executions[i])
-    );
-    const evidence = (model: string) => {
-      const i = source.units.findIndex((u) => u.library.name === model);
-      return interpreterSays(source.units[i], executions[i]);
+    // Interpreting takes a while: once, and only where something differs.
+    const said = new Map<number, string[]>();
+    const says = (i: number) => {
+      const known = said.get(i) ?? interpreterSays(source.units[i], executions[i]);
+      said.set(i, known);
+      return known;
     };
+    const expected = source.units.flatMap((unit, i) =>
+      expectedFailures(entry, unit, executions[i], () => says(i))
+    );
+    const evidence = (model: string) =>
+      says(source.units.findIndex((u) => u.library.name === model));
     const { changes, failures, notes } = compareRecorded(
       entry.recorded ?? null,
       measured,

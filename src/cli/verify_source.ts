@@ -144,26 +144,38 @@ function readFolder(folder: string): Map<string, Uint8Array> {
     if (path.split(/[\\/]/).includes("..") || resolve("/", path) !== join("/", path)) continue;
     try {
       files.set(path, Deno.readFileSync(userPath(join(folder, path))));
-    } catch (e) {
-      if (!(e instanceof Deno.errors.NotFound)) throw e;
+    } catch { // What cannot be read is not what was written.
     }
   }
   return files;
 }
 
-async function openProject(
+/** Whether files would be Burin's if their line ends were: version control may convert them. */
+function lineEndsChanged(files: ReadonlyMap<string, Uint8Array>, where: string): boolean {
+  const latin1 = (bytes: Uint8Array) => Array.from(bytes, (b) => String.fromCharCode(b)).join("");
+  const unix = new Map([...files].map(([path, contents]) => {
+    if (path.endsWith(".npz")) return [path, contents];
+    const text = latin1(contents).replaceAll("\r\n", "\n");
+    return [path, Uint8Array.from(text, (c) => c.charCodeAt(0))];
+  }));
+  return changedFiles(unix, where).length < changedFiles(files, where).length;
+}
+
+function openProject(
   entry: LockEntry,
   files: ReadonlyMap<string, Uint8Array>,
   where: string,
   at: (path: string) => string,
-): Promise<Source> {
-  const board = await boardOf(entry, at);
+): Source {
+  const board = boardOf(entry, at);
   const changed = changedFiles(files, where);
   const models = readProject(files, where);
   const failures: Failure[] = changed.length === 0 ? [] : [{
     what: "changed-files",
     message: `these files of ${where} are not what Burin wrote: ${changed.join(", ")}`,
-    reasons: [`${DIGESTS_FILE} has the digests of what it wrote`],
+    reasons: lineEndsChanged(files, where)
+      ? ["line ends were converted: `* -text` in the folder's .gitattributes keeps Git from it"]
+      : [`${DIGESTS_FILE} has the digests of what it wrote`],
     hint: `bring them back from version control, or write the project again: ${
       models[0].command.join(" ")
     }`,
@@ -204,5 +216,5 @@ export async function openSource(
   const files = entry.project !== undefined
     ? readFolder(where)
     : await unpackProject(readUserFile(where), where);
-  return await openProject(entry, files, where, at);
+  return openProject(entry, files, where, at);
 }

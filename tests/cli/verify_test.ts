@@ -188,6 +188,23 @@ Deno.test("verify: a flipped weight in a project's C fails, with its file, howev
     hide(folder);
     const hidden = await failures(cwd);
     assert.deepEqual(hidden.what, ["expected", "outputs", "sources"]);
+    const whole = await typeTask(
+      ["compile", "models/digits_int8.onnx", "--board", "mps2-an386", "--name", "kws"],
+      { cwd },
+    );
+    assert.equal(whole.code, 0, whole.err);
+    cpSync(`${cwd}/kws-mps2-an386`, folder, { recursive: true });
+    await passes(cwd);
+    const header = `${folder}/include/kws.h`;
+    const text = Deno.readTextFileSync(header);
+    Deno.writeTextFileSync(header, text.replaceAll("\n", "\r\n"));
+    const converted = await failures(cwd);
+    assert.match(converted.answer.err, /not what Burin wrote: include\/kws\.h\n +line ends were/);
+    Deno.removeSync(header);
+    Deno.mkdirSync(header);
+    assert.match((await failures(cwd)).answer.err, /it has no \w+\/kws\.h/);
+    Deno.removeSync(header);
+    Deno.writeTextFileSync(header, text);
     Deno.removeSync(`${folder}/src/kws_kernels.c`);
     const gone = await failures(cwd);
     assert.match(gone.answer.err, /it has no src\/kws_kernels\.c/);

@@ -181,7 +181,8 @@ Deno.test("ci: compiling again keeps the lock; without --ci the workflow stays t
   inFolder(async (cwd) => {
     const again = (...args: string[]) =>
       compile(cwd, "--board", "mps2-an386", "--out", "p", ...args);
-    await again("--ci", "github");
+    const first = await again("--ci", "github");
+    assert.match(first.err, /note: .*nothing yet: deno task verify p\/burin\.lock\.json --update/);
     const update = await typeTask(["verify", "--update"], { cwd: join(cwd, "p") });
     assert.equal(update.code, 0, update.err);
     const path = join(cwd, "p", CI_SERVICES.github.file);
@@ -191,10 +192,16 @@ Deno.test("ci: compiling again keeps the lock; without --ci the workflow stays t
     await again("--golden", "1");
     assert.deepEqual(readLock(join(cwd, "p")), lock);
     assert.equal(Deno.readTextFileSync(path), `# mine\n${workflow}`);
-    await again("--ci", "github");
+    const third = await again("--ci", "github");
+    assert.doesNotMatch(third.err, /burin\.lock\.json/);
     assert.equal(Deno.readTextFileSync(path), workflow);
     const { code, err } = await typeTask(["verify"], { cwd: join(cwd, "p") });
     assert.equal(code, 0, err);
+    const moved = await again("--board", "mps2-an500", "--ci", "github");
+    assert.match(
+      moved.err,
+      /project is for board mps2-an386: .*\{"project":"\.","board":"mps2-an500"\}/,
+    );
     Deno.writeTextFileSync(join(cwd, "p/burin.lock.json"), `{"lock_version": 1, "entries": []}`);
     assert.match((await again("--ci", "github")).err, /note: burin\.lock\.json was kept as it is/);
     // A repository that had a lock and ignored files of its own before.
