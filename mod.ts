@@ -53,6 +53,7 @@ export type {
   Board,
   Counter,
   Feature,
+  FixedWords,
   Machine,
   MemoryRegion,
   Target,
