@@ -84,6 +84,17 @@ Deno.test("run: instructions are exact: 1000 more loop turns are 2000 more instr
   }
 });
 
+Deno.test("run: a stand-in of a larger core takes the same instructions", async () => {
+  // Both are compiled for a Cortex-M0; one runs on it, the other on a Cortex-M3 with more memory.
+  const [own, other] = [await run("microbit"), await run("nucleo_f091rc")];
+  assert.match(other.result.engine, /mps2-an385 as stand-in for nucleo_f091rc$/);
+  assert.deepEqual(other.outputs, own.outputs);
+  own.result.instructions!.forEach((n, i) => {
+    const more = other.result.instructions![i] - n;
+    assert(Math.abs(more) <= 8, `${more} more instructions`);
+  });
+});
+
 Deno.test("run: runs of hundreds of millions of instructions do not wrap", async () => {
   for (const name of ["mps2-an386", "microbit", "qemu-rv32imc"]) {
     const [counted] = (await run(name, spin(name, 5e7))).result.instructions!;
