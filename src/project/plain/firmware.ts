@@ -15,6 +15,9 @@ import listsTemplate from "../../../templates/plain/firmware/CMakeLists.txt.hbs"
 import boardHeader from "../../../templates/plain/firmware/board.h" with { type: "text" };
 import hostBoard from "../../../templates/plain/firmware/host/board.c" with { type: "text" };
 import qemuTemplate from "../../../templates/plain/firmware/qemu/board.c.hbs" with { type: "text" };
+import uartTemplate from "../../../templates/plain/firmware/qemu/uart_cmsdk.h.hbs" with {
+  type: "text",
+};
 import semihostingArm from "../../../templates/plain/firmware/semihosting_arm.h" with {
   type: "text",
 };
@@ -34,6 +37,15 @@ import { counterSource, tickScale } from "../counter.ts";
 import { mainSource } from "./main_c.ts";
 import { coreName, type Plain } from "./names.ts";
 
+/** UART 0 of machines that have a CMSDK's, the cheapest there is; others print by semihosting. */
+const UARTS: Readonly<Record<string, string>> = {
+  "mps2-an385": "0x40004000",
+  "mps2-an386": "0x40004000",
+  "mps2-an500": "0x40004000",
+  "mps2-an505": "0x50200000",
+  "mps3-an547": "0x59303000",
+};
+
 const SEMIHOSTING: Readonly<Record<string, string>> = {
   arm: semihostingArm,
   riscv: semihostingRiscv,
@@ -45,18 +57,22 @@ function clock(p: Plain): string {
   return isSmallArm(p.board) ? clockSysTick : clockDwt;
 }
 
-/** The arguments of QEMU but for the image. */
-export function qemuArguments(p: Plain, machine: Machine): string[] {
+/** The arguments of QEMU but for the image; one device has the console, semihosting ends the run. */
+function qemuArguments(p: Plain, machine: Machine): string[] {
+  const [console, chardev] = machine.name in UARTS
+    ? [["-serial", "stdio"], ""]
+    : [["-serial", "none", "-chardev", "stdio,id=console"], ",chardev=console"];
   return [
     "-M",
     machine.name,
     ...(machine.cpu === undefined ? [] : ["-cpu", machine.cpu]),
     ...p.architecture!.qemuArguments,
-    ..."-display none -monitor none -serial none -nic none -chardev stdio,id=console".split(" "),
+    ..."-display none -monitor none -nic none".split(" "),
+    ...console,
     "-icount",
     `shift=${machine.counter.shift}`,
     "-semihosting-config",
-    "enable=on,target=native,chardev=console",
+    `enable=on,target=native${chardev}`,
   ];
 }
 
@@ -88,6 +104,7 @@ function qemuBoard(p: Plain, executing: Board): string {
   const riscv = p.architecture!.name === "riscv";
   return render(qemuTemplate, {
     machine: name,
+    uart: name in UARTS,
     stand_in: executing.name !== p.board.name,
     title: titleOf(p.board),
     shift: counter.shift,
@@ -101,6 +118,13 @@ function qemuBoard(p: Plain, executing: Board): string {
   }, "plain/firmware/qemu/board.c.hbs");
 }
 
+const uart = ({ name, counter }: Machine): string =>
+  render(uartTemplate, {
+    base: UARTS[name],
+    clock: counter.hz,
+    divider: Math.round(counter.hz / 115200),
+  }, "plain/firmware/qemu/uart_cmsdk.h.hbs");
+
 function realBoard(p: Plain): string {
   const arm = p.architecture!.name === "arm";
   return render(boardTemplate, {
@@ -108,6 +132,7 @@ function realBoard(p: Plain): string {
     core: coreName(p.board),
     check_debugger: arm && !isSmallArm(p.board),
     step_over: arm && isSmallArm(p.board),
+    step_trap: !arm,
   }, "plain/firmware/board/board.c.hbs");
 }
 
@@ -127,7 +152,9 @@ export function firmwareFiles(p: Plain): Map<string, string> {
     .set("firmware/board/clock.h", clock(p))
     .set("firmware/board/link.ld", linkerScript(board, defaultStackBytes(board)));
   if (machineBoard === null) return files;
+  const machine = machineBoard.machine!;
+  if (machine.name in UARTS) files.set("firmware/qemu/uart.h", uart(machine));
   return files.set("firmware/qemu/board.c", qemuBoard(p, machineBoard))
-    .set("firmware/qemu/counter.h", counterSource(machineBoard.machine!.counter, "SysTick_Handler"))
+    .set("firmware/qemu/counter.h", counterSource(machine.counter, "SysTick_Handler"))
     .set("firmware/qemu/link.ld", linkerScript(machineBoard, defaultStackBytes(machineBoard)));
 }

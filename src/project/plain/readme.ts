@@ -38,7 +38,6 @@ export function buildSection(p: Plain): string {
     ],
     packages: packages(p),
     board: p.architecture !== null,
-    note: (p.board.note ?? "").replace(/\.$/, ""),
     also_host: others.includes("host"),
     only_core: !p.portable,
     core: coreName(p.board),

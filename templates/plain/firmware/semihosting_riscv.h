@@ -7,7 +7,10 @@
 #define SEMIHOSTING_WRITE0 0x04u        /* argument: a text that ends with 0 */
 #define SEMIHOSTING_EXIT_EXTENDED 0x20u /* argument: the reason 0x20026 and the exit code */
 
-/* The shifts around the breakpoint say what it means; all three lie in one page of memory. */
+/*
+ * The shifts around the breakpoint say what it means; all three lie in one page of memory. A handler
+ * that steps over the breakpoint may use t0.
+ */
 static inline uintptr_t semihosting(uintptr_t operation, const void *argument)
 {
     register uintptr_t a0 __asm__("a0") = operation;
@@ -22,7 +25,7 @@ static inline uintptr_t semihosting(uintptr_t operation, const void *argument)
                      ".option pop\n"
                      : "+r"(a0)
                      : "r"(a1)
-                     : "memory");
+                     : "t0", "memory");
     return a0;
 }
 

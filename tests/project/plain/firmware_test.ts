@@ -137,42 +137,54 @@ void board_putc(char c)
   });
 });
 
-Deno.test("plain: without a debugger a Cortex-M0 steps over semihosting and goes on", async () => {
-  await inFolder(async (folder) => {
-    const project = await makeProject(folder, { ...digits, board: "microbit" });
-    await build(project, "board");
-    const image = join(project.out, "build/board/firmware/digits_int8_firmware.elf");
-    const { text } = await start("arm-none-eabi-nm", [image], folder);
-    const run = /^(\w+) T digits_int8_run$/m.exec(text)![1];
-    const tools = await findToolchain(project.board.target);
-    // The log counts how often the model starts, and the faults that breakpoints are.
-    const child = new Deno.Command(tools.qemu!, {
-      args: ["-M", "microbit", "-kernel", image, "-display", "none", "-monitor", "none"].concat(
-        ["-serial", "none", "-d", "exec,nochain,int", "-dfilter", `0x${run}+2`, "-D", "log"],
-      ),
-      cwd: folder,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    const samples = project.artifact.golden.length;
-    const count = (word: RegExp) => {
-      try {
-        return Deno.readTextFileSync(join(folder, "log")).match(word)?.length ?? 0;
-      } catch {
-        return 0;
+const NO_DEBUGGER = [
+  ["microbit", "Cortex-M0", /Taking exception 7 \[Breakpoint\]/g],
+  ["qemu-rv32imc", "RISC-V core", /cause:0+3,/g],
+] as const;
+
+for (const [board, core, breakpoint] of NO_DEBUGGER) {
+  Deno.test(`plain: without a debugger a ${core} steps over semihosting and goes on`, async () => {
+    await inFolder(async (folder) => {
+      const project = await makeProject(folder, { ...digits, board });
+      await build(project, "board");
+      const image = join(project.out, "build/board/firmware/digits_int8_firmware.elf");
+      const { prefix } = project.board.target;
+      const { text } = await start(`${prefix}nm`, [image], folder);
+      const run = /^(\w+) T digits_int8_run$/m.exec(text)![1];
+      const tools = await findToolchain(project.board.target);
+      const { name, cpu } = project.board.machine!;
+      // The log counts how often the model starts, and the faults that breakpoints are.
+      const child = new Deno.Command(tools.qemu!, {
+        args: [
+          ...["-M", name, ...(cpu ? ["-cpu", cpu, "-bios", "none"] : [])],
+          ...["-device", `loader,file=${image},cpu-num=0`],
+          ..."-display none -monitor none -serial none -d exec,nochain,int -D log".split(" "),
+          ...["-dfilter", `0x${run}+2`],
+        ],
+        cwd: folder,
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      const samples = project.artifact.golden.length;
+      const count = (word: RegExp) => {
+        try {
+          return Deno.readTextFileSync(join(folder, "log")).match(word)?.length ?? 0;
+        } catch {
+          return 0;
+        }
+      };
+      const runs = () => count(/^Trace/gm);
+      for (let i = 0; i < 300 && runs() < samples + 3; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
       }
-    };
-    const runs = () => count(/^Trace/gm);
-    for (let i = 0; i < 300 && runs() < samples + 3; i++) {
-      await new Promise((r) => setTimeout(r, 100));
-    }
-    child.kill("SIGKILL");
-    await child.status;
-    assert(runs() >= samples + 3, `${runs()} runs`);
-    assert.equal(count(/Taking exception 7 \[Breakpoint\]/g), 1, "one line is one breakpoint");
+      child.kill("SIGKILL");
+      await child.status;
+      assert(runs() >= samples + 3, `${runs()} runs`);
+      assert.equal(count(breakpoint), 1, "one line is one breakpoint");
+    });
   });
-});
+}
 
 /** Flips a bit of the first element of an array in a C file. */
 function flip(path: string, array: RegExp, bit: number): void {
