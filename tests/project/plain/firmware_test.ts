@@ -86,6 +86,24 @@ Deno.test("plain: a stack that does not fit fails the link", async () => {
   });
 });
 
+Deno.test("plain: the arena goes to another memory by its section's name", async () => {
+  await inFolder(async (folder) => {
+    const project = await makeProject(folder, { ...digits, board: "mps3-an547" });
+    const lists = join(project.out, "CMakeLists.txt");
+    const placed = 'DIGITS_INT8_ARENA_SECTION=__attribute__((section(".dtcm")))';
+    const line = `\ntarget_compile_definitions(digits_int8 PRIVATE [[${placed}]])\n`;
+    Deno.writeTextFileSync(lists, Deno.readTextFileSync(lists) + line);
+    await build(project, "qemu");
+    const { code, text } = await ctest(project.out, "--preset", "qemu");
+    assert.equal(code, 0, text);
+    const image = "build/qemu/firmware/digits_int8_firmware.elf";
+    const symbols = (await start("arm-none-eabi-nm", [image], project.out)).text;
+    const dtcm = project.board.memory.find((m) => m.name === "dtcm")!;
+    const at = parseInt(/^(\w+) b digits_int8_static_arena$/m.exec(symbols)![1], 16);
+    assert(at >= dtcm.base && at < dtcm.base + dtcm.bytes, symbols);
+  });
+});
+
 /** Starts QEMU on an image until it has printed a line, and ends it. */
 async function untilLine(board: string, args: readonly string[]): Promise<string> {
   const tools = await findToolchain(loadBoard(board).target);
