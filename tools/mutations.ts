@@ -4,6 +4,7 @@
  */
 import { PASSES, RIMS } from "./mutations/graph.ts";
 import { CODE, MEMORY } from "./mutations/library.ts";
+import { LOCK } from "./mutations/lock.ts";
 import { SCHEDULES } from "./mutations/loops.ts";
 import { ARITHMETIC, OPERATORS } from "./mutations/operators.ts";
 
@@ -31,4 +32,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MEMORY,
   ...CODE,
   ...RIMS,
+  ...LOCK,
 ];
