@@ -24,6 +24,7 @@ import {
   type Stmt,
   visitStmt,
 } from "./stmt.ts";
+import type { CVariant, TensorIntrin } from "./intrinsics.ts";
 import { countTrips, type Trips } from "./trips.ts";
 
 /** Instructions of one call of a kernel on a core, as predicted. */
@@ -36,7 +37,7 @@ export function predictInstructions(kernel: Kernel, target: Target): number {
 
 /** How often a kernel does each kind of operation. */
 export function countOperations(kernel: Kernel, target: Target): Map<Operation, number> {
-  const counter = new Counter(target, countTrips(kernel.body), kernel.body);
+  const counter = new Counter(target, countTrips(kernel.body));
   counter.statement(kernel.body);
   counter.charge("kernel", 1);
   return counter.counts;
@@ -89,6 +90,29 @@ function isStep(b: Buffer, offset: Linear, v: Var | undefined): boolean {
   return isFloat(b.dtype) ? step === 1 : Math.abs(step) * bytesOf(b.dtype) <= NEAR_BACK;
 }
 
+/** The text of an intrinsic for a core. */
+const variantFor = (op: TensorIntrin, target: Target): CVariant =>
+  op.c.find((v) => v.feature === null || has(target, v.feature))!;
+
+/** Whether a local array is long, indexed by variables, or taken by an intrinsic that wants memory. */
+function liesInMemory(local: Buffer, body: Stmt, target: Target): boolean {
+  if (local.length === 1) return false;
+  if (local.length > REGISTERS) return true;
+  const own = (b: Buffer) => b.scope === "local" && b.name === local.name;
+  const indexed = (e: Expr): boolean =>
+    e.k === "load" && own(e.src as Buffer) && !isConstantIndex(e.idx) || children(e).some(indexed);
+  let found = false;
+  visitStmt(body, (s) => {
+    if (s.k === "store") {
+      found ||= (own(s.buf) && !isConstantIndex(s.idx)) || indexed(s.value);
+    } else if (s.k === "intrin" && s.args.some((a) => own(a.buf))) {
+      found ||= variantFor(s.op, target).inMemory === true ||
+        s.args.some((a) => own(a.buf) && !isConstantIndex(a.idx));
+    }
+  });
+  return found;
+}
+
 /** Walks a loop program and keeps in mind what the code before a statement has at hand. */
 class Counter {
   readonly counts = new Map<Operation, number>();
@@ -100,26 +124,12 @@ class Counter {
   #known = new Map<string, readonly Buffer[]>();
   /** Loops that the C compiler writes out. */
   readonly #unrolled = new Set<For>();
-  /** Local arrays that are indexed by variables, and so lie in memory. */
+  /** Local arrays of more than one element that lie in memory. */
   readonly #inMemory = new Set<string>();
   /** How often the statement runs. */
   #runs = 1;
 
-  constructor(readonly target: Target, readonly trips: Trips, body: Stmt) {
-    const note = (b: Buffer, idx: readonly Expr[]): void => {
-      if (!isConstantIndex(idx)) this.#inMemory.add(b.name);
-    };
-    const loads = (e: Expr): void => {
-      if (e.k === "load") note(e.src as Buffer, e.idx);
-      children(e).forEach(loads);
-    };
-    visitStmt(body, (s) => {
-      if (s.k === "store") {
-        note(s.buf, s.idx);
-        loads(s.value);
-      } else if (s.k === "intrin") s.args.forEach((a) => note(a.buf, a.idx));
-    });
-  }
+  constructor(readonly target: Target, readonly trips: Trips) {}
 
   charge(op: Operation, times: number): void {
     this.counts.set(op, (this.counts.get(op) ?? 0) + times);
@@ -144,6 +154,8 @@ class Counter {
       case "seq":
         return s.body.forEach((t) => this.statement(t));
       case "alloc":
+        if (liesInMemory(s.buf, s.body, this.target)) this.#inMemory.add(s.buf.name);
+        else this.#inMemory.delete(s.buf.name);
         return this.statement(s.body);
       case "let":
         this.#depth.set(s.v, this.#expr(s.value));
@@ -191,11 +203,19 @@ class Counter {
 
   /** Whether a memory is a few registers of the function. */
   #inRegisters(b: Buffer): boolean {
-    return b.scope === "local" &&
-      (b.length === 1 || (b.length <= REGISTERS && !this.#inMemory.has(b.name)));
+    return b.scope === "local" && !this.#inMemory.has(b.name);
   }
 
   #store(b: Buffer, idx: readonly Expr[], value: Expr): void {
+    if (
+      value.k === "load" && b.scope === "local" && !this.#inRegisters(b) && has(this.target, "mve")
+    ) {
+      // gcc copies four neighbours at once.
+      this.#address(value.src as Buffer, value.idx);
+      this.#forget(b);
+      this.#at("copy", this.#loops.length);
+      return;
+    }
     this.#value(value, b.dtype);
     this.#forget(b);
     if (this.#inRegisters(b)) {
@@ -414,7 +434,7 @@ class Counter {
   }
 
   #intrinsic(s: Intrin): void {
-    const c = s.op.c.find((v) => v.feature === null || has(this.target, v.feature))!;
+    const c = variantFor(s.op, this.target);
     s.args.forEach((a: Access) => {
       if (!this.#inRegisters(a.buf)) this.#address(a.buf, a.idx, false);
     });

@@ -27,6 +27,8 @@ export type Operation =
   | "floatLoad"
   /** An element to memory. */
   | "store"
+  /** An element from memory to a local array, on cores with vectors. */
+  | "copy"
   /** A register to another, or a literal to one. */
   | "move"
   /** An integer addition, shift, logical operation. */
@@ -87,6 +89,7 @@ const FPU: Costs = {
   load: 1,
   floatLoad: 1,
   store: 1,
+  copy: 0.5,
   move: 1,
   alu: 1,
   select: 2,

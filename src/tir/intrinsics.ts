@@ -22,6 +22,8 @@ export interface CVariant {
   readonly text: string;
   /** Instructions of one call, its operands' addresses in registers; absent: what it means costs. */
   readonly instructions?: number;
+  /** Its operands pass through memory: a local array that it takes lies there, not in registers. */
+  readonly inMemory?: boolean;
   /** Instructions that bring each operand in, which calls with the same operand share. */
   readonly operands?: readonly number[];
 }
@@ -214,6 +216,8 @@ export const mla4 = (x: DType): TensorIntrin => ({
     {
       feature: "mve",
       needs: [],
+      instructions: 7,
+      inMemory: true,
       text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
 __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
         cType(x)

@@ -54,6 +54,20 @@ function loopOf(k: number): [string[], number, string[]] {
   return [["dls lr, %[n]", "1:"], k % (2 * VECTOR) !== 0 ? 1 : 2, ["le lr, 1b"]];
 }
 
+/** What is done to each vector of k: every row and column is loaded, every pair multiplied. */
+const dotBodyLength = ({ rows, cols }: Part): number => rows + cols * (1 + rows);
+
+/** Instructions of the loop below, with what sets its pointers and brings its sums in and out. */
+function dotInstructions(part: Part, k: number): number {
+  const [before, times, after] = loopOf(k);
+  const around = part.rows + part.cols + 2 * part.rows * part.cols;
+  const body = times * dotBodyLength(part);
+  if (before.length === 0) return around + body;
+  const count = k % VECTOR !== 0 ? Math.ceil(k / VECTOR) : turns(k);
+  const own = (code: readonly string[]) => code.filter((l) => !l.endsWith(":")).length;
+  return around + 1 + own(before) + count * (body + own(after));
+}
+
 /** One loop over k for a part of the block: every byte is loaded once, every accumulator is a register. */
 function dotLoop(part: Part, cols: number, k: number, pitch: number): string {
   const range = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -118,6 +132,7 @@ ${INLINE} ${name}(int32_t *acc, const int8_t *a, const int8_t *w)`;
       {
         feature: "mve",
         needs: [],
+        instructions: parts(rows, cols).reduce((sum, p) => sum + dotInstructions(p, k), 0),
         text: `${head}
 {
 ${parts(rows, cols).map((p) => dotLoop(p, cols, k, pitch)).join("\n")}
@@ -228,6 +243,8 @@ ${INLINE} ${name}(int32_t *acc, const int8_t *a, const int8_t *w)`;
       {
         feature: "mve",
         needs: [],
+        instructions: even.length + body.length + back.length,
+        inMemory: true,
         text: `${head}
 {
     /* Even channels are summed in q0, odd ones in q1. */
@@ -289,6 +306,7 @@ ${INLINE} ${name}(int8_t *dst, const ${type} *src)`;
         ? [{
           feature: null,
           needs: ["load32", "store32"],
+          instructions: flip ? 3 : 2,
           text: `${head}
 {
     store32(dst, load32(src)${flip ? " ^ 0x80808080u" : ""});
@@ -298,6 +316,7 @@ ${INLINE} ${name}(int8_t *dst, const ${type} *src)`;
           {
             feature: "mve" as const,
             needs: [],
+            instructions: flip ? 4 : 2,
             text: `${head}
 {
     __asm__ volatile(
@@ -352,6 +371,7 @@ ${INLINE} ${name}(int8_t *dst, int32_t value)`;
       {
         feature: "mve",
         needs: [],
+        instructions: 2,
         text: `${head}
 {
     __asm__ volatile(
@@ -412,6 +432,8 @@ ${INLINE} ${name}(${type} *y, const int32_t *acc${scaleArg}, ${
       {
         feature: "mve",
         needs: [],
+        instructions: 5 + (shared ? 1 : 2) + (bounded ? 4 : 2),
+        inMemory: true,
         text: `${head}
 {
     __asm__ volatile(
