@@ -54,6 +54,8 @@ const writeContents = (path: string, contents: string | Uint8Array): Promise<voi
 /** What stands at the output path. */
 export type Found =
   | { readonly kind: "nothing" | "ours" }
+  /** An earlier result, and files that others made of it under `build/`. */
+  | { readonly kind: "built" }
   | { readonly kind: "foreign"; readonly files: readonly string[] };
 
 function look(out: string): Found {
@@ -75,7 +77,9 @@ function look(out: string): Found {
   if (present.length === 0) return { kind: "nothing" };
   const written = writtenFiles(out) ?? [];
   const files = present.filter((f) => !written.includes(f));
-  return files.length === 0 ? { kind: "ours" } : { kind: "foreign", files };
+  if (files.length === 0) return { kind: "ours" };
+  const built = written.length > 0 && files.every((f) => f.startsWith("build/"));
+  return built ? { kind: "built" } : { kind: "foreign", files };
 }
 
 /**
@@ -194,7 +198,7 @@ export async function writeProject(
       Deno.mkdirSync(dirname(join(aside, path)), { recursive: true });
       await writeFile(join(aside, path), contents);
     }
-    if (found.kind === "foreign") mergeFolder(aside, target, files);
+    if (found.kind === "foreign" || found.kind === "built") mergeFolder(aside, target, files);
     else replaceFolder(aside, target);
   } catch (e) {
     undo();

@@ -38,6 +38,20 @@ Deno.test("write: files of others are refused, and stay with --force", () =>
     assert.deepEqual(namesIn(folder), ["o"]);
   }));
 
+Deno.test("write: what was built of an earlier result stays where CMake has put it", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "o");
+    const build = join(out, "build", "qemu");
+    Deno.mkdirSync(build, { recursive: true });
+    Deno.writeTextFileSync(join(build, "a.o"), "");
+    await fails(writeProject(FILES, out), "usage/out-not-empty", /did not write: build\/qemu/);
+    await writeProject(FILES, out, { force: true });
+    await writeProject(new Map([...FILES, ["src/a.c", "int b;\n"]]), out);
+    assert.equal(Deno.readTextFileSync(join(out, "src/a.c")), "int b;\n");
+    assert.deepEqual(namesIn(out), ["build", "model.json", "src"]);
+    assert.deepEqual(namesIn(build), ["a.o"]);
+  }));
+
 Deno.test("write: a model.json that lists paths outside is not believed", () =>
   inFolder(async (folder) => {
     const out = join(folder, "o");
