@@ -79,9 +79,12 @@ export const goldenBytes = (b: Bundle): number =>
     0,
   );
 
-/** Functions of C99's <math.h> but for sqrt, the one that Zephyr's minimal C library has. */
+/**
+ * Functions of C99's <math.h> but for sqrt, which Zephyr's minimal C library has, and fabs, which
+ * the compiler makes an instruction of.
+ */
 const LIBM = new RegExp(
-  "\\b(a?(cos|sin|tan)h?|atan2|cbrt|ceil|copysign|erfc?|exp[2]?|expm1|fabs|fdim|floor|fma|fmax|fmin|fmod|" +
+  "\\b(a?(cos|sin|tan)h?|atan2|cbrt|ceil|copysign|erfc?|exp[2]?|expm1|fdim|floor|fma|fmax|fmin|fmod|" +
     "frexp|hypot|i?logb|ldexp|lgamma|log(10|1p|2)?|ll?r(int|ound)|modf|nearbyint|nextafter|pow|remainder|rint|" +
     "round|scalbl?n|tgamma|trunc)f?\\(",
 );
