@@ -63,6 +63,7 @@ export async function kconfigValues(
   const file = join(folder, "kconfig.conf");
   Deno.writeTextFileSync(file, conf.map((line) => `${line}\n`).join(""));
   const { code, stdout, stderr } = await execute(SYSTEM_PYTHON, [
+    "-B", // no compiled copy beside the sources
     join(STANDIN, "kconfig.py"),
     "--root",
     join(STANDIN, "Kconfig"),

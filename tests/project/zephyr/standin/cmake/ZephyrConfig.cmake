@@ -17,7 +17,7 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/boards/${BOARD}.conf)
 endif()
 list(APPEND conf_files ${EXTRA_CONF_FILE})
 execute_process(
-  COMMAND ${STANDIN_PYTHON} ${STANDIN}/kconfig.py --root ${kconfig_root}
+  COMMAND ${STANDIN_PYTHON} -B ${STANDIN}/kconfig.py --root ${kconfig_root}
     --module ${EXTRA_ZEPHYR_MODULES}/zephyr/Kconfig --symbols "${STANDIN_SYMBOLS}"
     --chosen "${STANDIN_CHOSEN}" --out ${CMAKE_BINARY_DIR}/config ${conf_files}
   OUTPUT_QUIET
