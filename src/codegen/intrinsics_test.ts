@@ -11,7 +11,8 @@ import { loadBoard } from "../target/boards.ts";
 import { add, type Expr, imm, load, mul, variable } from "../te/expr.ts";
 import { dotBlock, encodeOdd } from "../tir/dot_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
-import type { TensorIntrin } from "../tir/intrinsics.ts";
+import { planes4, type TensorIntrin } from "../tir/intrinsics.ts";
+import { planeTile, TAPS } from "../tir/plane.ts";
 import { bitsOf, dotColumns, fill, requantize4, windowProduct } from "../tir/mve.ts";
 import { type Access, type Buffer, denseBuffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
 import { verifyKernel } from "../tir/verify.ts";
@@ -43,10 +44,12 @@ function kernelOf(c: Case, index: number): Kernel {
     return denseBuffer(`${a.name}${index}`, a.dtype, shape, scope, rowMajor(shape), 4);
   });
   const t = variable("t", "int32", [0, TRIALS - 1]);
+  // Planes are elements apart along the first axis of their buffer.
+  const spread = c.intrinsic.scalars.includes("stride");
   const access = (b: Buffer): Access => ({
     buf: b,
     idx: [mul(t, b.shape[0] / TRIALS), ...b.shape.slice(1).map(() => imm(0))],
-    axis: b.shape.length - 1,
+    axis: spread ? 0 : b.shape.length - 1,
   });
   const start = buffers.flatMap((b, i) => {
     if (args[i].mode !== "update") return [];
@@ -162,8 +165,40 @@ function windowCase(steps: readonly number[], seed: number): Case {
   };
 }
 
+/** Tiles of planes, down to a single output, of rows near and as far apart as loads reach. */
+function tileCase(rows: number, cols: number, pitch: number, seed: number): Case {
+  const r = random(seed);
+  const size = (rows + TAPS - 1) * pitch;
+  const weights = Array.from({ length: TRIALS * TAPS }, () => {
+    const [a, b, c] = drawn(r, 3, -128, 127);
+    return [a, b, b, c];
+  });
+  return {
+    intrinsic: planeTile(rows, cols, pitch),
+    scalars: [],
+    operands: [
+      { shape: [rows * 2], values: drawn(r, TRIALS * rows * 2, -1_000_000, 1_000_000) },
+      { shape: [size], values: drawn(r, TRIALS * size, -255, 255) },
+      { shape: [TAPS * 4], values: weights.flat() },
+    ],
+  };
+}
+
+/** Four channels into planes that are five elements apart. */
+function planesCase(x: "int8" | "uint8", seed: number): Case {
+  const r = random(seed), { min, max } = intRange(x);
+  return {
+    intrinsic: planes4(x),
+    scalars: [r.pick([min, max, 0, 7]), 5],
+    operands: [
+      { shape: [4, 5], values: [] },
+      { shape: [4], values: drawn(r, TRIALS * 4, min, max) },
+    ],
+  };
+}
+
 function casesOf(intrinsic: TensorIntrin, seed: number): Case[] {
-  if (intrinsic.name.startsWith("requantize4")) return [];
+  if (/^requantize4|^planes4/.test(intrinsic.name)) return [];
   const r = random(seed);
   const zeroPoints = intrinsic.scalars.length ? [0, 1, -128, 127, 128, 255] : [null];
   // Two int16 factors: four products of 2^14 · 2^14 and the accumulator stay below 2^31.
@@ -203,9 +238,15 @@ function blockCase(rows: number, k: number, seed: number): Case {
 }
 
 const vectors = [
-  ...[...INTRINSICS.values(), fill(4), fill(16)].flatMap((i, n) => casesOf(i, n + 1)),
+  ...[...INTRINSICS.values(), fill(4), fill(8), fill(16)].flatMap((i, n) => casesOf(i, n + 1)),
   ...(["int8", "uint8"] as const).flatMap((y) =>
     [false, true].flatMap((shared) => [false, true].flatMap((b) => requantizeCases(y, shared, b)))
+  ),
+];
+const planes = [
+  ...(["int8", "uint8"] as const).flatMap((x) => [0, 1, 2, 3].map((n) => planesCase(x, 90 + n))),
+  ...[[1, 1], [1, 2], [2, 1], [2, 2]].flatMap(([rows, cols], n) =>
+    [4, 6, 8, 50, 170].map((pitch, m) => tileCase(rows, cols, pitch, 10 * n + m))
   ),
 ];
 const columns = [
@@ -220,7 +261,10 @@ const blocks = [1, 2].flatMap((rows) =>
   [4, 8, 12, 16, 20, 36, 64, 516, 2052].map((k, n) => blockCase(rows, k, 100 * rows + n))
 );
 
-const ALL = [["vector", vectors], ["block", blocks], ["column and window", columns]] as const;
+const ALL = [["vector", vectors], ["block", blocks], ["plane", planes], [
+  "column and window",
+  columns,
+]] as const;
 for (const [what, cases] of ALL) {
   for (const board of ["host", "mps2-an386", "mps3-an547", "qemu-rv32imc"]) {
     Deno.test(`the C of ${what} intrinsics does what they mean: ${board}`, async () => {
@@ -232,14 +276,20 @@ for (const [what, cases] of ALL) {
       const used = { dsp: /\bsmla|xtab16|sxtb16/.test(text), mve: /\bvldr[bw]/.test(text) };
       const { target } = loadBoard(board);
       if (what !== "column and window") assert.equal(used.dsp, has(target, "dsp"));
-      if (what !== "block") assert.equal(used.mve, has(target, "mve"));
+      if (what === "vector" || what === "column and window") {
+        assert.equal(used.mve, has(target, "mve"));
+      }
       const inputs = kernels.flatMap((k, i) =>
         k.buffers.flatMap((b, j) => b.scope === "input" ? [dataOf(cases[i], b, j)] : [])
       );
       const { outputs } = await runOnBoard(artifact, loadBoard(board), [inputs]);
-      want.forEach((t, i) =>
-        assert.deepEqual(numbers(outputs[0][i]), numbers(t), cases[i].intrinsic.name)
-      );
+      want.forEach((t, i) => {
+        // What lies between the elements of planes is nobody's.
+        const { intrinsic, scalars } = cases[i];
+        const apart = intrinsic.scalars.includes("stride") ? scalars[1] : 1;
+        const own = (x: TensorData) => numbers(x).filter((_, n) => n % apart === 0);
+        assert.deepEqual(own(outputs[0][i]), own(t), intrinsic.name);
+      });
     });
   }
 }

@@ -48,10 +48,12 @@ export class Buffers {
     if (stage.rows) this.#starts.set(stage.rows.flat, [box.start[0], imm(0)]);
     if (old) return;
     const shape = box.extent;
-    const strides = rowMajor(shape);
+    const spaced = (n: number) => Math.ceil(n / stage.spacing) * stage.spacing;
+    const memory = shape.map((n, i) => i === shape.length - 1 ? spaced(n) : n);
+    const strides = rowMajor(memory);
     const pitch = stage.rows?.pitch;
     if (pitch) strides[0] = pitch;
-    const length = pitch ? shape[0] * pitch : sizeOf(shape);
+    const length = pitch ? shape[0] * pitch : sizeOf(memory);
     const bytes = length * bytesOf(out.dtype);
     const scope = bytes <= LOCAL_BYTES && !stage.rows ? "local" : "scratch";
     const b: Buffer = {
@@ -109,7 +111,7 @@ export function checkPackedReads(body: Stmt): void {
     if (s.k === "intrin") return;
     for (const l of expressions(s).flatMap(loads)) {
       const order = (l.src as PackedBuffer).order;
-      if (order === "columns" || order === undefined) continue;
+      if (order === "columns" || order === "pairs" || order === undefined) continue;
       if (order === "paired" || order.some((o, i) => o !== i)) {
         refuse(
           `read ${l.src.name}`,

@@ -12,7 +12,7 @@ import {
   type Var,
 } from "../te/expr.ts";
 import { variables } from "../te/analyze.ts";
-import { coefficient, fromLinear, linear, simplifyCondition } from "../te/linear.ts";
+import { coefficient, fromLinear, linear, simplify, simplifyCondition } from "../te/linear.ts";
 
 /** The parts of a conjunction. */
 export function conjuncts(e: Expr): Expr[] {
@@ -27,6 +27,35 @@ export function linearBound(op: string, a: Expr, b: Expr, v: Var): Expr | null {
   if (c === null || c <= 0) return null;
   const rest = fromLinear(linear(sub(fromLinear(l), mul(v, c))));
   return floordiv(sub(imm(c - 1), rest), c);
+}
+
+/**
+ * The iterations of a loop in which conditions hold that bound it by constants.
+ *
+ * @param open whether a variable is still to be entered by another loop
+ * @returns null where none does
+ */
+export function constantRange(
+  conditions: readonly Expr[],
+  v: Var,
+  extent: number,
+  global: ReadonlyMap<Var, Expr>,
+  open: (v: Var) => boolean,
+): { lo: number; hi: number; rest: Expr[] } | null {
+  let lo = 0, hi = extent;
+  const rest: Expr[] = [];
+  for (const c of conditions) {
+    const own = [...variables(c)].filter((x) => x === v || open(x));
+    const bound = c.k === "bin" && own.length === 1 && own[0] === v &&
+      linearBound(c.op, substitute(c.a, global), substitute(c.b, global), v);
+    const at = bound ? simplify(bound) : null;
+    if (at?.k !== "imm") rest.push(c);
+    else if (c.k === "bin" && c.op === "ge") lo = Math.max(lo, Number(at.value));
+    else hi = Math.min(hi, Number(at.value));
+  }
+  if (rest.length === conditions.length) return null;
+  lo = Math.min(lo, extent);
+  return { lo, hi: Math.max(lo, hi), rest };
 }
 
 /**

@@ -18,8 +18,9 @@ import { variables } from "../te/analyze.ts";
 import { simplify, simplifyCondition } from "../te/linear.ts";
 import { type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
 import { Buffers, checkPackedReads } from "./buffers.ts";
-import { conjuncts, linearBound, throughout } from "./conditions.ts";
+import { conjuncts, constantRange, linearBound, throughout } from "./conditions.ts";
 import { ancestry, loopValues, wholeLoops } from "./domain.ts";
+import { conditionsOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
 import { type Box, fresh, requiredBox } from "./region.ts";
 import {
   type Loop,
@@ -30,25 +31,13 @@ import {
   type State,
   type Workload,
 } from "./state.ts";
-import { tensorize, tensorizeBlock, tensorizeWindow, widthOf } from "./tensorize.ts";
-
-/** What is known while a stage's nest is emitted; immutable, each level makes its own. */
-interface Frame {
-  readonly stage: Stage;
-  /** The part of the stage that is computed here. */
-  readonly box: Box;
-  /** Values of the loops entered so far. */
-  readonly values: ReadonlyMap<Loop, Expr>;
-  /** Splits whose remainder is being emitted. */
-  readonly tails: ReadonlySet<Split>;
-  /** Loops whose value can pass their extent inside a guarded split. */
-  readonly guards: readonly { readonly loop: Loop; readonly total: number }[];
-  /** What is left of the definition after conditions were hoisted. */
-  readonly body: Expr;
-  readonly where: readonly Expr[];
-  /** Stages whose conditions hold throughout. */
-  readonly unconditional: ReadonlySet<string>;
-}
+import {
+  tensorize,
+  tensorizeBlock,
+  tensorizePlane,
+  tensorizeWindow,
+  widthOf,
+} from "./tensorize.ts";
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
@@ -174,6 +163,8 @@ class Lowering {
     }
     const call = this.#intrinsic(i, f);
     if (call) return call;
+    const parts = this.#borders(i, f);
+    if (parts) return parts;
     const { lo, hi, where } = this.#clip(loop, f);
     return this.#iterate(loop, { ...f, where }, inside, lo, hi);
   }
@@ -403,6 +394,28 @@ class Lowering {
     };
   }
 
+  /** A loop whose conditions bound it by constants, in up to three parts that test nothing. */
+  #borders(i: number, f: Frame): Stmt | null {
+    const loop = f.stage.loops[i], { body } = f, { domain } = loop;
+    if (f.stage.compute.body.k === "reduce" || body.k !== "select" || domain.d !== "axis") {
+      return null;
+    }
+    const extent = this.#extent(loop, f);
+    const start = f.box.start[f.stage.compute.axes.indexOf(domain.v)];
+    const global = new Map([...this.#axes(f).global, [domain.v, add(start, domain.v)]]);
+    const open = (v: Var) => v !== domain.v && this.#isAxis(v, f) && !global.has(v);
+    const range = constantRange(conjuncts(body.cond), domain.v, extent, global, open);
+    if (!range || extent === 1) return null;
+    const { lo, hi, rest } = range;
+    const then = { ...f, body: rest.length ? select(and(...rest), body.a, body.b) : body.a };
+    const otherwise = { ...f, body: body.b };
+    const part = (g: Frame, from: number, to: number): Stmt | null =>
+      from < to
+        ? this.#iterate(loop, g, (x) => this.#inside(i, loop, x), imm(from), imm(to))
+        : null;
+    return seq(part(otherwise, 0, lo), part(then, lo, hi), part(otherwise, hi, extent));
+  }
+
   /** The loop at position i as one intrinsic call, where it is marked and fits. */
   #intrinsic(i: number, f: Frame): Stmt | null {
     const { loops } = f.stage, loop = loops[i];
@@ -435,6 +448,10 @@ class Lowering {
     if (nest[0].block === "window") {
       const loops = vars.map((v, j) => ({ v, extent: extents[j] }));
       return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
+    }
+    if (nest[0].block === "plane") {
+      const loops = vars.map((v, j) => ({ v, extent: extents[j] }));
+      return nest.length === 4 ? tensorizePlane(s, loops, start) : null;
     }
     if (nest.length !== 3) return null;
     const [length, rows, cols] = extents;
@@ -477,18 +494,3 @@ class Lowering {
     return simplifyCondition(this.#buffers.resolve(substitute(c, axes)));
   }
 }
-
-/** The conditions under which a stage reads its operands. */
-function conditionsOf({ compute: { body } }: Stage): readonly Expr[] {
-  if (body.k === "reduce") return body.where;
-  return body.k === "select" ? conjuncts(body.cond) : [];
-}
-
-/** What is left of a definition where its conditions hold. */
-function unconditionalBody({ compute: { body } }: Stage): Pick<Frame, "body" | "where"> {
-  if (body.k === "reduce") return { body: body.body, where: [] };
-  return { body: body.k === "select" ? body.a : body, where: [] };
-}
-
-const reduceExtents = ({ compute: { body } }: Stage): [Var, number][] =>
-  body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent]) : [];

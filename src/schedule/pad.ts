@@ -33,6 +33,8 @@ export interface PadStep {
   readonly order: readonly number[];
   /** Copies of int8 hold the activation less a constant, as rows of a `gemm` do. */
   readonly dtype: "int8" | "int16";
+  /** Elements to a multiple of which its rows are spaced; default 1. */
+  readonly spacing?: number;
 }
 
 /** First and last value of an index over all axes of the stage; null where it is not linear in them. */
@@ -143,7 +145,12 @@ export function pad(s: State, step: PadStep): State {
   return {
     consts: new Map([...s.consts, ...(start ? [start] : [])]),
     stages: s.stages.flatMap((x) =>
-      x === st ? [plainStage(copied), { ...st, compute: { ...st.compute, body: reduce } }] : [x]
+      x === st
+        ? [{ ...plainStage(copied), spacing: step.spacing ?? 1 }, {
+          ...st,
+          compute: { ...st.compute, body: reduce },
+        }]
+        : [x]
     ),
   };
 }

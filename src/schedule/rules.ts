@@ -1,16 +1,17 @@
 /** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
 import { intRange } from "../util/dtype.ts";
 import { has, type Target } from "../target/target.ts";
-import type { Expr, Indexable, Var } from "../te/expr.ts";
+import type { Expr, Indexable, Load, Var } from "../te/expr.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
-import { dot4, dotOrder, mla4, widen4 } from "../tir/intrinsics.ts";
-import { copy, requantize4, WINDOW_CHANNELS } from "../tir/mve.ts";
+import { dot4, dotOrder, mla4, planes4, widen4 } from "../tir/intrinsics.ts";
+import { copy, copyWidth, requantize4, WINDOW_CHANNELS } from "../tir/mve.ts";
+import { TAPS } from "../tir/plane.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import { canPair, factors } from "./gemm.ts";
 import { canShift, productOf } from "./product.ts";
 import { canPad } from "./pad.ts";
-import { DOT_BLOCK, INTRINSICS, widthOf, WINDOW } from "./tensorize.ts";
+import { DOT_BLOCK, INTRINSICS, PLANE, widthOf, WINDOW } from "./tensorize.ts";
 import { initialState, type Stage, type State, type Workload } from "./state.ts";
 import { applySteps, type Schedule, type Step } from "./steps.ts";
 
@@ -34,7 +35,9 @@ export function chooseSchedule(w: Workload, target: Target, level: number): Sche
     : null;
   const rest = level >= 2 && reduction
     ? (has(target, "mve") ? vectorSchedule(w, s, reduction, out) : null) ??
-      gemmSchedule(w, s, reduction, out, target) ?? channelSchedule(w, s, reduction, out, target) ??
+      gemmSchedule(w, s, reduction, out, target) ??
+      (has(target, "dsp") ? planeSchedule(w, s, reduction, out) : null) ??
+      channelSchedule(w, s, reduction, out, target) ??
       scalarSchedule(w, reduction, out)
     : reduction
     ? scalarSchedule(w, reduction, out)
@@ -148,7 +151,8 @@ function vectorWindowSchedule(w: Workload, s: State, r: Stage, out: Stage): Step
   const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
   const requantize = vectorRequantize(out);
   const name = `${r.name}_x`, run = `d${sourceDim}`;
-  const move = copy(source.dtype, 16).name;
+  const width = copyWidth(r.compute.out.shape[r.compute.axes.indexOf(channel)]);
+  const move = copy(source.dtype, width).name;
   const parts = `${last}_i`;
   return [
     {
@@ -177,8 +181,93 @@ function vectorWindowSchedule(w: Workload, s: State, r: Stage, out: Stage): Step
     },
     { do: "unroll", stage: r.name, loop: channel.name },
     tensorize(r.name, f.reduce.axes[0].v.name, WINDOW),
-    { do: "split", stage: name, loop: run, factor: 16, tail: "cut" },
+    { do: "split", stage: name, loop: run, factor: width, tail: "cut" },
     tensorize(name, `${run}_i`, move),
+  ];
+}
+
+/** Rows of output that are computed from one copy of input rows: at least, and bytes up to which more. */
+const PLANE_ROWS = 4, PLANE_BYTES = 768;
+
+/** An even number of rows so that blocks of it are few, about equal, and their planes small. */
+function planeRows(height: number, width: number): number {
+  const rowBytes = 4 * 2 * (2 * Math.ceil((width + TAPS - 1) / 2));
+  const most = Math.max(PLANE_ROWS, Math.floor(PLANE_BYTES / rowBytes) - (TAPS - 1));
+  return 2 * Math.ceil(height / Math.ceil(height / most) / 2);
+}
+
+/**
+ * A reduction within each channel (depthwise) over windows of three by three, stride 1: four channels
+ * of some rows are copied to planes of int16 whose borders are filled in, and each plane gives tiles
+ * of two by two outputs.
+ */
+function planeSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+  const f = productOf(s, r);
+  if (typeof f === "string" || !canPad(s, r)) return null;
+  const constant = loads(f.weights).find((l) => s.consts.has(l.src));
+  const source = loads(f.activation).find((l) => w.buffers.has(l.src));
+  const order = memoryOrder(w, out);
+  if (!constant || constant.dtype !== "int8" || !source || order.length !== 4) return null;
+  const bytes = source.dtype === "int8" || source.dtype === "uint8";
+  const [n, oh, ow, c] = order;
+  const axis = (name: string) => r.compute.axes[out.compute.axes.findIndex((v) => v.name === name)];
+  const position = (l: Load, v: Var) => l.idx.findIndex((e) => variables(e).has(v));
+  const [sc, sh, sw] = [c, oh, ow].map((name) => position(source, axis(name)));
+  const wc = position(constant, axis(c));
+  const taps = f.reduce.axes.map((a) => a.extent);
+  const one = (d: number, name: string) => coefficient(linear(source.idx[d]), axis(name)) === 1;
+  const fits = bytes && wc === 0 && [sc, sh, sw].every((d) => d >= 0) && one(sh, oh) &&
+    one(sw, ow) && taps.filter((e) => e > 1).join() === `${TAPS},${TAPS}` &&
+    w.buffers.get(source.src)!.strides[sc] === 1;
+  if (!fits) return null;
+  const [kh, kw] = f.reduce.axes.filter((a) => a.extent > 1).map((a) => a.v.name);
+  const rest = source.idx.map((_, d) => d).filter((d) => ![sc, sh, sw].includes(d));
+  const name = `${r.name}_x`;
+  const tail = "cut";
+  const extent = (of: string) => r.compute.out.shape[r.compute.axes.indexOf(axis(of))];
+  const rows = planeRows(extent(oh), extent(ow));
+  const others = [
+    ...r.compute.axes.filter((v) => v !== axis(oh) && v !== axis(ow)).map((v) => v.name),
+    ...f.reduce.axes.filter((a) => a.extent === 1).map((a) => a.v.name),
+  ];
+  return [
+    {
+      do: "pack",
+      stage: r.name,
+      tensor: constant.src.name,
+      perm: constant.idx.map((_, d) => d),
+      pairs: true,
+    },
+    { do: "pad", stage: r.name, order: [...rest, sc, sh, sw], dtype: "int16", spacing: 2 },
+    { do: "reorder", stage: out.name, loops: [n, oh, ow, c] },
+    { do: "split", stage: out.name, loop: oh, factor: rows, tail },
+    { do: "split", stage: out.name, loop: `${oh}_i`, factor: 2, tail },
+    { do: "split", stage: out.name, loop: ow, factor: 2, tail },
+    { do: "split", stage: out.name, loop: c, factor: 4, tail },
+    {
+      do: "reorder",
+      stage: out.name,
+      loops: [n, `${oh}_o`, `${c}_o`, `${c}_i`, `${oh}_i_o`, `${ow}_o`, `${oh}_i_i`, `${ow}_i`],
+    },
+    { do: "unroll", stage: out.name, loop: `${oh}_i_i` },
+    { do: "unroll", stage: out.name, loop: `${ow}_i` },
+    { do: "computeAt", stage: r.name, at: out.name, loop: `${ow}_o` },
+    { do: "computeAt", stage: name, at: out.name, loop: `${c}_o` },
+    {
+      do: "reorder",
+      stage: r.name,
+      loops: [...others, kh, kw, axis(oh).name, axis(ow).name],
+    },
+    { do: "unroll", stage: r.name, loop: axis(oh).name },
+    { do: "unroll", stage: r.name, loop: axis(ow).name },
+    tensorize(r.name, kh, PLANE),
+    {
+      do: "reorder",
+      stage: name,
+      loops: [...rest, sh, sw, sc].map((d) => `d${d}`),
+    },
+    { do: "unroll", stage: name, loop: `d${sc}` },
+    tensorize(name, `d${sc}`, planes4(source.dtype).name),
   ];
 }
 
@@ -204,7 +293,7 @@ function vectorGemmSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[]
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
     ...pairedProduct(r.name),
-    ...rowSteps(w, r, `${r.name}_rows`, (dtype, run) => copy(dtype, run >= 16 ? 16 : 4).name),
+    ...rowSteps(w, r, `${r.name}_rows`, (dtype, run) => copy(dtype, copyWidth(run)).name),
   ];
 }
 

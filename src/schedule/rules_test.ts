@@ -25,7 +25,7 @@ function intrinsics(kernels: readonly Kernel[]): Set<string> {
     visitStmt(k.body, (s) => {
       if (s.k === "intrin") {
         found.add(
-          s.op.name.replace(/^dot_\d.*/, "dot_block").replace(/^(dot_s8|window8)_.*/, "$1"),
+          s.op.name.replace(/^dot_\d.*/, "dot_block").replace(/^(dot_s8|window8|plane)_.*/, "$1"),
         );
       }
     });
@@ -47,7 +47,18 @@ const CORES: readonly (readonly [string, readonly string[]])[] = [
       "fill16",
     ],
   ],
-  ["mps2-an386", ["dot_block", "dot4_s16", "mla4_s8", "mla4_u8", "widen4_s8", "widen4_u8"]],
+  [
+    "mps2-an386",
+    [
+      "dot_block",
+      "dot4_s16",
+      "mla4_u8",
+      "widen4_s8",
+      "widen4_u8",
+      "plane",
+      "planes4_s8",
+    ],
+  ],
 ];
 
 for (const [name, wanted] of CORES) {

@@ -42,10 +42,11 @@ export type Domain =
   | { readonly d: "outer" | "inner"; readonly split: Split };
 
 /**
- * Intrinsics that take the place of a whole nest: `dot_block` of k, row and col, `window` of the taps
- * of a window and the channels that they are summed in.
+ * Intrinsics that take the place of a whole nest: `dot_block` of k, row and col; `window` of the taps
+ * of a window and the channels that they are summed in; `plane` of rows and columns of one channel's
+ * output and the taps of its window.
  */
-export type BlockName = "dot_block" | "window";
+export type BlockName = "dot_block" | "window" | "plane";
 
 export interface Loop {
   readonly name: string;
@@ -80,6 +81,8 @@ export interface Stage {
   readonly loops: readonly Loop[];
   readonly at: Attach | null;
   readonly rows: Rows | null;
+  /** Elements to a multiple of which rows along the innermost axis are spaced in memory. */
+  readonly spacing: number;
 }
 
 export interface State {
@@ -114,6 +117,7 @@ export function plainStage(compute: Compute): Stage {
     ],
     at: null,
     rows: null,
+    spacing: 1,
   };
 }
 

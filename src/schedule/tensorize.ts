@@ -2,7 +2,7 @@
 import { intRange } from "../util/dtype.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import type { Expr, Load, Var } from "../te/expr.ts";
-import { dot4, dotOrder, mla4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
+import { dot4, dotOrder, mla4, planes4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
 import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
 import {
   bitsOf,
@@ -15,6 +15,7 @@ import {
 } from "../tir/mve.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
+import { ACC_PITCH, planeFits, planeTile, TAPS } from "../tir/plane.ts";
 import type { PackedTensor } from "./gemm.ts";
 import type { BlockName } from "./state.ts";
 
@@ -22,13 +23,14 @@ import type { BlockName } from "./state.ts";
 export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
   [
     ...[dot4("int8"), dot4("int16"), mla4("int8"), mla4("uint8"), widen4("int8"), widen4("uint8")],
+    ...[planes4("int8"), planes4("uint8")],
     ...MVE_INTRINSICS,
   ].map((i) => [i.name, i]),
 );
 
 /** Intrinsics that take a whole nest; see {@link tensorizeBlock} and {@link tensorizeWindow}. */
-export const DOT_BLOCK = "dot_block", WINDOW = "window";
-export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW];
+export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane";
+export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW, PLANE];
 
 /** Iterations that a loop must have to become one call. */
 export const widthOf = (i: TensorIntrin): number => Math.max(...i.args.map((a) => a.count));
@@ -41,6 +43,14 @@ function running(l: Load | Store, v: Var): Access | null {
   if (axis < 0 || steps[axis] !== 1 || buf.strides[axis] !== 1) return null;
   if (steps.some((c, i) => i !== axis && c !== 0)) return null;
   return { buf, idx: l.idx, axis };
+}
+
+/** The access whose elements lie a constant number of elements apart along `v`. */
+function apart(s: Store, v: Var): { access: Access; stride: number } | null {
+  const steps = s.idx.map((e) => coefficient(linear(e), v));
+  const axis = steps.findIndex((c) => c !== 0);
+  if (axis < 0 || steps[axis] !== 1 || steps.some((c, i) => i !== axis && c !== 0)) return null;
+  return { access: { buf: s.buf, idx: s.idx, axis }, stride: s.buf.strides[axis] };
 }
 
 /** The access that `v` does not move. */
@@ -110,6 +120,11 @@ function find(s: Store, v: Var, i: TensorIntrin): Found | null {
     return a && w && { args: [running(s, v), running(a.l, v), running(w, v)], scalars: [a.zero] };
   }
   const src = source(s.value, x);
+  if (i.scalars.includes("stride")) {
+    const dst = apart(s, v);
+    if (!dst || !src) return null;
+    return { args: [dst.access, running(src.l, v)], scalars: [src.zero, dst.stride] };
+  }
   if (!src || (i.scalars.length === 0 && src.zero !== (x === "uint8" ? 128 : 0))) return null;
   const scalars = i.scalars.length === 0 ? [] : [src.zero];
   return { args: [running(s, v), running(src.l, v)], scalars };
@@ -237,6 +252,55 @@ export function tensorizeWindow(
     k: "intrin",
     op: windowProduct(offsets),
     args: args.map((x) => ({ ...x!, idx: x!.idx.map(start) })),
+    scalars: [],
+  };
+}
+
+/**
+ * The call that computes a tile of one channel's outputs from a plane: loops over the window's
+ * taps and over its rows and columns; null where the nest has another form.
+ */
+export function tensorizePlane(
+  s: Store,
+  [kh, kw, row, col]: readonly { v: Var; extent: number }[],
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  const p = product(s);
+  const a = p && widened(p.a, "int16");
+  const w = p && p.b.k === "cast" && p.b.a.k === "cast"
+    ? widened(
+      { ...p.b, a: p.b.a.a },
+      "int16",
+    )
+    : null;
+  if (!a || !w || (w.src as PackedBuffer).order !== "pairs") return null;
+  if (kh.extent !== TAPS || kw.extent !== TAPS || row.extent > 2 || col.extent > 2) return null;
+  const plane = a.src as Buffer, acc = s.buf, weights = w.src as Buffer;
+  const [h, x] = a.idx.slice(-2).map((e) => linear(e));
+  const moves = (l: typeof h, v: Var, extent: number) => extent === 1 || coefficient(l, v) === 1;
+  const pitch = plane.strides.at(-2)!;
+  const accStep = (v: Var) =>
+    s.idx.reduce((sum, e, i) => sum + (coefficient(linear(e), v) ?? NaN) * acc.strides[i], 0);
+  const fits = moves(h, row.v, row.extent) && moves(h, kh.v, TAPS) &&
+    moves(x, col.v, col.extent) && moves(x, kw.v, TAPS) && plane.strides.at(-1) === 1 &&
+    planeFits(row.extent, pitch) && (row.extent === 1 || accStep(row.v) === ACC_PITCH) &&
+    (col.extent === 1 || accStep(col.v) === 1) &&
+    weights.strides.at(-1) === 1 && coefficient(linear(w.idx.at(-2)!), kh.v) === 1;
+  // The tile begins at a word: LDRD takes no halfword's address.
+  const first = linear(start(a.idx.at(-1)!));
+  const even = first.constant % 2 === 0 &&
+    [...first.terms.values()].every((t) => t.coeff % 2 === 0);
+  const strides = plane.strides.slice(0, -1);
+  if (!fits || !even || strides.some((n, i) => plane.shape[i] > 1 && n % 2 !== 0)) return null;
+  const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
+    buf,
+    idx: idx.map(start),
+    axis: idx.length - 1,
+  });
+  return {
+    k: "intrin",
+    op: planeTile(row.extent, col.extent, pitch),
+    args: [access(acc, s.idx), access(plane, a.idx), access(weights, w.idx)],
     scalars: [],
   };
 }

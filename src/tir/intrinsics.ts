@@ -343,3 +343,57 @@ __attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *ds
     },
   ],
 });
+
+/** dst[i·stride] = src[i] − zero for four channels, int8 or uint8 to planes of int16. */
+export const planes4 = (x: DType): TensorIntrin => {
+  const head = `/* dst[i * stride] = src[i] - zero for four elements */
+__attribute__((always_inline)) static inline void planes4_${short(x)}(int16_t *dst, const ${
+    cType(x)
+  } *src, int32_t zero, int32_t stride)`;
+  return {
+    name: `planes4_${short(x)}`,
+    args: [
+      { name: "dst", dtype: "int16", count: 4, mode: "write" },
+      { name: "src", dtype: x, count: 4, mode: "read" },
+    ],
+    scalars: ["zero", "stride"],
+    byValue: false,
+    meaning([dst, src], [zero]) {
+      return seq(
+        ...[0, 1, 2, 3].map((i) =>
+          write(dst, i, cast("int16", sub(cast("int32", read(src, i)), zero)))
+        ),
+      );
+    },
+    c: [
+      {
+        feature: "dsp",
+        instructions: 9,
+        needs: ["load32", `${letter(x)}xtab16`, `${letter(x)}xtab16_ror8`],
+        text: `${head}
+{
+    const uint32_t minus = ((uint32_t)-zero & 0xffffu) | ((uint32_t)-zero << 16);
+    const uint32_t x0123 = load32(src);
+    const uint32_t x02 = ${letter(x)}xtab16(minus, x0123), x13 = ${
+          letter(x)
+        }xtab16_ror8(minus, x0123);
+
+    dst[0] = (int16_t)x02;
+    dst[stride] = (int16_t)x13;
+    dst[2 * stride] = (int16_t)(x02 >> 16);
+    dst[3 * stride] = (int16_t)(x13 >> 16);
+}`,
+      },
+      {
+        feature: null,
+        needs: [],
+        text: `${head}
+{
+    for (int32_t i = 0; i < 4; i++) {
+        dst[i * stride] = (int16_t)(src[i] - zero);
+    }
+}`,
+      },
+    ],
+  };
+};

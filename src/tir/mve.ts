@@ -302,14 +302,19 @@ ${INLINE} ${name}(int8_t *dst, const ${type} *src)`;
           flip ? cast("int8", sub(cast("int32", read(src, i)), 128)) : read(src, i),
         ))),
     c: [
-      ...(count === 4
+      ...(count < VECTOR
         ? [{
           feature: null,
           needs: ["load32", "store32"],
-          instructions: flip ? 3 : 2,
+          instructions: (flip ? 3 : 2) * count / 4,
           text: `${head}
 {
-    store32(dst, load32(src)${flip ? " ^ 0x80808080u" : ""});
+${
+            Array.from({ length: count / 4 }, (_, i) => {
+              const by = i === 0 ? "" : ` + ${4 * i}`;
+              return `    store32(dst${by}, load32(src${by})${flip ? " ^ 0x80808080u" : ""});`;
+            }).join("\n")
+          }
 }`,
         }]
         : [
@@ -346,6 +351,9 @@ ${
     ],
   };
 };
+
+/** Bytes that a {@link copy} moves at once of runs of so many. */
+export const copyWidth = (run: number): number => run >= VECTOR ? VECTOR : run >= 8 ? 8 : 4;
 
 /** dst[i] = value for as many bytes as a {@link copy} moves. */
 export const fill = (count: number): TensorIntrin => {
@@ -489,7 +497,7 @@ ${
 
 /** What schedules can name: not products, whose sizes are part of their text, nor what stands in for copies. */
 export const MVE_INTRINSICS: readonly TensorIntrin[] = [
-  ...(["int8", "uint8"] as const).flatMap((x) => [copy(x, VECTOR), copy(x, 4)]),
+  ...(["int8", "uint8"] as const).flatMap((x) => [copy(x, VECTOR), copy(x, 8), copy(x, 4)]),
   ...(["int8", "uint8"] as const).flatMap((y) =>
     [false, true].flatMap((shared) => [false, true].map((b) => requantize4(y, shared, b)))
   ),

@@ -118,21 +118,21 @@ for (const [name, board, whole, kernel] of BOUNDS) {
 
 const MLPERF = ["ad01_int8", "ic01_int8", "kws01_int8", "sww01_int8", "vww01_int8"];
 
-/** A core with SMLAD, and one with vectors. */
-const MLPERF_BOUNDS: readonly [board: string, whole: number, kernel: number][] = [
-  ["mps2-an386", 0.03, 0.1],
-  ["mps3-an547", 0.05, 0.16],
+/** A core with SMLAD, and one with vectors, there for kernels that take a hundredth of the whole. */
+const MLPERF_BOUNDS: readonly [board: string, whole: number, kernel: number, part: number][] = [
+  ["mps2-an386", 0.03, 0.1, 0],
+  ["mps3-an547", 0.05, 0.16, 0.01],
 ];
 
 for (const name of exists(SHARED) ? MLPERF : []) {
-  for (const [board, whole, kernel] of MLPERF_BOUNDS) {
+  for (const [board, whole, kernel, part] of MLPERF_BOUNDS) {
     const bounds = `${100 * kernel} % kernel by kernel, ${100 * whole} % as a whole`;
     Deno.test(`layers: ${name} on ${board} within ${bounds}`, async () => {
       const folder = new URL("mlperf_tiny/", SHARED);
       const net = readNet(folder, name, `${name}.golden.npz`, "exact");
       const artifact = await compiled(net.bytes, net.name, board);
       const layers = await measured(artifact, board, net.samples.slice(0, 1));
-      checkPrediction(artifact, layers, whole, kernel, 200);
+      checkPrediction(artifact, layers, whole, kernel, Math.max(200, part * sum(layers)));
     });
   }
 }

@@ -11,6 +11,22 @@ export const SCHEDULES: readonly Mutation[] = [
     tests: ["src/schedule/rules_test.ts"],
   },
   {
+    name: "plane-borders",
+    file: "src/schedule/lower.ts",
+    find: "seq(part(otherwise, 0, lo), part(then, lo, hi), part(otherwise, hi, extent))",
+    replace: "seq(part(then, 0, lo), part(then, lo, hi), part(otherwise, hi, extent))",
+    breaks: "what lies before a border is read from outside of the input",
+    tests: ["src/schedule/rules_test.ts"],
+  },
+  {
+    name: "plane-halves",
+    file: "src/tir/plane.ts",
+    find: "smlatb ${acc(1)}",
+    replace: "smlabb ${acc(1)}",
+    breaks: "the second column of a tile takes its first tap from the wrong half of a word",
+    tests: ["src/codegen/intrinsics_test.ts"],
+  },
+  {
     name: "vector-rounding",
     file: "src/tir/mve.ts",
     find: "vcvtn.s32.f32 q0, q0",

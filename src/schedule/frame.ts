@@ -1,0 +1,38 @@
+/** What lowering knows of a stage while it emits the stage's nest. */
+import type { Expr, Var } from "../te/expr.ts";
+import { conjuncts } from "./conditions.ts";
+import type { Box } from "./region.ts";
+import type { Loop, Split, Stage } from "./state.ts";
+
+/** What is known while a stage's nest is emitted; immutable, each level makes its own. */
+export interface Frame {
+  readonly stage: Stage;
+  /** The part of the stage that is computed here. */
+  readonly box: Box;
+  /** Values of the loops entered so far. */
+  readonly values: ReadonlyMap<Loop, Expr>;
+  /** Splits whose remainder is being emitted. */
+  readonly tails: ReadonlySet<Split>;
+  /** Loops whose value can pass their extent inside a guarded split. */
+  readonly guards: readonly { readonly loop: Loop; readonly total: number }[];
+  /** What is left of the definition after conditions were hoisted. */
+  readonly body: Expr;
+  readonly where: readonly Expr[];
+  /** Stages whose conditions hold throughout. */
+  readonly unconditional: ReadonlySet<string>;
+}
+
+/** The conditions under which a stage reads its operands. */
+export function conditionsOf({ compute: { body } }: Stage): readonly Expr[] {
+  if (body.k === "reduce") return body.where;
+  return body.k === "select" ? conjuncts(body.cond) : [];
+}
+
+/** What is left of a definition where its conditions hold. */
+export function unconditionalBody({ compute: { body } }: Stage): Pick<Frame, "body" | "where"> {
+  if (body.k === "reduce") return { body: body.body, where: [] };
+  return { body: body.k === "select" ? body.a : body, where: [] };
+}
+
+export const reduceExtents = ({ compute: { body } }: Stage): [Var, number][] =>
+  body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent]) : [];
