@@ -4,7 +4,7 @@ import { has, type Target } from "../target/target.ts";
 import type { Expr, Indexable, Load, Var } from "../te/expr.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
-import { dot4, dotOrder, mla4, planes4, widen4 } from "../tir/intrinsics.ts";
+import { dot4, dotOrder, mla4, planes4, widen } from "../tir/intrinsics.ts";
 import { copy, copyWidth, requantize4, WINDOW_CHANNELS } from "../tir/mve.ts";
 import { TAPS } from "../tir/plane.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
@@ -330,7 +330,7 @@ function gemmSchedule(
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
     ...(paired ? pairedProduct(r.name) : groupedProduct(r.name, dot.name)),
-    ...rowSteps(w, r, `${r.name}_rows`, (dtype) => widen4(dtype).name),
+    ...rowSteps(w, r, `${r.name}_rows`, (dtype, run) => widen(dtype, run % 16 === 0 ? 16 : 4).name),
   ];
 }
 

@@ -2,7 +2,15 @@
 import { intRange } from "../util/dtype.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import type { Expr, Load, Var } from "../te/expr.ts";
-import { dot4, dotOrder, mla4, planes4, type TensorIntrin, widen4 } from "../tir/intrinsics.ts";
+import {
+  dot4,
+  dotOrder,
+  mla4,
+  planes4,
+  type TensorIntrin,
+  widen,
+  widen4,
+} from "../tir/intrinsics.ts";
 import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
 import {
   bitsOf,
@@ -23,7 +31,7 @@ import type { BlockName } from "./state.ts";
 export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
   [
     ...[dot4("int8"), dot4("int16"), mla4("int8"), mla4("uint8"), widen4("int8"), widen4("uint8")],
-    ...[planes4("int8"), planes4("uint8")],
+    ...[widen("int8", 16), widen("uint8", 16), planes4("int8"), planes4("uint8")],
     ...MVE_INTRINSICS,
   ].map((i) => [i.name, i]),
 );

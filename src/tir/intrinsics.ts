@@ -284,65 +284,71 @@ __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc,
   ],
 });
 
-/** dst[i] = src[i] − zero for four elements, int8 or uint8 to int16. */
-export const widen4 = (x: DType): TensorIntrin => ({
-  name: `widen4_${short(x)}`,
-  args: [
-    { name: "dst", dtype: "int16", count: 4, mode: "write" },
-    { name: "src", dtype: x, count: 4, mode: "read" },
-  ],
-  scalars: ["zero"],
-  byValue: false,
-  meaning([dst, src], [zero]) {
-    return seq(
-      ...[0, 1, 2, 3].map((i) =>
-        write(dst, i, cast("int16", sub(cast("int32", read(src, i)), zero)))
+/** dst[i] = src[i] − zero for a multiple of four elements, int8 or uint8 to int16. */
+export function widen(x: DType, count: number): TensorIntrin {
+  const head = `/* dst[i] = src[i] - zero for ${count === 4 ? "four" : count} elements */
+__attribute__((always_inline)) static inline void widen${count}_${short(x)}(int16_t *dst, const ${
+    cType(x)
+  } *src, int32_t zero)`;
+  const four = (at: number): string => {
+    const by = at === 0 ? "" : ` + ${at}`;
+    const [b02, b13] = [`x02_${at}`, `x13_${at}`];
+    return `    const uint32_t x_${at} = load32(src${by});
+    const uint32_t ${b02} = ${letter(x)}xtab16(minus, x_${at}), ${b13} = ${
+      letter(x)
+    }xtab16_ror8(minus, x_${at});
+
+    store32(dst${by}, pkhbt(${b02}, ${b13}));
+    store32(dst + ${at + 2}, pkhtb(${b13}, ${b02}));`;
+  };
+  return {
+    name: `widen${count}_${short(x)}`,
+    args: [
+      { name: "dst", dtype: "int16", count, mode: "write" },
+      { name: "src", dtype: x, count, mode: "read" },
+    ],
+    scalars: ["zero"],
+    byValue: false,
+    meaning: ([dst, src], [zero]) =>
+      seq(
+        ...Array.from({ length: count }, (_, i) =>
+          write(dst, i, cast("int16", sub(cast("int32", read(src, i)), zero)))),
       ),
-    );
-  },
-  c: [
-    {
-      feature: "dsp",
-      needs: [
-        "load32",
-        "store32",
-        `${letter(x)}xtab16`,
-        `${letter(x)}xtab16_ror8`,
-        "pkhbt",
-        "pkhtb",
-      ],
-      instructions: 8,
-      text: `/* dst[i] = src[i] - zero for four elements */
-__attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *dst, const ${
-        cType(x)
-      } *src, int32_t zero)
+    c: [
+      {
+        feature: "dsp",
+        needs: [
+          "load32",
+          "store32",
+          `${letter(x)}xtab16`,
+          `${letter(x)}xtab16_ror8`,
+          "pkhbt",
+          "pkhtb",
+        ],
+        instructions: 1 + 7 * count / 4,
+        text: `${head}
 {
     const uint32_t minus = ((uint32_t)-zero & 0xffffu) | ((uint32_t)-zero << 16);
-    const uint32_t x0123 = load32(src);
-    const uint32_t x02 = ${letter(x)}xtab16(minus, x0123), x13 = ${
-        letter(x)
-      }xtab16_ror8(minus, x0123);
-
-    store32(dst, pkhbt(x02, x13));
-    store32(dst + 2, pkhtb(x13, x02));
+${Array.from({ length: count / 4 }, (_, i) => four(4 * i)).join("\n")}
 }`,
-    },
-    {
-      feature: null,
-      needs: [],
-      instructions: 23,
-      text: `/* dst[i] = src[i] - zero for four elements */
-__attribute__((always_inline)) static inline void widen4_${short(x)}(int16_t *dst, const ${
-        cType(x)
-      } *src, int32_t zero)
+      },
+      {
+        feature: null,
+        needs: [],
+        instructions: 3 + 5 * count,
+        text: `${head}
 {
-    for (int32_t i = 0; i < 4; i++) {
+    for (int32_t i = 0; i < ${count}; i++) {
         dst[i] = (int16_t)(src[i] - zero);
     }
 }`,
-    },
-  ],
-});
+      },
+    ],
+  };
+}
+
+/** {@link widen} of four elements. */
+export const widen4 = (x: DType): TensorIntrin => widen(x, 4);
 
 /** dst[i·stride] = src[i] − zero for four channels, int8 or uint8 to planes of int16. */
 export const planes4 = (x: DType): TensorIntrin => {
