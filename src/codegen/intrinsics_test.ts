@@ -11,6 +11,7 @@ import { loadBoard } from "../target/boards.ts";
 import { add, type Expr, imm, load, mul, variable } from "../te/expr.ts";
 import { dotBlock, encodeOdd } from "../tir/dot_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
+import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import { planes4, type TensorIntrin } from "../tir/intrinsics.ts";
 import { planeTile, TAPS } from "../tir/plane.ts";
 import { bitsOf, dotColumns, fill, requantize4, windowProduct } from "../tir/mve.ts";
@@ -197,8 +198,24 @@ function planesCase(x: "int8" | "uint8", seed: number): Case {
   };
 }
 
+/** Floats of many sizes, so that another order or a fused rounding would show in the bits. */
+const floats = (r: Random, count: number): number[] =>
+  Array.from({ length: count }, () => Math.fround(r.int(-(2 ** 24), 2 ** 24) * 2 ** r.int(-40, 4)));
+
+function floatCase(intrinsic: TensorIntrin, seed: number): Case {
+  const r = random(seed);
+  return {
+    intrinsic,
+    scalars: [],
+    operands: intrinsic.args.map((a) => ({
+      shape: [a.count],
+      values: floats(r, TRIALS * a.count),
+    })),
+  };
+}
+
 function casesOf(intrinsic: TensorIntrin, seed: number): Case[] {
-  if (/^requantize4|^planes4/.test(intrinsic.name)) return [];
+  if (/^requantize4|^planes4|_f32/.test(intrinsic.name)) return [];
   const r = random(seed);
   const zeroPoints = intrinsic.scalars.length ? [0, 1, -128, 127, 128, 255] : [null];
   // Two int16 factors: four products of 2^14 · 2^14 and the accumulator stay below 2^31.
@@ -249,6 +266,11 @@ const planes = [
     [4, 6, 8, 50, 170].map((pitch, m) => tileCase(rows, cols, pitch, 10 * n + m))
   ),
 ];
+const sums = [
+  ...[4, 8].flatMap((channels, n) => [floatCase(mlaFloats(channels), 40 + n)]),
+  ...[[1, 8, 8], [2, 4, 4], [3, 8, 24], [4, 4, 4], [7, 8, 8], [16, 8, 64], [3, 4, 1100]]
+    .map(([length, channels, step], n) => floatCase(sumFloats(length, channels, step), 50 + n)),
+];
 const columns = [
   ...[[1, 1], [1, 4], [1, 5], [2, 1], [2, 4], [2, 3], [3, 2]].flatMap(([rows, cols], n) =>
     [1, 15, 16, 48, 64, 67, 80, 96, 288].map((k, m) => columnsCase(rows, cols, k, 10 * n + m))
@@ -261,7 +283,7 @@ const blocks = [1, 2].flatMap((rows) =>
   [4, 8, 12, 16, 20, 36, 64, 516, 2052].map((k, n) => blockCase(rows, k, 100 * rows + n))
 );
 
-const ALL = [["vector", vectors], ["block", blocks], ["plane", planes], [
+const ALL = [["vector", vectors], ["block", blocks], ["plane", planes], ["float", sums], [
   "column and window",
   columns,
 ]] as const;
@@ -275,7 +297,9 @@ for (const [what, cases] of ALL) {
       const text = artifact.sources.get(KERNELS_SOURCE)!;
       const used = { dsp: /\bsmla|xtab16|sxtb16/.test(text), mve: /\bvldr[bw]/.test(text) };
       const { target } = loadBoard(board);
-      if (what !== "column and window") assert.equal(used.dsp, has(target, "dsp"));
+      if (what !== "column and window" && what !== "float") {
+        assert.equal(used.dsp, has(target, "dsp"));
+      }
       if (what === "vector" || what === "column and window") {
         assert.equal(used.mve, has(target, "mve"));
       }

@@ -31,13 +31,7 @@ import {
   type State,
   type Workload,
 } from "./state.ts";
-import {
-  tensorize,
-  tensorizeBlock,
-  tensorizePlane,
-  tensorizeWindow,
-  widthOf,
-} from "./tensorize.ts";
+import { tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
@@ -444,19 +438,8 @@ class Lowering {
     if (s.k !== "store") return null;
     const zero = new Map(vars.map((v) => [v, imm(0)] as const));
     const start = (e: Expr) => simplify(substitute(e, zero));
-    const extents = nest.map((l) => this.#extent(l, f));
-    if (nest[0].block === "window") {
-      const loops = vars.map((v, j) => ({ v, extent: extents[j] }));
-      return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
-    }
-    if (nest[0].block === "plane") {
-      const loops = vars.map((v, j) => ({ v, extent: extents[j] }));
-      return nest.length === 4 ? tensorizePlane(s, loops, start) : null;
-    }
-    if (nest.length !== 3) return null;
-    const [length, rows, cols] = extents;
-    const [k, row, col] = vars;
-    return tensorizeBlock(s, { k, row, col, length, rows, cols }, start);
+    const loops = nest.map((l, j) => ({ v: vars[j], extent: this.#extent(l, f) }));
+    return tensorizeNest(nest[0].block!, s, loops, start);
   }
 
   #leaf(f: Frame): Stmt {

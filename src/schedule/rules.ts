@@ -5,13 +5,14 @@ import type { Expr, Indexable, Load, Var } from "../te/expr.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
 import { dot4, dotOrder, mla4, planes4, widen } from "../tir/intrinsics.ts";
+import { mlaFloats } from "../tir/float_block.ts";
 import { copy, copyWidth, requantize4, WINDOW_CHANNELS } from "../tir/mve.ts";
 import { TAPS } from "../tir/plane.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import { canPair, factors } from "./gemm.ts";
 import { canShift, productOf } from "./product.ts";
 import { canPad } from "./pad.ts";
-import { DOT_BLOCK, INTRINSICS, PLANE, widthOf, WINDOW } from "./tensorize.ts";
+import { DOT_BLOCK, INTRINSICS, PLANE, SUM, widthOf, WINDOW } from "./tensorize.ts";
 import { initialState, type Stage, type State, type Workload } from "./state.ts";
 import { applySteps, type Schedule, type Step } from "./steps.ts";
 
@@ -413,6 +414,17 @@ function channelSchedule(
   const dims = constant.idx.map((_, i) => i);
   const reduceLoops = body.axes.map((a) => a.v.name);
   const requantize = has(target, "mve") ? vectorRequantize(out) : null;
+  const vectors = body.dtype === "float32" && has(target, "fpu");
+  const width = vectors && out.compute.out.shape[inner] >= 8 ? 8 : 4;
+  const within = loads(source).length > 0 && variables(source).has(channelVar);
+  const products = bytes
+    ? [tensorize(r.name, channelVar.name, mla4(source.dtype).name)]
+    : !vectors
+    ? []
+    : within
+    ? [tensorize(r.name, channelVar.name, mlaFloats(width).name)]
+    : reduceLoops.map((loop) => tensorize(r.name, loop, SUM));
+  const few = body.axes.reduce((p, a) => p * a.extent, 1) <= UNROLL && (!vectors || within);
   return [
     {
       do: "pack",
@@ -421,7 +433,7 @@ function channelSchedule(
       perm: [...dims.filter((i) => i !== dim), dim],
     },
     { do: "reorder", stage: out.name, loops: order },
-    { do: "split", stage: out.name, loop: last, factor: 4, tail: "cut" },
+    { do: "split", stage: out.name, loop: last, factor: width, tail: "cut" },
     { do: "unroll", stage: out.name, loop: `${last}_i` },
     ...(requantize === null ? [] : [tensorize(out.name, `${last}_i`, requantize)]),
     { do: "computeAt", stage: r.name, at: out.name, loop: `${last}_o` },
@@ -434,11 +446,9 @@ function channelSchedule(
         channelVar.name,
       ],
     },
-    ...(bytes ? [tensorize(r.name, channelVar.name, mla4(source.dtype).name)] : []),
+    ...products,
     { do: "unroll", stage: r.name, loop: channelVar.name },
-    ...(body.axes.reduce((p, a) => p * a.extent, 1) <= UNROLL
-      ? reduceLoops.map((loop): Step => ({ do: "unroll", stage: r.name, loop }))
-      : []),
+    ...(few ? reduceLoops.map((loop): Step => ({ do: "unroll", stage: r.name, loop })) : []),
     ...(order.length > 1
       ? [{ do: "specialize", stage: out.name, loop: order.at(-2)!, for: r.name }] as Step[]
       : []),

@@ -44,9 +44,9 @@ export type Domain =
 /**
  * Intrinsics that take the place of a whole nest: `dot_block` of k, row and col; `window` of the taps
  * of a window and the channels that they are summed in; `plane` of rows and columns of one channel's
- * output and the taps of its window.
+ * output and the taps of its window; `sum` of a run of floats and the channels that they are summed in.
  */
-export type BlockName = "dot_block" | "window" | "plane";
+export type BlockName = "dot_block" | "window" | "plane" | "sum";
 
 export interface Loop {
   readonly name: string;

@@ -12,6 +12,7 @@ import {
   widen4,
 } from "../tir/intrinsics.ts";
 import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
+import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import {
   bitsOf,
   dotColumns,
@@ -32,13 +33,14 @@ export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
   [
     ...[dot4("int8"), dot4("int16"), mla4("int8"), mla4("uint8"), widen4("int8"), widen4("uint8")],
     ...[widen("int8", 16), widen("uint8", 16), planes4("int8"), planes4("uint8")],
+    ...[mlaFloats(4), mlaFloats(8)],
     ...MVE_INTRINSICS,
   ].map((i) => [i.name, i]),
 );
 
-/** Intrinsics that take a whole nest; see {@link tensorizeBlock} and {@link tensorizeWindow}. */
-export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane";
-export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW, PLANE];
+/** Intrinsics that take a whole nest; see {@link tensorizeNest}. */
+export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane", SUM = "sum";
+export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW, PLANE, SUM];
 
 /** Iterations that a loop must have to become one call. */
 export const widthOf = (i: TensorIntrin): number => Math.max(...i.args.map((a) => a.count));
@@ -112,8 +114,15 @@ function findRequantize(s: Store, v: Var, i: TensorIntrin): Found | null {
   return scale.k === "load" ? { args: [...args, running(scale, v)], scalars } : null;
 }
 
+/** `acc + x·w`, all of floats that run with the loop. */
+function findFloats(s: Store, v: Var): Found | null {
+  const p = floatProduct(s);
+  return p && { args: [running(s, v), running(p.x, v), running(p.w, v)], scalars: [] };
+}
+
 function find(s: Store, v: Var, i: TensorIntrin): Found | null {
   if (s.buf.dtype !== i.args[0].dtype) return null;
+  if (i.args[0].dtype === "float32") return findFloats(s, v);
   if (i.args[1].dtype === "int32") return findRequantize(s, v, i);
   const p = product(s);
   if (i.byValue) {
@@ -177,7 +186,7 @@ export function tensorize(
 }
 
 /** The variables of a nest of rows × columns × k, and how far each goes. */
-export interface BlockNest {
+interface BlockNest {
   readonly row: Var;
   readonly col: Var;
   readonly k: Var;
@@ -186,8 +195,38 @@ export interface BlockNest {
   readonly length: number;
 }
 
+/** One loop of a nest. */
+export interface NestLoop {
+  readonly v: Var;
+  readonly extent: number;
+}
+
+/** The call of a block intrinsic that does what a nest around this statement does; null: none. */
+export function tensorizeNest(
+  block: BlockName,
+  s: Store,
+  loops: readonly NestLoop[],
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  switch (block) {
+    case "window":
+      return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
+    case "sum":
+      return tensorizeSum(s, loops.slice(0, -1), loops.at(-1)!, start);
+    case "plane":
+      return loops.length === 4 ? tensorizePlane(s, loops, start) : null;
+    case "dot_block": {
+      if (loops.length !== 3) return null;
+      const [k, row, col] = loops;
+      const nest = { k: k.v, row: row.v, col: col.v };
+      const extents = { length: k.extent, rows: row.extent, cols: col.extent };
+      return tensorizeBlock(s, { ...nest, ...extents }, start);
+    }
+  }
+}
+
 /** The call of a product that does what the nest around this statement does; null: none. */
-export function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intrin | null {
+function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intrin | null {
   const p = product(s);
   const w = p && widened(p.b, "int8");
   const order = w && (w.src as PackedBuffer).order;
@@ -237,10 +276,10 @@ function stride(l: Load, v: Var): number | null {
  *
  * @param taps variables of the taps, outermost first, with their extents
  */
-export function tensorizeWindow(
+function tensorizeWindow(
   s: Store,
-  taps: readonly { v: Var; extent: number }[],
-  channel: { v: Var; extent: number },
+  taps: readonly NestLoop[],
+  channel: NestLoop,
   start: (e: Expr) => Expr,
 ): Intrin | null {
   const p = product(s);
@@ -268,9 +307,9 @@ export function tensorizeWindow(
  * The call that computes a tile of one channel's outputs from a plane: loops over the window's
  * taps and over its rows and columns; null where the nest has another form.
  */
-export function tensorizePlane(
+function tensorizePlane(
   s: Store,
-  [kh, kw, row, col]: readonly { v: Var; extent: number }[],
+  [kh, kw, row, col]: readonly NestLoop[],
   start: (e: Expr) => Expr,
 ): Intrin | null {
   const p = product(s);
@@ -312,3 +351,46 @@ export function tensorizePlane(
     scalars: [],
   };
 }
+
+/** A float and a constant that are multiplied and added to the accumulator, whichever comes first. */
+function floatProduct(s: Store): { x: Load; w: Load } | null {
+  const p = product(s);
+  if (!p || p.a.k !== "load" || p.b.k !== "load" || p.a.dtype !== "float32") return null;
+  const isConst = (l: Load) => (l.src as Buffer).scope === "param";
+  return isConst(p.b) ? { x: p.a, w: p.b } : isConst(p.a) ? { x: p.b, w: p.a } : null;
+}
+
+/** The call that adds the products of a run of floats in several channels; null: another form. */
+function tensorizeSum(
+  s: Store,
+  run: readonly NestLoop[],
+  channel: NestLoop,
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  const p = floatProduct(s);
+  if (!p || run.length === 0 || ![4, 8].includes(channel.extent)) return null;
+  const step = stride(p.w, run.at(-1)!.v);
+  let length = 1;
+  for (const { v, extent } of [...run].reverse()) {
+    if (extent > 1 && (stride(p.x, v) !== length || stride(p.w, v) !== length * (step ?? NaN))) {
+      return null;
+    }
+    length *= extent;
+  }
+  const acc = running(s, channel.v), w = running(p.w, channel.v);
+  if (!acc || !w || stride(p.x, channel.v) !== 0) return null;
+  const x: Access = { buf: p.x.src as Buffer, idx: p.x.idx, axis: innermost(p.x) };
+  return {
+    k: "intrin",
+    op: sumFloats(length, channel.extent, length === 1 ? channel.extent : step!),
+    args: [acc, x, w].map((a) => ({ ...a, idx: a.idx.map(start) })),
+    scalars: [],
+  };
+}
+
+/** The axis of a buffer along which its elements are neighbours. */
+const innermost = (l: Load): number => {
+  const { strides } = l.src as Buffer;
+  const axis = strides.indexOf(1);
+  return axis < 0 ? strides.length - 1 : axis;
+};

@@ -27,6 +27,14 @@ export const SCHEDULES: readonly Mutation[] = [
     tests: ["src/codegen/intrinsics_test.ts"],
   },
   {
+    name: "float-order",
+    file: "src/tir/float_block.ts",
+    find: "multiply(channels, () => VALUES + i)",
+    replace: "multiply(channels, () => VALUES + values - 1 - i)",
+    breaks: "values of a turn meet the weights of others",
+    tests: ["src/codegen/intrinsics_test.ts"],
+  },
+  {
     name: "vector-rounding",
     file: "src/tir/mve.ts",
     find: "vcvtn.s32.f32 q0, q0",
