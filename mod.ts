@@ -12,6 +12,7 @@
  * Failures that a user can cause are thrown as {@link BurinError}, whose code is stable.
  * @module
  */
+export { bench, type BenchRequest, type BenchResult } from "./src/cli/bench.ts";
 export { type BoardInfo, boards } from "./src/cli/boards.ts";
 export {
   compile,
@@ -44,8 +45,12 @@ export type {
 export type { Change, Failure, FigureName } from "./src/lock/compare.ts";
 export type { Figures, Recorded } from "./src/lock/lock.ts";
 export type { ProjectFiles } from "./src/project/mod.ts";
+export type { BenchTools } from "./src/report/bench_page.ts";
+export type { BenchLayer, BenchRow, Ratio } from "./src/report/bench_row.ts";
 export type { Comparison, OutputMatch } from "./src/run/compare.ts";
 export type { ToolReport } from "./src/run/doctor.ts";
+export type { Profile, Traffic } from "./src/run/cycles.ts";
+export type { Profiled } from "./src/run/profile.ts";
 export type { Firmware } from "./src/run/firmware.ts";
 export type { Execution, RunResult } from "./src/run/mod.ts";
 export type { Sample } from "./src/run/samples.ts";

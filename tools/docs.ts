@@ -9,6 +9,7 @@ import { boards, megahertz } from "../src/cli/boards.ts";
 import { command, inspect, inspectRequest } from "../src/cli/inspect.ts";
 import type { OnnxBinding, OpDef } from "../src/ir/opdef.ts";
 import { ops } from "../src/ops/mod.ts";
+import { markdownTable } from "../src/report/markdown.ts";
 import { loadBoard } from "../src/target/boards.ts";
 import { LAYERS } from "./lint/layers.ts";
 
@@ -16,19 +17,6 @@ import { LAYERS } from "./lint/layers.ts";
 type AnyOp = OpDef<any>;
 
 const NOTE = "<!-- Written by `deno task docs`; do not edit. -->";
-
-/** A Markdown table as the formatter wants it: columns as wide as their widest cell. */
-export function markdownTable(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
-  const cells = [head, ...rows].map((r) => r.map((c) => c.replaceAll("|", "\\|")));
-  const widths = head.map((_, c) => Math.max(3, ...cells.map((r) => r[c].length)));
-  const line = (r: readonly string[]): string =>
-    `| ${r.map((cell, c) => cell.padEnd(widths[c])).join(" | ")} |`;
-  return [line(cells[0]), line(widths.map((w) => "-".repeat(w))), ...cells.slice(1).map(line)]
-    .join("\n");
-}
 
 /** What becomes of an operator. */
 function kindOf(op: AnyOp): string {

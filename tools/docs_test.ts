@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { basename } from "@std/path";
 import { ops } from "../src/ops/mod.ts";
-import { layersTable, markdownTable, operatorsPage, pages } from "./docs.ts";
+import { markdownTable } from "../src/report/markdown.ts";
+import { layersTable, operatorsPage, pages } from "./docs.ts";
 
 Deno.test("the generated pages are not stale", async (t) => {
   for (const [file, text] of await pages()) {

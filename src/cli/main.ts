@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   verify: () => import("./verify.ts"),
   inspect: () => import("./inspect.ts"),
   example: () => import("./example.ts"),
+  bench: () => import("./bench.ts"),
   boards: () => import("./boards.ts"),
   doctor: () => import("./doctor.ts"),
 };

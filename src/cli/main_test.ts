@@ -21,7 +21,9 @@ function refused(answer: Answer, code: number, message: RegExp): void {
 const bare = { PATH: [dirname(Deno.execPath())].join(delimiter), CI: "" };
 
 Deno.test("cli: --help of every command names its options", async () => {
-  for (const name of ["compile", "run", "verify", "inspect", "example", "boards", "doctor"]) {
+  for (
+    const name of ["compile", "run", "verify", "inspect", "example", "bench", "boards", "doctor"]
+  ) {
     const { code, out, err } = await type([name, "--help"]);
     assert.equal(code, 0, err);
     assert.match(out, new RegExp(`^Usage: deno task ${name}`, "m"));

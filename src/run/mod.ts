@@ -11,6 +11,7 @@ import { type Firmware, linkFirmware } from "./firmware.ts";
 import { harnessFiles, type Measured, readResult } from "./harness.ts";
 import { measureLibrary, type Sizes } from "./measure.ts";
 import { execute } from "./process.ts";
+import { type Profiled, profileImage } from "./profile.ts";
 import { executeQemu, exitError } from "./qemu.ts";
 import { packSamples, type Sample, unpackSamples } from "./samples.ts";
 import { findToolchain, type Toolchain } from "./toolchain.ts";
@@ -58,6 +59,8 @@ export interface RunOptions extends BuildOptions, Tolerance {
   readonly expected?: readonly Sample[];
   /** For the whole batch; default 600. */
   readonly timeoutSeconds?: number;
+  /** Execute once more and profile: loads, stores, an estimate of cycles. */
+  readonly profile?: boolean;
   /** Called with what is being done, before it takes time. */
   readonly progress?: (doing: string) => void;
 }
@@ -72,7 +75,11 @@ export interface Execution {
   readonly passes: boolean;
   /** Null on this computer. */
   readonly firmware: Firmware | null;
+  /** What was executed; null where it was not asked for. */
+  readonly profiled: Profiled | null;
 }
+
+const mean = (ns: readonly number[]): number => ns.reduce((a, b) => a + b, 0) / ns.length;
 
 const callerBytes = (ports: readonly Port[]): number =>
   ports.filter((p) => p.placement.where === "caller").reduce((sum, p) => sum + p.bytes, 0);
@@ -178,6 +185,18 @@ export async function runOnBoard(
     const firmware = onBoard
       ? await linkFirmware(artifact, library, board, tools, folder, stack)
       : null;
+    const profiled = !options.profile ? null : await profileImage(
+      {
+        path: image,
+        folder,
+        entry: `${artifact.name}_run_in`,
+        instructions: mean(measured.instructions ?? [0]),
+        timeoutSeconds: timeout,
+      },
+      board,
+      machineBoard,
+      tools,
+    );
     const compared = options.expected &&
       compareSamples(artifact.outputs, outputs, options.expected, options);
     const result: RunResult = {
@@ -189,6 +208,6 @@ export async function runOnBoard(
       instructions: measured.instructions,
       ...figures(artifact, sizes, onBoard ? measured.stackBytes : null),
     };
-    return { result, outputs, passes: compared?.passes ?? true, firmware };
+    return { result, outputs, passes: compared?.passes ?? true, firmware, profiled };
   });
 }

@@ -27,6 +27,7 @@ export const exitError = (engine: string, code: number, stderr: string): BurinEr
 /**
  * Runs an image to its end; its files are read and written in `folder` through semihosting.
  * Counting instructions (`-icount`) makes every run the same.
+ * @param more further arguments
  * @throws BurinError `internal/run` where it ends with another code than 0, `tool/timeout`
  */
 export async function executeQemu(
@@ -36,6 +37,7 @@ export async function executeQemu(
   tools: Toolchain,
   folder: string,
   timeoutSeconds: number,
+  more: readonly string[] = [],
 ): Promise<void> {
   const { code, stderr } = await execute(tools.qemu!, [
     "-M",
@@ -58,6 +60,7 @@ export async function executeQemu(
     `shift=${machine.counter.shift}`,
     "-semihosting-config",
     "enable=on,target=native,chardev=console",
+    ...more,
   ], { cwd: folder, timeoutSeconds });
   if (code !== 0) throw exitError(machine.name, code, stderr);
 }
