@@ -1,7 +1,8 @@
 /** Writing a project's files to disk: complete, or not at all. */
-import { basename, dirname, join, resolve } from "@std/path";
+import { dirname, join, resolve } from "@std/path";
 import { BurinError } from "../util/errors.ts";
 import type { ProjectFiles } from "./bundle.ts";
+import { exchangeFiles } from "./exchange.ts";
 
 /** How files are written. */
 export interface WriteOptions {
@@ -21,10 +22,16 @@ const remove = (path: string): void => {
   }
 };
 
-/** All files under a folder, relative to it. */
+/** Where the files of a write are until they are complete; inside a folder that is there already. */
+const ASIDE = /^\.burin-[0-9a-f]{8}$/;
+
+const asideName = () => `.burin-${crypto.randomUUID().slice(0, 8)}`;
+
+/** All files under a folder, relative to it; not what a write has there that is not complete. */
 function listFiles(folder: string, under = ""): string[] {
   return [...Deno.readDirSync(join(folder, under))].flatMap((entry) => {
     const path = under === "" ? entry.name : `${under}/${entry.name}`;
+    if (under === "" && ASIDE.test(entry.name)) return [];
     return entry.isDirectory ? listFiles(folder, path) : [path];
   });
 }
@@ -53,7 +60,7 @@ const writeContents = (path: string, contents: string | Uint8Array): Promise<voi
 
 /** What stands at the output path. */
 export type Found =
-  | { readonly kind: "nothing" | "ours" }
+  | { readonly kind: "nothing" | "empty" | "ours" }
   /** An earlier result, and files that others made of it under `build/`. */
   | { readonly kind: "built" }
   | { readonly kind: "foreign"; readonly files: readonly string[] };
@@ -74,7 +81,7 @@ function look(out: string): Found {
     );
   }
   const present = listFiles(out);
-  if (present.length === 0) return { kind: "nothing" };
+  if (present.length === 0) return { kind: "empty" };
   const written = writtenFiles(out) ?? [];
   const files = present.filter((f) => !written.includes(f));
   if (files.length === 0) return { kind: "ours" };
@@ -120,33 +127,18 @@ function removeEmpty(path: string, outermost: string | null): void {
   if (path !== outermost) removeEmpty(dirname(path), outermost);
 }
 
-/** Puts `aside` in the place of `out`, another writer's result included. */
-function replaceFolder(aside: string, out: string): void {
-  for (let tries = 0;; tries++) {
+/** Puts the files in `aside` where they belong: as the folder `out`, or into the one that is there. */
+function put(aside: string, out: string, files: ProjectFiles): void {
+  if (firstMissing(out) !== null) {
     try {
-      return Deno.renameSync(aside, out);
+      return Deno.renameSync(join(aside, "new"), out);
     } catch (e) {
-      // An older result stands there, or a second compile has just put its own there.
-      if (tries === 5) throw e;
-      const old = `${aside}.old${tries}`;
-      try {
-        Deno.renameSync(out, old);
-      } catch (gone) {
-        if (!(gone instanceof Deno.errors.NotFound)) throw e;
-      }
-      remove(old);
+      // A second compile may just have put its own there.
+      if (firstMissing(out) !== null) throw e;
     }
   }
-}
-
-/** Moves files one by one into a folder that holds others; earlier files of Burin's go. */
-function mergeFolder(aside: string, out: string, files: ProjectFiles): void {
-  for (const path of writtenFiles(out) ?? []) remove(join(out, path));
-  for (const path of files.keys()) {
-    Deno.mkdirSync(dirname(join(out, path)), { recursive: true });
-    Deno.renameSync(join(aside, path), join(out, path));
-  }
-  remove(aside);
+  const [from, old] = [join(aside, "new"), join(aside, "old")];
+  exchangeFiles(from, out, old, [...files.keys()], writtenFiles(out) ?? []);
 }
 
 function explain(out: string, e: unknown): BurinError {
@@ -170,8 +162,8 @@ function explain(out: string, e: unknown): BurinError {
 }
 
 /**
- * Writes files as the folder `out`: aside first, then renamed, so that the folder appears complete
- * or not at all.
+ * Writes files as the folder `out`: aside first, then moved, so that the folder appears complete or
+ * not at all. A folder that is there stays the same one, as somebody may stand in it.
  * @throws BurinError `usage/out-not-empty`, `usage/out-is-a-file`, `data/cannot-write`
  */
 export async function writeProject(
@@ -181,11 +173,11 @@ export async function writeProject(
 ): Promise<void> {
   const { force = false, writeFile = writeContents } = options;
   const target = resolve(out);
-  const aside = join(dirname(target), `.${basename(target)}.${crypto.randomUUID().slice(0, 8)}`);
+  let aside: string | null = null;
   let made: string | null = null;
   const undo = () => {
     try {
-      remove(aside);
+      if (aside !== null) remove(aside);
       removeEmpty(dirname(target), made);
     } catch { // What cannot be written to cannot be cleaned either.
     }
@@ -194,12 +186,14 @@ export async function writeProject(
     const found = checkOut(out, force);
     made = firstMissing(dirname(target));
     options.onStart?.(undo);
+    const place = join(found.kind === "nothing" ? dirname(target) : target, asideName());
+    aside = place;
     for (const [path, contents] of files) {
-      Deno.mkdirSync(dirname(join(aside, path)), { recursive: true });
-      await writeFile(join(aside, path), contents);
+      Deno.mkdirSync(dirname(join(place, "new", path)), { recursive: true });
+      await writeFile(join(place, "new", path), contents);
     }
-    if (found.kind === "foreign" || found.kind === "built") mergeFolder(aside, target, files);
-    else replaceFolder(aside, target);
+    put(place, target, files);
+    remove(place);
   } catch (e) {
     undo();
     throw explain(out, e);
@@ -239,7 +233,7 @@ export function writeFileWhole(
   replaceable: (contents: Uint8Array) => boolean,
 ): void {
   const target = resolve(path);
-  const aside = join(dirname(target), `.${basename(target)}.${crypto.randomUUID().slice(0, 8)}`);
+  const aside = join(dirname(target), asideName());
   let made: string | null = null;
   try {
     checkFile(target, replaceable);

@@ -38,6 +38,32 @@ Deno.test("write: files of others are refused, and stay with --force", () =>
     assert.deepEqual(namesIn(folder), ["o"]);
   }));
 
+Deno.test("write: an empty folder that is there stays the one it is, as somebody may stand in it", () =>
+  inFolder(async (folder) => {
+    const before = Deno.statSync(folder).ino;
+    await writeProject(FILES, folder);
+    const other = new Map([["lib/c.c", "c"], ["model.json", FILES.get("model.json")!]]);
+    await writeProject(other, folder);
+    assert.equal(Deno.statSync(folder).ino, before);
+    // Nothing is left of the earlier result, empty folders neither.
+    assert.deepEqual(namesIn(folder), ["lib", "model.json"]);
+  }));
+
+Deno.test("write: into a folder that is there all files come, or what was there stays", () =>
+  inFolder(async (folder) => {
+    await writeProject(FILES, folder);
+    Deno.writeTextFileSync(join(folder, "z"), "mine");
+    // The last path wants a folder where a file of the user's stands.
+    const wrong = new Map([["src/a.c", "int b;\n"], ["lib/c.c", "c"], ["z/d.c", "d"]]);
+    await fails(writeProject(wrong, folder, { force: true }), "data/cannot-write", /Cannot write/);
+    assert.deepEqual(namesIn(folder), ["model.json", "src", "z"]);
+    assert.equal(Deno.readTextFileSync(join(folder, "src/a.c")), "int a;\n");
+    const full = () => Promise.reject(new Error("No space left on device (os error 28)"));
+    Deno.removeSync(join(folder, "z"));
+    await fails(writeProject(wrong, folder, { writeFile: full }), "data/cannot-write", /disk is/);
+    assert.deepEqual(namesIn(folder), ["model.json", "src"]);
+  }));
+
 Deno.test("write: what was built of an earlier result stays where CMake has put it", () =>
   inFolder(async (folder) => {
     const out = join(folder, "o");
