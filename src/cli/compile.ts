@@ -218,7 +218,7 @@ function summary({ models, board, out, files }: Project): string {
         ["  constants in flash", `${grouped(m.paramsBytes)} bytes`],
         ["  multiply-accumulates", grouped(totalMacs(m))],
       ]),
-      ["  files", [...files.keys()].join(" ")],
+      ["  files", `${files.size}, start with README.md`],
     ]),
   ].join("\n");
 }

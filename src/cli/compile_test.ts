@@ -29,6 +29,7 @@ Deno.test("cli: compile writes where the user stands, again, and the same bytes 
       const here = await type(cwd, "compile", "--board", "stm32f746", "--name", "tiny");
       assert.equal(here.code, 0, here.err);
       assert.match(here.err, /bundled example/);
+      assert.match(here.out, /^ {2}files +\d+, start with README\.md$/m);
     }
     const args = ["digits_int8.onnx", "--board", "stm32f746", "--name", "tiny", "--json"];
     const there = await type(`${cwd}/other place`, "compile", ...args, "--out", "x/y z");
