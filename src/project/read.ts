@@ -114,8 +114,13 @@ export function changedFiles(files: Files, where: string): string[] {
   return [...wrong.map(([path]) => path), ...added];
 }
 
-/** Where a project may keep a file of the library: Arduino has no include folder. */
-const places = (file: string): string[] => [`include/${file}`, `src/${file}`];
+/** The library's header, which is in include/ but for Arduino, where all sources are in src/. */
+function headerOf(files: Files, name: string, where: string): string {
+  const places = [`include/${name}.h`, `src/${name}.h`];
+  const path = places.find((p) => files.has(p));
+  if (path === undefined) throw fail(where, `it has neither ${places.join(" nor ")}`);
+  return textOf(files, path, where);
+}
 
 function librarySources(
   files: Files,
@@ -123,11 +128,10 @@ function librarySources(
   memory: string | null,
   where: string,
 ): Map<string, string> {
-  const read = (file: string) =>
-    textOf(files, places(file).find((path) => files.has(path)) ?? `src/${file}`, where);
+  const read = (file: string) => textOf(files, `src/${file}`, where);
   const parts = ["", "_kernels", "_params", "_static"].map((part) => `${name}${part}.c`);
   const sources = new Map([
-    [`include/${name}.h`, read(`${name}.h`)],
+    [`include/${name}.h`, headerOf(files, name, where)],
     [`src/${name}_internal.h`, read(`${name}_internal.h`)],
     ...parts.map((file) => [`src/${file}`, read(file)] as const),
   ]);
