@@ -1,5 +1,5 @@
 /** `doctor`: the tools that Burin uses. */
-import { examineTools, installAll, type ToolReport } from "../run/doctor.ts";
+import { examineTools, installAll, readiness, sufficient, type ToolReport } from "../run/doctor.ts";
 import type { Args, Command } from "./args.ts";
 import { print, printJson, table } from "./terminal.ts";
 
@@ -20,9 +20,11 @@ async function main(args: Args): Promise<number> {
       ["", "TOOL", "VERSION", "FOR"],
       ...reports.map((r) => [r.ok ? "✓" : "✗", r.tool, state(r), r.purpose]),
     ]));
+    print("");
+    print(table(readiness(reports).map((r) => [r.ready ? "ready" : "not ready", r.boards])));
     if (install !== null) print(`\nThis command installs what is missing:\n  ${install}`);
   }
-  return install === null ? 0 : 3;
+  return sufficient(reports) ? 0 : 3;
 }
 
 /** The command. */
@@ -32,6 +34,8 @@ export const command: Command = {
   operands: "",
   maxOperands: 0,
   options: { json: { kind: "flag", help: "print a JSON array" } },
-  notes: "compile and inspect need none of the tools. Exit code 3: a tool is missing.",
+  notes:
+    "compile and inspect need none of the tools. Exit code 0: what this computer and the boards " +
+    "of one architecture need is there; 3: it is not.",
   main,
 };

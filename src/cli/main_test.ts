@@ -107,9 +107,11 @@ Deno.test("cli: doctor names versions, or the one command that installs", async 
   const { code, out } = await type(["doctor"]);
   assert.equal(code, 0, out);
   assert.match(out, /✓ +qemu-system-arm +\d+\.\d+/);
+  assert.match(out, /^ready +boards with Cortex-M cores$/m);
   const missing = await type(["doctor"], { env: bare });
   assert.equal(missing.code, 3);
   assert.match(missing.out, /✗ +arm-none-eabi-gcc +missing/);
+  assert.match(missing.out, /^not ready +boards with RISC-V cores$/m);
   assert.match(missing.out, /apt-get install|package manager/);
 });
 

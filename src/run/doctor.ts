@@ -1,4 +1,5 @@
 /** What `deno task doctor` shows: each tool, its version, what it is for, how to get it. */
+import { ARCHITECTURES } from "../target/architecture.ts";
 import { findProgram } from "./process.ts";
 import { installCommand, recentEnough, TOOLS } from "./toolchain.ts";
 
@@ -30,6 +31,35 @@ export function examineTools(): Promise<ToolReport[]> {
     const install = ok ? null : installCommand([tool]);
     return { tool: name, purpose, path, version, minimum, ok, install };
   }));
+}
+
+/** Whether everything is there that building and executing for some boards needs. */
+export interface Readiness {
+  /** The boards, in words. */
+  readonly boards: string;
+  readonly ready: boolean;
+}
+
+/** What can be built and executed: for the cores of each architecture, then for this computer. */
+export function readiness(reports: readonly ToolReport[]): Readiness[] {
+  const all = (names: readonly string[]): boolean =>
+    names.every((name) => reports.some((r) => r.tool === name && r.ok));
+  return [
+    ...ARCHITECTURES.map(({ cores, gcc, picolibc, qemu }) => ({
+      boards: `boards with ${cores} cores`,
+      ready: all([gcc.name, picolibc.name, qemu.name]),
+    })),
+    { boards: "host, this computer", ready: all(["gcc"]) },
+  ];
+}
+
+/**
+ * Whether the tools suffice: this computer's, and those of one architecture. Hardly anybody has
+ * boards of every architecture, so that the tools of the others are offered and not demanded.
+ */
+export function sufficient(reports: readonly ToolReport[]): boolean {
+  const states = readiness(reports).map(({ ready }) => ready);
+  return states.at(-1)! && states.slice(0, -1).includes(true);
 }
 
 /** The one command that installs everything that is missing or too old; null where nothing is. */
