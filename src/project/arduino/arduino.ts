@@ -17,7 +17,8 @@ import { inferenceSketch, selftestSketch } from "./sketches.ts";
 import { type Bundle, librarySources, type ProjectFiles, selftestSources } from "../bundle.ts";
 import { readme } from "../readme.ts";
 
-const URL = "https://jsr.io/@burin/burin";
+/** Where readers learn what the models are; whoever publishes the library names a page of theirs. */
+const URL = "https://onnx.ai";
 
 /** What gcc defines for a core with the feature; features that only change plain C are absent. */
 const MACROS: Partial<Record<Feature, string>> = {
