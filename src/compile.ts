@@ -1,7 +1,6 @@
 /** The driver: the one place where the stages are joined. */
 import { createHash } from "node:crypto";
-import { BurinError } from "./util/errors.ts";
-import { cName } from "./util/names.ts";
+import { checkLibraryName, libraryCName } from "./util/names.ts";
 import { sizeOf, type TensorData } from "./util/tensor.ts";
 import { bytesOf } from "./util/dtype.ts";
 import type { Board } from "./target/target.ts";
@@ -191,17 +190,8 @@ const withoutScratch = (k: ScheduledKernel): ScheduledKernel => ({
   kernel: { ...k.kernel, buffers: k.kernel.buffers.slice(0, k.values.length) },
 });
 
-function libraryName(options: CompileOptions): string {
-  const name = options.name ?? cName(options.fileStem);
-  if (cName(name) !== name) {
-    throw new BurinError(
-      "usage/bad-name",
-      `Cannot call the library '${name}' as that is no C identifier`,
-      `use --name ${cName(name)}`,
-    );
-  }
-  return name;
-}
+const libraryName = ({ name, fileStem }: CompileOptions): string =>
+  name === undefined ? libraryCName(fileStem) : checkLibraryName(name);
 
 const normalized = (o: CompileOptions, name: string): NormalizedOptions => ({
   board: o.board.name,

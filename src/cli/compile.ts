@@ -13,13 +13,13 @@ import { sectionsText } from "../report/text.ts";
 import { undoOnInterrupt } from "../run/workdir.ts";
 import type { Board } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
-import { cName, Names } from "../util/names.ts";
+import { checkLibraryName, libraryCName, Names } from "../util/names.ts";
 import { type Args, type Command, numberOption } from "./args.ts";
 import { ciExtras, ciOf, keptFiles, lockNote } from "./ci.ts";
 import { commandLine } from "./command_line.ts";
 import { loadCompiler } from "./compiler.ts";
 import { EXAMPLES } from "./examples.ts";
-import { goldenNotes, goldenOption, type GoldenOptions } from "./golden.ts";
+import { checkSamples, goldenNotes, goldenOption, type GoldenOptions } from "./golden.ts";
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath } from "./paths.ts";
 import { readSketches } from "./sketches.ts";
@@ -89,7 +89,9 @@ export async function compileWhole(
 /** C-safe names of models by their files' stems; their macros differ too. */
 function projectNames(stems: readonly string[]): string[] {
   const names = new Names();
-  return stems.map(cName).map((name) => name + names.unique(name.toUpperCase()).slice(name.length));
+  return stems.map(libraryCName).map((name) =>
+    name + names.unique(name.toUpperCase()).slice(name.length)
+  );
 }
 
 /** Compiles the models of a project; where there are several, each is called by its file's stem. */
@@ -101,7 +103,7 @@ async function compileAll(
   const options = models.map((model) => compileOptions(request, model));
   const [{ board }] = options;
   const own = projectNames(options.map((o) => o.fileStem));
-  const name = request.name === undefined ? own.join("_") : cName(request.name);
+  const name = request.name === undefined ? own.join("_") : checkLibraryName(request.name);
   const sharedMemory = request.shareArena && !single ? name : undefined;
   const { compileStages } = await loadCompiler();
   const golden = goldenOption(request, board);
@@ -152,6 +154,7 @@ export async function compile(request: ProjectRequest): Promise<Project> {
       "name the models that share it: compile a.onnx b.onnx --share-arena",
     );
   }
+  checkSamples(request);
   const archive = request.out?.endsWith(".tar") ?? false;
   if (request.out !== undefined && !archive) checkOut(userPath(request.out), request.force);
   const sketches = readSketches(request.sketches ?? [], kind);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeNpz } from "../util/npz.ts";
 import { inFolder, namesIn } from "../util/testing.ts";
 import { typeTask } from "./testing.ts";
 
@@ -41,6 +42,23 @@ Deno.test("cli: compile writes where the user stands, again, and the same bytes 
     assert.deepEqual(files, tree(`${cwd}/other place/x/y z`));
     assert.deepEqual([...files.keys()].sort(), json.files);
     for (const text of files.values()) assert(!text.includes(cwd), "a path of this computer");
+  }));
+
+Deno.test("cli: what is noted of golden vectors names files without their folders", () =>
+  inFolder(async (cwd) => {
+    const other = `${cwd}/other.npz`;
+    Deno.writeFileSync(
+      other,
+      writeNpz(new Map([["out0", { dtype: "int8", shape: [1, 10], data: new Int8Array(10) }]])),
+    );
+    const args = ["compile", "--board", "host", "--out", "o", "--golden", "1"];
+    const alone = await type(cwd, ...args, "--expect", other);
+    assert.match(alone.err, /add --inputs F\.npz[^]*\[usage\/expect-without-inputs\]/);
+    const differs = await type(cwd, ...args, "--inputs", `${DIGITS}/test.npz`, "--expect", other);
+    assert.match(differs.err, /differs from other\.npz in \d+ of 10 elements/);
+    for (const text of tree(`${cwd}/o`).values()) assert(!text.includes(cwd), "a path");
+    const none = await type(cwd, ...args.slice(0, -1), "0");
+    assert.match(none.err, /no samples, so that it never passes, as --golden 0 asks for none/);
   }));
 
 Deno.test("cli: compile refuses what it cannot write and leaves nothing", () =>

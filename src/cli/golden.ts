@@ -1,10 +1,12 @@
 /** The samples of a project's self-test: the user's, or made up. */
+import { basename } from "@std/path";
 import type { CompileOptions, GoldenRequest } from "../compile.ts";
 import type { Artifact } from "../project/mod.ts";
 import { compareSamples } from "../run/compare.ts";
 import { madeUpSample, type Sample, splitSamples } from "../run/samples.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
 import { readNpz } from "../util/npz.ts";
+import { BurinError } from "../util/errors.ts";
 import { readUserFile } from "./paths.ts";
 
 /** Which samples the self-test runs. */
@@ -48,17 +50,35 @@ export function goldenOption(options: GoldenOptions, board: Board): CompileOptio
 }
 
 /**
+ * Outputs can only be expected of inputs that are known.
+ * @throws BurinError `usage/expect-without-inputs`
+ */
+export function checkSamples({ inputs, expect }: GoldenOptions): void {
+  if (expect === undefined || inputs !== undefined) return;
+  throw new BurinError(
+    "usage/expect-without-inputs",
+    `Cannot compare with ${expect} as the inputs that give these outputs are not named`,
+    `add --inputs F.npz; one file may hold both: --inputs ${expect}`,
+  );
+}
+
+/**
  * What is to be said of golden vectors: where they differ from what the user expects, and where
  * there are none.
  */
 export function goldenNotes(artifact: Artifact, options: GoldenOptions): string[] {
   const { golden, name } = artifact;
-  if (golden.length === 0 && options.golden !== 0) {
-    return [`the self-test of ${name} has no samples as they would cost too much; add --golden 1`];
+  if (golden.length === 0) {
+    const why = options.golden === 0
+      ? "--golden 0 asks for none"
+      : "they would cost too much; add --golden 1";
+    return [`the self-test of ${name} has no samples, so that it never passes, as ${why}`];
   }
-  if (options.expect === undefined || golden.length === 0) return [];
-  const file = options.expect;
-  const expected = splitSamples(readNpz(readUserFile(file), file), artifact.outputs, "out", file)
+  if (options.expect === undefined) return [];
+  const path = options.expect;
+  // The note stands in the project, where no folder of this computer belongs.
+  const file = basename(path);
+  const expected = splitSamples(readNpz(readUserFile(path), path), artifact.outputs, "out", path)
     .slice(0, golden.length);
   const actual = golden.slice(0, expected.length).map((g) => g.outputs);
   const { match } = compareSamples(artifact.outputs, actual, expected);

@@ -13,6 +13,7 @@ import { readNpz, writeNpz } from "../util/npz.ts";
 import { type Args, type Command, numberOption } from "./args.ts";
 import { compileWhole } from "./compile.ts";
 import { type LayerFigures, layerFigures, layerTable } from "./layers.ts";
+import { checkSamples } from "./golden.ts";
 import { COMPILE_OPTIONS, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath, writeUserFile } from "./paths.ts";
 import { archiveBoard, namesArchive, readArchive, runArchive } from "./run_archive.ts";
@@ -57,6 +58,7 @@ function matchCounts(inputs: readonly Sample[], expected: readonly Sample[], fil
  * @throws BurinError `data/*` for the files, `tool/missing`, `board/*`, `model/*`
  */
 export async function run(request: RunRequest): Promise<LayeredExecution> {
+  checkSamples(request);
   const doing = request.progress ?? (() => {});
   doing(`compiling ${request.model === undefined ? "the example" : basename(request.model)}`);
   const read = (file: string) => readNpz(readUserFile(file), file);

@@ -1,4 +1,5 @@
 /** Unique names, and names that C accepts. */
+import { BurinError } from "./errors.ts";
 
 const KEYWORDS = new Set(
   ("auto break case char const continue default do double else enum extern float for goto if inline " +
@@ -19,6 +20,43 @@ export function cName(text: string): string {
   if (s === "") return "_";
   if (/^[0-9]/.test(s)) return `x${s}`;
   return KEYWORDS.has(s) ? `${s}_` : s;
+}
+
+/** What a library may not be called, since its header, its target or its module would hide another. */
+const TAKEN = new Set(
+  // Headers of C, of its libraries, of Arduino's cores, of the generated firmware.
+  ("assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign " +
+    "stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time " +
+    "uchar wchar wctype alloca endian features newlib picolibc reent sched strings unistd " +
+    "arduino client print printable server spi stream wire wstring " +
+    "board clock counter semihosting uart " +
+    // Targets of CMake and what it links by a bare name, targets of Zephyr.
+    "all clean continuous edit_cache experimental help install list_install_components nightly " +
+    "package package_source rebuild_cache test c gcc m app arch kernel linker offsets zephyr")
+    .split(" "),
+);
+
+/** The name of a library or project for any text: an identifier that is not taken elsewhere. */
+export function libraryCName(text: string): string {
+  const name = cName(text);
+  return TAKEN.has(name.toLowerCase()) ? `${name}_model` : name;
+}
+
+/**
+ * Looks at a name that the user chose.
+ * @throws BurinError `usage/bad-name` where a library cannot have it
+ */
+export function checkLibraryName(name: string): string {
+  const other = libraryCName(name);
+  if (other === name) return name;
+  const why = cName(name) === name
+    ? "C, CMake, Zephyr or Arduino have something of that name"
+    : "that is no C identifier";
+  throw new BurinError(
+    "usage/bad-name",
+    `Cannot call the library '${name}' as ${why}`,
+    `use --name ${other}`,
+  );
 }
 
 /** Hands out names that are unique among those handed out before: `a`, `a_2`, `a_3`. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cName, Names, portStems } from "./names.ts";
+import { checkLibraryName, cName, libraryCName, Names, portStems } from "./names.ts";
 
 Deno.test("any text becomes an identifier of C and C++", () => {
   const cases = [
@@ -26,4 +26,13 @@ Deno.test("names: stems of ports differ from each other and from the library's o
     portStems(["arena"], ["x", "params", "X", "x", "Arena"]),
     ["x", "params_2", "X_2", "x_3", "Arena_2"],
   );
+});
+
+Deno.test("names: a library hides no header of C, no target of a build system", () => {
+  for (const name of ["math", "Time", "test", "m", "board"]) {
+    assert.equal(libraryCName(name), `${name}_model`);
+    assert.throws(() => checkLibraryName(name), /have something of that name/);
+  }
+  assert.throws(() => checkLibraryName("a b"), /is no C identifier/);
+  for (const name of ["kws", "testing", "model"]) assert.equal(checkLibraryName(name), name);
 });
