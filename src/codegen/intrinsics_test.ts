@@ -11,6 +11,7 @@ import { loadBoard } from "../target/boards.ts";
 import { add, type Expr, imm, load, mul, variable } from "../te/expr.ts";
 import { dotBlock, encodeOdd } from "../tir/dot_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
+import { dotRow } from "../tir/dot_row.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import { planes4, type TensorIntrin } from "../tir/intrinsics.ts";
 import { planeTile, TAPS } from "../tir/plane.ts";
@@ -254,6 +255,26 @@ function blockCase(rows: number, k: number, seed: number): Case {
   };
 }
 
+/** One row by two pairs of columns, encoded in the same way. */
+function rowCase(k: number, seed: number): Case {
+  const r = random(seed);
+  const most = Math.min(127, Math.floor(2 ** 23 / 255 / k) - 1);
+  // Word by word: two k of a pair of columns.
+  const pairs = Array.from({ length: TRIALS * 2 * k }, () => {
+    const [even, odd] = drawn(r, 2, -most, most);
+    return [even, encodeOdd(even, odd)];
+  });
+  return {
+    intrinsic: dotRow(k),
+    scalars: [],
+    operands: [
+      { shape: [1, 4], values: drawn(r, TRIALS * 4, -1_000_000, 1_000_000) },
+      { shape: [1, k], values: drawn(r, TRIALS * k, -255, 255) },
+      { shape: [1, k / 2, 2, 2, 2], values: pairs.flat() },
+    ],
+  };
+}
+
 const vectors = [
   ...[...INTRINSICS.values(), fill(4), fill(8), fill(16)].flatMap((i, n) => casesOf(i, n + 1)),
   ...(["int8", "uint8"] as const).flatMap((y) =>
@@ -281,7 +302,7 @@ const columns = [
 const blocks = [1, 2].flatMap((rows) =>
   // From 512 on the second row is out of reach of LDRD, from 2048 on of LDR.
   [4, 8, 12, 16, 20, 36, 64, 516, 2052].map((k, n) => blockCase(rows, k, 100 * rows + n))
-);
+).concat([4, 8, 12, 16, 64, 300, 640].map((k, n) => rowCase(k, 300 + n)));
 
 const ALL = [["vector", vectors], ["block", blocks], ["plane", planes], ["float", sums], [
   "column and window",

@@ -174,15 +174,20 @@ export function gemm(s: State, step: GemmStep): State {
 }
 
 function packedIndex(col: Expr, k: Expr, { block, group, order }: GemmStep): Expr[] {
-  const inner = [floormod(col, block), floormod(k, group)];
-  if (order === "paired") inner.reverse();
-  return [floordiv(col, block), floordiv(k, group), ...inner];
+  const outer = [floordiv(col, block), floordiv(k, group)];
+  const c = floormod(col, block), i = floormod(k, group);
+  if (order !== "paired") return [...outer, c, i];
+  const pair = block > BLOCK_COLS ? [floordiv(c, BLOCK_COLS)] : [];
+  return [...outer, ...pair, i, floormod(c, BLOCK_COLS)];
 }
 
 const placeOf = (order: GemmStep["order"], i: number): number =>
   typeof order === "string" ? i : order.indexOf(i);
 
-/** [cols ÷ block, pitch ÷ group, block, group], or group before block; filled up with zeros. */
+/**
+ * [cols ÷ block, pitch ÷ group, block, group]; in pairs [cols ÷ block, pitch ÷ group, block ÷ 2, group, 2],
+ * without the middle axis for a single pair. Filled up with zeros.
+ */
 function packColumns(
   name: string,
   matrix: Int32Array,
@@ -190,16 +195,19 @@ function packColumns(
   { block, group, order, dtype }: GemmStep,
 ): [PackedTensor, TensorData] {
   const paired = order === "paired";
-  const inner = paired ? [group, block] : [block, group];
+  const pairs = block > BLOCK_COLS ? [block / BLOCK_COLS] : [];
+  const inner = paired ? [...pairs, group, BLOCK_COLS] : [block, group];
   const shape = [Math.ceil(cols / block), pitch / group, ...inner];
   const values = new Int32Array(sizeOf(shape));
   for (let col = 0; col < cols; col++) {
     const c = col % block, base = Math.floor(col / block) * pitch * block;
     for (let k = 0; k < length; k++) {
       const i = k % group;
-      const place = paired ? i * block + c : c * group + placeOf(order, i);
+      const place = paired
+        ? Math.floor(c / BLOCK_COLS) * group * BLOCK_COLS + i * BLOCK_COLS + c % BLOCK_COLS
+        : c * group + placeOf(order, i);
       const w = matrix[col * length + k];
-      values[base + Math.floor(k / group) * block * group + place] = paired && c === 1
+      values[base + Math.floor(k / group) * block * group + place] = paired && c % BLOCK_COLS === 1
         ? encodeOdd(matrix[(col - 1) * length + k], w)
         : w;
     }

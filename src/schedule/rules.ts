@@ -5,6 +5,7 @@ import type { Expr, Indexable, Load, Var } from "../te/expr.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import { isPointwise, loads, valueRange, variables } from "../te/analyze.ts";
 import { dot4, dotOrder, mla4, planes4, widen } from "../tir/intrinsics.ts";
+import { ROW_COLS } from "../tir/dot_row.ts";
 import { mlaFloats } from "../tir/float_block.ts";
 import { copy, copyWidth, requantize4, WINDOW_CHANNELS } from "../tir/mve.ts";
 import { TAPS } from "../tir/plane.ts";
@@ -322,12 +323,19 @@ function gemmSchedule(
   const dtype = lo >= i8.min && hi <= i8.max ? "int8" : "int16";
   const dot = dot4(dtype), order = dotOrder(dtype);
   const paired = has(target, "dsp") && canPair(s, r);
+  const extent = (of: readonly string[]) =>
+    of.reduce(
+      (p, n) => p * out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === n)],
+      1,
+    );
+  const single = paired && extent(axes.rowAxes) === 1 && extent(axes.colAxes) % ROW_COLS === 0;
+  const tile = single ? { rows: 1, cols: ROW_COLS } : TILE;
   const packing: Step = paired
-    ? { do: "gemm", stage: r.name, block: TILE.cols, group: 2, order: "paired", dtype: "int8" }
+    ? { do: "gemm", stage: r.name, block: tile.cols, group: 2, order: "paired", dtype: "int8" }
     : { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order, dtype };
   return [
     packing,
-    ...tileSteps(r, out, axes, TILE),
+    ...tileSteps(r, out, axes, tile),
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
     ...(paired ? pairedProduct(r.name) : groupedProduct(r.name, dot.name)),

@@ -12,6 +12,7 @@ import {
   widen4,
 } from "../tir/intrinsics.ts";
 import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
+import { dotRow, ROW_COLS } from "../tir/dot_row.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import {
   bitsOf,
@@ -241,10 +242,12 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
     by(a.idx[0], n.row, n.rows) && by(a.idx[1], n.k, n.length) && rows.strides[1] === 1 &&
     (n.rows === 1 || s.buf.strides[0] === n.cols) && s.buf.strides[1] === 1;
   if (!fits) return null;
+  const fourColumns = (w.src as Buffer).shape.length === 5;
   const whole = columns
     ? by(w.idx[0], n.col, n.cols) && by(w.idx[1], n.k, n.length) &&
       (w.src as Buffer).strides[0] === n.length
-    : n.cols === BLOCK_COLS && n.rows <= 2 && n.length % 4 === 0;
+    : n.length % 4 === 0 &&
+      (fourColumns ? n.cols === ROW_COLS && n.rows === 1 : n.cols === BLOCK_COLS && n.rows <= 2);
   if (!whole) return null;
   const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
     buf,
@@ -255,6 +258,8 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
     k: "intrin",
     op: columns
       ? dotColumns(n.rows, n.cols, n.length, rows.strides[0])
+      : fourColumns
+      ? dotRow(n.length)
       : dotBlock(n.rows, n.length, rows.strides[0]),
     args: [access(s.buf, s.idx), access(rows, a.idx), access(w.src as Buffer, w.idx)],
     scalars: [],
