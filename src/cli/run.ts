@@ -1,6 +1,8 @@
 /** `run`: compile, execute the generated C on a board's machine, compare. */
 import { basename } from "@std/path";
 import { ensureTools } from "../run/install.ts";
+import type { Traffic } from "../run/cycles.ts";
+import type { Profiled } from "../run/profile.ts";
 import { measureLayers } from "../run/layers.ts";
 import { type Execution, runOnBoard, type RunResult } from "../run/mod.ts";
 import { joinSamples, madeUpSample, type Sample, splitSamples } from "../run/samples.ts";
@@ -39,6 +41,8 @@ export interface RunRequest extends CompileRequest {
   readonly outputs?: string;
   /** Count the instructions of each kernel too, in a second image. */
   readonly layers?: boolean;
+  /** Estimate cycles and count loads and stores too, in a second run. */
+  readonly cycles?: boolean;
   /** Path of an HTML file to write a report with the measured figures to; counts each kernel. */
   readonly report?: string;
   /** Called with what is being done, before it takes time. */
@@ -73,8 +77,8 @@ export async function run(request: RunRequest): Promise<LayeredExecution> {
     ? undefined
     : splitSamples(wanted, artifact.outputs, "out", request.expect!);
   if (expected) matchCounts(samples, expected, request.expect!);
-  const { maxLsb, rtol, progress } = request;
-  const options = { model: basename(model), expected, maxLsb, rtol, progress };
+  const { maxLsb, rtol, progress, cycles: profile } = request;
+  const options = { model: basename(model), expected, maxLsb, rtol, progress, profile };
   const execution = await runOnBoard(artifact, board, samples, options);
   if (request.outputs !== undefined) {
     const file = writeNpz(joinSamples(execution.outputs, artifact.outputs, "out"));
@@ -129,12 +133,34 @@ export function instructionsText(counts: readonly number[]): string {
     : `${grouped(mean)} an inference (${grouped(low)} to ${grouped(high)})`;
 }
 
-function summary({ result, firmware }: Execution): string {
+/** The same for `--json`; null where there is none. */
+function trafficOf({ profile }: Profiled): Traffic | null {
+  if (profile === null) return null;
+  const { functions: _, ...traffic } = profile;
+  return traffic;
+}
+
+/** Cycles, loads and stores of an inference, or why there are none. */
+function profileRows(profiled: Execution["profiled"]): string[][] {
+  if (profiled === null) return [];
+  if (profiled.profile === null) return [["  cycles", `– (${profiled.absent})`]];
+  const { cycles, loads, stores, bytes } = profiled.profile;
+  return [
+    [
+      "  cycles",
+      cycles === null ? "– (the core has no model)" : `${grouped(cycles)} an inference, estimated`,
+    ],
+    ["  memory", `${grouped(loads)} loads, ${grouped(stores)} stores, ${grouped(bytes)} bytes`],
+  ];
+}
+
+function summary({ result, firmware, profiled }: Execution): string {
   const r = result;
   const stack = r.stack_bytes === null ? "" : `, stack ${grouped(r.stack_bytes)}`;
   const rows = [
     ...matchRows(r),
     ...(r.instructions ? [["  instructions", instructionsText(r.instructions)]] : []),
+    ...profileRows(profiled),
     ["  RAM", `${grouped(r.ram_bytes)} bytes (arena ${grouped(r.arena_bytes)}${stack})`],
     [
       "  flash",
@@ -205,11 +231,19 @@ async function main(args: Args): Promise<number> {
     maxLsb: numberOption(args, "max-lsb", 0),
     rtol: numberOption(args, "rtol", 0),
     layers: args.flag("layers"),
+    cycles: args.flag("cycles"),
     report: args.value("report"),
     progress: (doing) => say(`${doing} …`),
   };
   if (request.inputs === undefined) {
     say(`No --inputs: running ${models ? "the archive's golden vectors" : "one made-up sample"}.`);
+  }
+  if (models && args.flag("cycles")) {
+    throw new BurinError(
+      "usage/no-model",
+      `Cannot estimate the cycles of ${model} as that is done for models alone`,
+      "run the ONNX file itself",
+    );
   }
   if (models && (args.flag("layers") || args.value("report") !== undefined)) {
     throw new BurinError(
@@ -222,7 +256,11 @@ async function main(args: Args): Promise<number> {
   const executions: readonly (Execution & Partial<LayeredExecution>)[] = models
     ? await runArchive(models, model, request)
     : [await run(request)];
-  const results = executions.map(({ result, layers }) => layers ? { ...result, layers } : result);
+  const results = executions.map(({ result, layers, profiled }) => ({
+    ...result,
+    ...(layers ? { layers } : {}),
+    ...(profiled ? { traffic: trafficOf(profiled) } : {}),
+  }));
   if (args.flag("json")) printJson(results.length === 1 ? results[0] : results);
   else {
     for (const e of executions) {
@@ -261,6 +299,7 @@ export const command: Command = {
     rtol: { kind: "value", value: "X", help: "tolerance of floats, relative; default 1e-4" },
     outputs: { kind: "value", value: "F.npz", help: "file to write the outputs to" },
     layers: { kind: "flag", help: "count the instructions of each generated kernel" },
+    cycles: { kind: "flag", help: "estimate cycles, count loads and stores (needs gcc)" },
     report: { kind: "value", value: "F.html", help: "file to write a report with these counts to" },
     levels: { kind: "flag", help: "run at -O0 to -O3 and compare them in a table" },
     json: { kind: "flag", help: "print the figures as one JSON object" },

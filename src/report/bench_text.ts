@@ -3,9 +3,9 @@ import type { BenchLayer, BenchRow } from "./bench_row.ts";
 import { grouped, tableLines } from "./table.ts";
 
 const count = (n: number | null): string => n === null ? "–" : grouped(n);
-const decimals = (n: number | null, places = 2): string => n === null ? "–" : n.toFixed(places);
+const decimals = (n: number | null): string => n === null ? "–" : n.toFixed(n < 0.1 ? 3 : 2);
 const perMac = (n: number | null, macs: number): string =>
-  n === null || macs === 0 ? "–" : decimals(n / macs, n / macs < 0.1 ? 4 : 3);
+  n === null || macs === 0 ? "–" : (n / macs).toFixed(n / macs < 0.1 ? 4 : 3);
 
 /** Head of the table of models. */
 export const ROW_HEAD = [

@@ -83,7 +83,7 @@ export const TOOLS: readonly Tool[] = [
   ...ARCHITECTURES.flatMap(crossTools),
   {
     name: "gcc",
-    purpose: "compiles the generated C for board host, this computer",
+    purpose: "compiles the generated C for board host, this computer, and QEMU's profiler",
     packages: ["gcc", "libc6-dev"],
     minimum: "9",
     find: () => hostHeaders() ? findProgram("gcc") : null,

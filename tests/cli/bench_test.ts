@@ -81,3 +81,18 @@ Deno.test("bench: what is not there is said", () =>
     assert.equal(code, 0);
     assert.match(out, /no ratios, as its outputs are not compared/);
   }));
+
+Deno.test("run --cycles: an estimate with loads and stores, or why there is none", () =>
+  inFolder(async (cwd) => {
+    copyExample(cwd, false);
+    const run = (board: string, ...more: string[]) =>
+      typeTask(["run", "net.onnx", "--board", board, "--cycles", ...more], { cwd });
+    const { out } = await run("mps2-an386");
+    assert.match(out, /^ {2}cycles +[\d,]+ an inference, estimated\n {2}memory +[\d,]+ loads, /m);
+    assert.match((await run("mps2-an500")).out, /^ {2}cycles +– \(the core has no model\)$/m);
+    assert.match((await run("host")).out, /^ {2}cycles +– \(this computer is not profiled\)$/m);
+    const { instructions, traffic } = JSON.parse((await run("mps2-an386", "--json")).out);
+    assert(Math.abs(traffic.instructions - instructions[0]) <= 40);
+    assert(traffic.cycles > traffic.instructions && traffic.bytes > traffic.loads);
+    assert(!("functions" in traffic));
+  }));
