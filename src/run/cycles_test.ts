@@ -61,6 +61,19 @@ Deno.test("cycles: every class of instruction takes what the model of the Cortex
   assert.deepEqual([...profile.functions.keys()], ["f"]);
 });
 
+Deno.test("cycles: a load that a branch leads to is not pipelined with what stands above it", () => {
+  const cycles = (rows: string) => {
+    const { calls, runs } = readRuns(`calls 1\n${rows}`);
+    return profileOf(instructions, runs, calls, CYCLE_MODELS["cortex-m4"]).cycles!;
+  };
+  // str, ldrb in one run; ldrb alone, where a branch came from.
+  assert.equal(cycles("10a 10c 1 0 1"), 2);
+  assert.equal(cycles("10c 10c 1 0 1"), 2);
+  // A branch that goes on 2 bytes behind a halfword was not taken, 4 behind it was.
+  assert.equal(cycles("11c 11c 10 10 0"), 10);
+  assert.equal(cycles("11c 11c 10 4 6"), 10 + 6 * 2);
+});
+
 Deno.test("cycles: a core without a model gets no estimate, and the same counts", () => {
   const { calls, runs } = readRuns(RUNS);
   const profile = profileOf(instructions, runs, calls, CYCLE_MODELS["cortex-m7"] ?? null);
