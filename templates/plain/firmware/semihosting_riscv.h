@@ -16,9 +16,10 @@ static inline uintptr_t semihosting(uintptr_t operation, const void *argument)
     register uintptr_t a0 __asm__("a0") = operation;
     register const void *a1 __asm__("a1") = argument;
 
-    __asm__ volatile(".option push\n"
+    /* Aligned while compressed instructions may fill the gap: the linker, which moves code, needs them. */
+    __asm__ volatile(".balign 16\n"
+                     ".option push\n"
                      ".option norvc\n"
-                     ".balign 16\n"
                      "slli zero, zero, 0x1f\n"
                      "ebreak\n"
                      "srai zero, zero, 7\n"

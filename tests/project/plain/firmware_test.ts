@@ -155,6 +155,15 @@ void board_putc(char c)
   });
 });
 
+for (const io of ["caller", "arena"] as const) {
+  Deno.test(`plain: RISC-V firmware links wherever its code comes to lie, --io ${io}`, async () => {
+    await inFolder(async (folder) => {
+      const model = root("tests/models/float_mlp.onnx");
+      await build(await makeProject(folder, { model, board: "longan_nano", io }), "board");
+    });
+  });
+}
+
 const NO_DEBUGGER = [
   ["microbit", "Cortex-M0", /Taking exception 7 \[Breakpoint\]/g],
   ["qemu-rv32imc", "RISC-V core", /cause:0+3,/g],
