@@ -88,6 +88,15 @@ Deno.test("project: the README names inputs, outputs, sizes and flags", () => {
   assert.match(readme, /deno task compile tiny\.onnx --board stm32f746/);
 });
 
+Deno.test("project: the README's command can be pasted into a shell", () => {
+  const command = ["deno", "task", "compile", "it's mine.onnx", "--board", "my board.json"];
+  const readme = projectFiles({ ...bundle(), command }, "plain").get("README.md") as string;
+  assert(
+    readme.includes("deno task compile 'it'\\''s mine.onnx' --board 'my board.json'\n"),
+    readme,
+  );
+});
+
 Deno.test("project: CMakeLists.txt names every source", () => {
   const cmake = text("CMakeLists.txt");
   for (const path of files.keys()) {

@@ -7,6 +7,10 @@ import type { Bundle } from "./bundle.ts";
 import { ciSection } from "./ci.ts";
 import { totalMacs } from "./model_json.ts";
 
+/** A word as a shell takes it: files may have blanks in their names. */
+const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
 /** A cell of a Markdown table must not end at a `|` in a name. */
 const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("`", "'");
 
@@ -44,7 +48,7 @@ export function readme(b: Bundle, build: string): string {
     version: VERSION,
     flags: b.board.target.cflags.join(" "),
     board_note: b.board.note ?? "",
-    command: b.command.join(" "),
+    command: b.command.map(shellWord).join(" "),
     build: build.trimEnd(),
     shared: b.sharedMemory.map(({ symbol, bytes }) => ({ symbol, bytes, name: b.name })),
     models: b.models.map(modelContext),
