@@ -13,6 +13,7 @@ import { REQUANTIZE } from "../te/rounding.ts";
 import { canPair, factors } from "./gemm.ts";
 import { canShift, productOf } from "./product.ts";
 import { canPad } from "./pad.ts";
+import { planeRows } from "./plane_rows.ts";
 import { DOT_BLOCK, INTRINSICS, PLANE, SUM, widthOf, WINDOW } from "./tensorize.ts";
 import { initialState, type Stage, type State, type Workload } from "./state.ts";
 import { applySteps, type Schedule, type Step } from "./steps.ts";
@@ -186,16 +187,6 @@ function vectorWindowSchedule(w: Workload, s: State, r: Stage, out: Stage): Step
     { do: "split", stage: name, loop: run, factor: width, tail: "cut" },
     tensorize(name, `${run}_i`, move),
   ];
-}
-
-/** Rows of output that are computed from one copy of input rows: at least, and bytes up to which more. */
-const PLANE_ROWS = 4, PLANE_BYTES = 768;
-
-/** An even number of rows so that blocks of it are few, about equal, and their planes small. */
-function planeRows(height: number, width: number): number {
-  const rowBytes = 4 * 2 * (2 * Math.ceil((width + TAPS - 1) / 2));
-  const most = Math.max(PLANE_ROWS, Math.floor(PLANE_BYTES / rowBytes) - (TAPS - 1));
-  return 2 * Math.ceil(height / Math.ceil(height / most) / 2);
 }
 
 /**
