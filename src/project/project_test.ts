@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { tinyArtifact } from "../run/tiny_artifact.ts";
 import { loadBoard } from "../target/boards.ts";
+import { sizeOf, tensor } from "../util/tensor.ts";
 import { MODEL_SCHEMA } from "./model_json.ts";
-import type { Bundle } from "./bundle.ts";
+import { type Bundle, shareMemory } from "./bundle.ts";
 import { projectFiles } from "./mod.ts";
 
 type Schema = {
@@ -86,6 +87,23 @@ Deno.test("project: the README names inputs, outputs, sizes and flags", () => {
   assert.match(readme, /-mfpu=fpv5-sp-d16/);
   assert(!readme.includes("Note: "));
   assert.match(readme, /deno task compile tiny\.onnx --board stm32f746/);
+});
+
+Deno.test("project: the README names files that are there", () => {
+  const b = bundle(), [bare] = b.models;
+  const zeros = (ports: typeof bare.inputs) =>
+    ports.map((p) => tensor(p.dtype, p.shape, new Array(sizeOf(p.shape)).fill(0)));
+  const m = { ...bare, golden: [{ inputs: zeros(bare.inputs), outputs: zeros(bare.outputs) }] };
+  const other = { ...m, name: "other" };
+  const shared = { ...b, models: [m, other], sharedMemory: shareMemory(b.name, [m, other]) };
+  for (const some of [b, shared, { ...b, models: [m] }]) {
+    const files = projectFiles(some, "plain");
+    const readme = files.get("README.md") as string;
+    assert.equal(readme.includes("`golden/` holds"), files.has(`golden/${m.name}.npz`));
+    assert.equal(readme.includes("`model.json` says"), files.has("model.json"));
+    assert.equal(readme.includes("`bundle.json` lists"), files.has("bundle.json"));
+    assert.equal(readme.includes("brings its own arena"), some !== shared);
+  }
 });
 
 Deno.test("project: the README's command can be pasted into a shell", () => {

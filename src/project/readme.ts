@@ -44,6 +44,8 @@ export function readme(b: Bundle, build: string): string {
   return render(readmeTemplate, {
     name: b.name,
     first: b.models[0].name,
+    several: b.models.length > 1,
+    golden: b.models.some((m) => m.golden.length > 0),
     title: b.board.title,
     version: VERSION,
     flags: b.board.target.cflags.join(" "),
