@@ -11,7 +11,7 @@ import { fuse, type Group } from "./passes/fuse.ts";
 import { assignLayout, type Layout } from "./passes/layout.ts";
 import { runPasses } from "./passes/pipeline.ts";
 import { lower } from "./schedule/lower.ts";
-import { chooseSchedule } from "./schedule/rules.ts";
+import { chooseSchedule } from "./schedule/rules/mod.ts";
 import { initialState, type Workload } from "./schedule/state.ts";
 import { applySteps, type Schedule } from "./schedule/steps.ts";
 import type { Kernel } from "./tir/stmt.ts";

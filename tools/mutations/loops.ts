@@ -8,7 +8,7 @@ export const SCHEDULES: readonly Mutation[] = [
     find: 'typeof order === "string" ? i : order.indexOf(i)',
     replace: "i",
     breaks: "weights lie in another order than the intrinsic reads them",
-    tests: ["src/schedule/rules_test.ts"],
+    tests: ["src/schedule/rules/mod_test.ts"],
   },
   {
     name: "plane-borders",
@@ -16,7 +16,7 @@ export const SCHEDULES: readonly Mutation[] = [
     find: "seq(part(otherwise, 0, lo), part(then, lo, hi), part(otherwise, hi, extent))",
     replace: "seq(part(then, 0, lo), part(then, lo, hi), part(otherwise, hi, extent))",
     breaks: "what lies before a border is read from outside of the input",
-    tests: ["src/schedule/rules_test.ts"],
+    tests: ["src/schedule/rules/mod_test.ts"],
   },
   {
     name: "plane-halves",
@@ -56,7 +56,7 @@ export const SCHEDULES: readonly Mutation[] = [
     find: "imm(-shift, step.dtype)",
     replace: "imm(0, step.dtype)",
     breaks: "borders of copied bytes are not what zero is moved to",
-    tests: ["src/schedule/rules_test.ts"],
+    tests: ["src/schedule/rules/mod_test.ts"],
   },
   {
     name: "encode-odd-dropped",
@@ -64,7 +64,7 @@ export const SCHEDULES: readonly Mutation[] = [
     find: "even < 0 ? odd - 1 : odd",
     replace: "odd",
     breaks: "odd columns are one too large beside negative even ones",
-    tests: ["src/schedule/rules_test.ts"],
+    tests: ["src/schedule/rules/mod_test.ts"],
   },
   {
     name: "cut-tail-dropped",
@@ -88,7 +88,7 @@ export const SCHEDULES: readonly Mutation[] = [
     find: '(c.op === "lt") ? n - 1 : 0',
     replace: '(c.op === "lt") ? n - 2 : 0',
     breaks: "a window over the border is computed without conditions",
-    tests: ["src/schedule/rules_test.ts"],
+    tests: ["src/schedule/rules/mod_test.ts"],
   },
   {
     name: "region-off-by-one",
@@ -112,7 +112,7 @@ export const SCHEDULES: readonly Mutation[] = [
     find: "sub(imm(c - 1), rest)",
     replace: "sub(imm(c), rest)",
     breaks: "a loop over a window begins one tap late",
-    tests: ["src/schedule/rules_test.ts"],
+    tests: ["src/schedule/rules/mod_test.ts"],
   },
   {
     name: "decided-branch",

@@ -3,10 +3,10 @@
  * that they are meant to use, and what comes out is what the definitions say.
  */
 import assert from "node:assert/strict";
-import { assertSameBits, board, defaults, ownNet } from "../../tests/e2e/support.ts";
-import { compileStages } from "../compile.ts";
-import { interpreter } from "../compile/interpret.ts";
-import { type Kernel, visitStmt } from "../tir/stmt.ts";
+import { assertSameBits, board, defaults, ownNet } from "../../../tests/e2e/support.ts";
+import { compileStages } from "../../compile.ts";
+import { interpreter } from "../../compile/interpret.ts";
+import { type Kernel, visitStmt } from "../../tir/stmt.ts";
 
 /** Padded and depthwise convolutions, odd sizes, both signs, weights of 9 bits. */
 const NETS = [

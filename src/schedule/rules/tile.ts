@@ -1,0 +1,89 @@
+/** Tiles of rows × columns, and the rows that they read. */
+import type { Var } from "../../te/expr.ts";
+import { coefficient, linear } from "../../te/linear.ts";
+import { loads } from "../../te/analyze.ts";
+import { factors } from "../gemm.ts";
+import { DOT_BLOCK, INTRINSICS, widthOf } from "../tensorize.ts";
+import type { Stage, State, Workload } from "../state.ts";
+import type { Step } from "../steps.ts";
+import { memoryOrder } from "./common.ts";
+
+/** Axes of the output by the factor that they come from, each in the order of the output's memory. */
+export function tileAxes(w: Workload, s: State, r: Stage, out: Stage) {
+  const f = factors(s, r);
+  if (typeof f === "string" || f.colAxes.length === 0 || f.rowAxes.length === 0) return null;
+  const name = (i: number): string => out.compute.axes[i].name;
+  const axes = memoryOrder(w, out);
+  return {
+    weights: f.weights,
+    rowAxes: axes.filter((n) => f.rowAxes.map(name).includes(n)),
+    colAxes: axes.filter((n) => f.colAxes.map(name).includes(n)),
+  };
+}
+
+/** A tile of rows × columns: the product inside the loop over columns, its rows outside of it. */
+export const tileSteps = (
+  r: Stage,
+  out: Stage,
+  { rowAxes, colAxes }: { rowAxes: readonly string[]; colAxes: readonly string[] },
+  tile: { rows: number; cols: number },
+): Step[] => [
+  { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
+  { do: "fuse", stage: out.name, loops: rowAxes, into: "row" },
+  { do: "fuse", stage: out.name, loops: colAxes, into: "col" },
+  { do: "split", stage: out.name, loop: "row", factor: tile.rows, tail: "cut" },
+  { do: "split", stage: out.name, loop: "col", factor: tile.cols, tail: "cut" },
+  { do: "reorder", stage: out.name, loops: ["row_o", "col_o", "row_i", "col_i"] },
+  { do: "unroll", stage: out.name, loop: "row_i" },
+  { do: "unroll", stage: out.name, loop: "col_i" },
+  { do: "computeAt", stage: r.name, at: out.name, loop: "col_o" },
+  { do: "computeAt", stage: `${r.name}_rows`, at: out.name, loop: "row_o" },
+];
+
+/**
+ * Rows are filled in runs of elements that follow each other in memory, several at a time, and
+ * without tests where the window meets no border.
+ *
+ * @param move the intrinsic that moves part of a run of so many elements
+ */
+export function rowSteps(
+  w: Workload,
+  r: Stage,
+  stage: string,
+  move: (dtype: "int8" | "uint8", run: number) => string,
+): Step[] {
+  const { body } = r.compute;
+  if (body.k !== "reduce") return [];
+  const border: Step[] = body.where.length
+    ? [{ do: "specialize", stage, loop: "row", for: stage }]
+    : [];
+  const source = loads(body.body).find((l) => w.buffers.has(l.src));
+  if (!source || (source.dtype !== "int8" && source.dtype !== "uint8")) return border;
+  const { strides } = w.buffers.get(source.src)!;
+  /** Elements of memory between neighbours along a reduction axis. */
+  const step = (v: Var): number =>
+    source.idx.reduce((sum, e, i) => sum + (coefficient(linear(e), v) ?? NaN) * strides[i], 0);
+  const run: string[] = [];
+  let length = 1;
+  for (const { v, extent } of [...body.axes].reverse()) {
+    // Runs of whole fours stay apart: at a border they are tested as a whole.
+    if (step(v) !== length || (run.length > 0 && length % 4 === 0)) break;
+    run.unshift(v.name);
+    length *= extent;
+  }
+  if (run.length === 0) return border;
+  const name = run.length > 1 ? "run" : run[0];
+  const intrinsic = move(source.dtype, length);
+  return [
+    ...(run.length > 1 ? [{ do: "fuse", stage, loops: run, into: name }] as Step[] : []),
+    { do: "split", stage, loop: name, factor: widthOf(INTRINSICS.get(intrinsic)!), tail: "cut" },
+    { do: "tensorize", stage, loop: `${name}_i`, intrinsic },
+    ...border,
+  ];
+}
+
+/** The product as one call for the whole tile. */
+export const pairedProduct = (stage: string): Step[] => [
+  { do: "reorder", stage, loops: ["k", "row", "col"] },
+  { do: "tensorize", stage, loop: "k", intrinsic: DOT_BLOCK },
+];
