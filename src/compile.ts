@@ -18,6 +18,7 @@ import type { Kernel } from "./tir/stmt.ts";
 import { hoistDivisions } from "./tir/hoist.ts";
 import { verifyKernel } from "./tir/verify.ts";
 import type { Artifact, NormalizedOptions, Port } from "./codegen/artifact.ts";
+import { type Proof, replay } from "./memory/replay.ts";
 import { kernelsSource } from "./codegen/kernel_c.ts";
 import { librarySources } from "./codegen/library.ts";
 import type { Call, Program } from "./codegen/program.ts";
@@ -130,6 +131,7 @@ export async function compileStages(
   });
   const inArena = options.io === "arena";
   const placement = place(layout.graph, kernels, layout.storage, { inArena, level });
+  const proof = level >= 2 ? replay(placement.replay) : { sampled: [] };
   const program = makeProgram(options, name, expand(imported.graph), {
     layout,
     kernels,
@@ -175,11 +177,18 @@ export async function compileStages(
     sources,
     golden,
     selftest: selftestSources(program, golden),
-    notes: imported.notes,
+    notes: [...imported.notes, ...proofNotes(proof)],
     interpret,
   };
   return { imported, layout, kernels, placement, program, artifact };
 }
+
+/** What the user has to know of a proof that is not complete. */
+const proofNotes = ({ sampled }: Proof): string[] =>
+  sampled.length === 0 ? [] : [
+    `the memory plan was checked by sampling at step${sampled.length > 1 ? "s" : ""} ` +
+    `${sampled.join(", ")}, where data decide what is touched or the loops are long`,
+  ];
 
 const sizeOfArena = ({ regions }: Placement): number =>
   regions.reduce((sum, r) => sum + r.bytes, 0);

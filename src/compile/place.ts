@@ -7,6 +7,8 @@ import { canOverwrite } from "../tir/in_place.ts";
 import type { Buffer, Kernel } from "../tir/stmt.ts";
 import type { Region, Request } from "../memory/plan.ts";
 import { checkPlan } from "../memory/checker.ts";
+import type { PlacedMemory } from "../memory/shadow.ts";
+import type { Replay } from "../memory/replay.ts";
 import { planMemory } from "../memory/planner.ts";
 import type { Argument } from "../codegen/program.ts";
 import type { ArenaRegion, PlannedBuffer } from "../codegen/artifact.ts";
@@ -22,6 +24,8 @@ export interface Placement {
   readonly args: readonly (readonly Argument[])[];
   readonly buffers: readonly PlannedBuffer[];
   readonly regions: readonly ArenaRegion[];
+  /** The memory that the plan places, and which of it each step uses: what the checker replays. */
+  readonly replay: Replay;
   /** Offset in the arena of an owner that lies there. */
   offsetOf(owner: Value): { region: string; offset: number } | null;
 }
@@ -94,13 +98,51 @@ export function place(
     invariant(p, `${v?.name ?? b.name} has no place`);
     return { k: "arena", region: p.region, offset: p.offset };
   };
+  const args = steps.map((s, i) =>
+    s.kernel.buffers.map((b, j) => argument(i, s.values[j] ?? null, b))
+  );
   return {
-    args: steps.map((s, i) => s.kernel.buffers.map((b, j) => argument(i, s.values[j] ?? null, b))),
+    args,
+    replay: replayOf(g, steps, owner, args, offsetOf),
     buffers: plannedBuffers(ranges, plan.placed, { external, names, root }),
     regions: [...plan.used].filter(([, bytes]) => bytes > 0)
       .map(([name, bytes]) => ({ name, bytes, align: ALIGN })),
     offsetOf,
   };
+}
+
+/** Numbers the memories of the arena: owners in the order of their first use, then scratch. */
+function replayOf(
+  g: Graph,
+  steps: readonly Step[],
+  owner: (v: Value) => Value,
+  args: readonly (readonly Argument[])[],
+  offsetOf: Placement["offsetOf"],
+): Replay {
+  const memories: PlacedMemory[] = [];
+  const numbers = new Map<Value, number>();
+  const ofValue = (v: Value): number => {
+    const at = offsetOf(v);
+    if (at === null) return -1;
+    const known = numbers.get(v);
+    if (known !== undefined) return known;
+    const number = memories.push({ name: v.name, bytes: storageBytes(v), ...at }) - 1;
+    numbers.set(v, number);
+    return number;
+  };
+  const replaySteps = steps.map(({ kernel, values }, i) => ({
+    kernel,
+    memories: kernel.buffers.map((b, j) => {
+      if (j < values.length) return ofValue(owner(values[j]));
+      const at = args[i][j];
+      if (at.k !== "arena") return -1;
+      const bytes = b.length * bytesOf(b.dtype);
+      return memories.push({ name: b.name, bytes, region: at.region, offset: at.offset }) - 1;
+    }),
+  }));
+  const held = (values: readonly Value[]): number[] =>
+    [...new Set(values.map((v) => ofValue(owner(v))))].filter((m) => m >= 0);
+  return { memories, steps: replaySteps, filled: held(g.inputs), wanted: held(g.outputs) };
 }
 
 interface Range {

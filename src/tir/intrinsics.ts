@@ -36,6 +36,8 @@ export interface TensorIntrin {
   meaning(args: readonly Access[], scalars: readonly number[]): Stmt;
   /** The first operand is a scalar, passed and returned by value. */
   readonly byValue: boolean;
+  /** On every core it reads all of its operands before it writes the first element. */
+  readonly readsFirst?: boolean;
   readonly c: readonly CVariant[];
 }
 
