@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   verify: () => import("./verify.ts"),
   inspect: () => import("./inspect.ts"),
   example: () => import("./example.ts"),
+  conformance: () => import("./conformance.ts"),
   bench: () => import("./bench.ts"),
   boards: () => import("./boards.ts"),
   doctor: () => import("./doctor.ts"),
@@ -21,7 +22,7 @@ async function overview(): Promise<string> {
   return [
     "Burin compiles ONNX models to C for microcontrollers.",
     "",
-    ...commands.map(({ command: c }) => `  deno task ${c.name.padEnd(9)} ${c.summary}`),
+    ...commands.map(({ command: c }) => `  deno task ${c.name.padEnd(11)} ${c.summary}`),
     "",
     "Each takes --help.",
   ].join("\n");

@@ -140,3 +140,22 @@ function unbound(
 /** Quoted where a shell would not take the name as it is. */
 const quoted = (name: string): string =>
   /^[\w./:-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+
+/** A dimension of a model's inputs that the file gives no size. */
+export interface OpenDim {
+  readonly name: string;
+  /** Index among the inputs that are not initialised. */
+  readonly input: number;
+  readonly axis: number;
+}
+
+/** The dimensions of a model that `--dim` can give a size. */
+export function openDims(g: GraphView): OpenDim[] {
+  const initialized = new Set(g.initializers.map((t) => t.name));
+  return g.inputs.filter((v) => !initialized.has(v.name)).flatMap((v, input) =>
+    (v.type.shape ?? []).flatMap((d, axis) => {
+      const name = d === 0 ? null : dimName(v, axis);
+      return name === null ? [] : [{ name, input, axis }];
+    })
+  );
+}

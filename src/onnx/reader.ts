@@ -132,6 +132,20 @@ export function readModel(bytes: Uint8Array): ModelView {
   };
 }
 
+/**
+ * Reads a serialised TensorProto, as test cases of ONNX store their data.
+ *
+ * @throws BurinError `model/malformed`
+ */
+export function readTensor(bytes: Uint8Array): TensorView {
+  checkWire(bytes, "Tensor");
+  try {
+    return tensorView(proto.onnx.TensorProto.decode(bytes));
+  } catch (e) {
+    throw malformed(`its protobuf does not decode (${(e as Error).message})`);
+  }
+}
+
 const list = <T>(xs: readonly T[] | null | undefined): readonly T[] => xs ?? [];
 const domainOf = (d: string | null | undefined): string => !d || d === "ai.onnx" ? "" : d;
 

@@ -143,14 +143,14 @@ export const malformed = (why: string, hint?: string): BurinError =>
   );
 
 /**
- * Checks the structure of a serialised ModelProto and names the fields that onnx-proto drops.
+ * Checks the structure of a serialised message, a model by default, and names the fields that onnx-proto drops.
  *
  * @returns unknown fields as `Message.number`, sorted
  * @throws BurinError `model/malformed`
  */
-export function checkWire(bytes: Uint8Array): string[] {
+export function checkWire(bytes: Uint8Array, message: "Model" | "Tensor" = "Model"): string[] {
   const unknown = new Set<string>();
-  new Walker(bytes, unknown).message("Model", 0, bytes.length, 0);
+  new Walker(bytes, unknown).message(message, 0, bytes.length, 0);
   return [...unknown].sort();
 }
 

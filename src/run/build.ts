@@ -38,7 +38,7 @@ export interface Library {
 }
 
 /** Flags that every compilation for the target needs. */
-const targetFlags = (target: Target, tools: Toolchain): string[] => [
+export const targetFlags = (target: Target, tools: Toolchain): string[] => [
   ...target.cflags,
   ...(tools.picolibc ? ["-isystem", `${tools.picolibc}/include`] : []),
 ];
@@ -174,19 +174,35 @@ export async function linkHarness(
   options: BuildOptions = {},
 ): Promise<string> {
   await writeTree(join(folder, "harness"), harness);
+  return await linkPrograms(
+    [
+      ...(options.extraFlags ?? []),
+      `-I${library.include}`,
+      "-Iharness",
+      "harness/main.c",
+      ...library.objects,
+    ],
+    target,
+    machineBoard,
+    tools,
+    folder,
+  );
+}
+
+/**
+ * Links a program for the machine of `machineBoard`, with the flags of `target`.
+ * @param inputs sources, objects and further flags
+ * @returns path of the image
+ */
+export async function linkPrograms(
+  inputs: readonly string[],
+  target: Target,
+  machineBoard: Board,
+  tools: Toolchain,
+  folder: string,
+): Promise<string> {
   const program = join(folder, isHost(target) ? "harness.exe" : "harness.elf");
-  const compile = [
-    ...targetFlags(target, tools),
-    "-std=gnu11",
-    "-O2",
-    ...(options.extraFlags ?? []),
-    `-I${library.include}`,
-    "-Iharness",
-    "harness/main.c",
-    ...library.objects,
-    "-o",
-    program,
-  ];
+  const compile = [...targetFlags(target, tools), "-std=gnu11", "-O2", ...inputs, "-o", program];
   const doing = `link for ${machineBoard.name}`;
   if (isHost(target)) {
     await gcc(tools, [...compile, "-lm"], folder, doing);
