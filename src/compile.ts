@@ -119,7 +119,7 @@ export async function compileStages(
   const graph = runPasses(imported.graph, { level, observe: options.observe });
   const layout = assignLayout(graph, level);
   const groups = fuse(layout.graph, layout.free, level);
-  const kernels = groups.map((group): ScheduledKernel => {
+  const scheduled = groups.map((group): ScheduledKernel => {
     const { workload, values } = groupWorkload(group, layout.storage);
     const rules = chooseSchedule(workload, board.target, level);
     const schedule = options.schedule?.(workload, rules) ?? rules;
@@ -130,7 +130,8 @@ export async function compileStages(
     return { group, workload, schedule, kernel, values };
   });
   const inArena = options.io === "arena";
-  const placement = place(layout.graph, kernels, layout.storage, { inArena, level });
+  const placement = place(layout.graph, scheduled, layout.storage, { inArena, level });
+  const kernels = scheduled.map((k, i) => ({ ...k, kernel: placement.kernels[i] }));
   const proof = level >= 2 ? replay(placement.replay) : { sampled: [] };
   const program = makeProgram(options, name, expand(imported.graph), {
     layout,
@@ -150,10 +151,10 @@ export async function compileStages(
     buffers: program.buffers,
     otherArenas: () => ({
       withPorts: sizeOfArena(
-        place(layout.graph, kernels, layout.storage, { inArena: true, level }),
+        place(layout.graph, scheduled, layout.storage, { inArena: true, level }),
       ),
       withoutScratch: sizeOfArena(
-        place(layout.graph, kernels.map(withoutScratch), layout.storage, { inArena, level }),
+        place(layout.graph, scheduled.map(withoutScratch), layout.storage, { inArena, level }),
       ),
     }),
   }, options.boards);

@@ -1,7 +1,7 @@
 /** Loop programs as C functions. */
 import { DTYPES } from "../util/dtype.ts";
 import type { Target } from "../target/target.ts";
-import { add, type Expr, imm, mul } from "../tir/expr.ts";
+import { add, type Expr, imm, mul, sub } from "../tir/expr.ts";
 import { simplify } from "../tir/expr.ts";
 import { C_HELPERS, type TensorIntrin } from "../tir/intrinsics.ts";
 import { has } from "../target/target.ts";
@@ -110,9 +110,11 @@ class KernelPrinter {
         const base = s.v.name.replace(/\W/g, "_");
         const v = this.#unique(base);
         this.expr.bind(s.v, v);
-        const head = `for (int32_t ${v} = ${this.expr.print(s.lo)}; ${v} < ${
-          this.expr.print(s.hi)
-        }; ${v}++)`;
+        const [lo, hi] = [this.expr.print(s.lo), this.expr.print(s.hi)];
+        const last = this.expr.print(simplify(sub(s.hi, 1)));
+        const head = s.reversed
+          ? `for (int32_t ${v} = ${last}; ${v} >= ${lo}; ${v}--)`
+          : `for (int32_t ${v} = ${lo}; ${v} < ${hi}; ${v}++)`;
         const lines = block(head, s.body);
         this.#used.splice(this.#used.lastIndexOf(v), 1);
         return lines;

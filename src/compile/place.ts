@@ -4,12 +4,14 @@ import { invariant } from "../util/errors.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { canOverwrite } from "../tir/in_place.ts";
+import { reverseKernel } from "../tir/reverse.ts";
 import type { Buffer, Kernel } from "../tir/stmt.ts";
 import type { Region, Request } from "../memory/plan.ts";
 import { checkPlan } from "../memory/checker.ts";
 import type { PlacedMemory } from "../memory/shadow.ts";
 import type { Replay } from "../memory/replay.ts";
 import { planMemory } from "../memory/planner.ts";
+import { type Overlap, overlaps } from "./in_place.ts";
 import type { Argument } from "../codegen/program.ts";
 import type { ArenaRegion, PlannedBuffer } from "../codegen/artifact.ts";
 
@@ -26,6 +28,8 @@ export interface Placement {
   readonly regions: readonly ArenaRegion[];
   /** The memory that the plan places, and which of it each step uses: what the checker replays. */
   readonly replay: Replay;
+  /** The kernels of the steps; those whose outputs lie over their inputs may run backwards. */
+  readonly kernels: readonly Kernel[];
   /** Offset in the arena of an owner that lies there. */
   offsetOf(owner: Value): { region: string; offset: number } | null;
 }
@@ -46,6 +50,9 @@ export function place(
   const ranges = liveRanges(g, steps, owner);
   const merged = options.level >= 1 ? overwrite(g, steps, storage, ranges, external) : new Map();
   const root = (v: Value): Value => merged.has(v) ? root(merged.get(v)!) : v;
+  const shared = options.level >= 2
+    ? sharedMemory(g, steps, storage, ranges, { merged, external })
+    : new Map<Value, Shared>();
 
   const requests: Request[] = [];
   const names = new Map<Value, string>();
@@ -64,6 +71,16 @@ export function place(
       last: Math.max(range.last, ...joint.map((r) => r.last)),
       regions: [REGION],
     });
+  }
+  for (const [i, r] of requests.entries()) {
+    const s = [...shared].find(([v]) => names.get(v) === r.name)?.[1];
+    if (!s) continue;
+    const shares = s.overlaps.flatMap(({ owner, forward, reversed }) => {
+      const other = requests.find((q) => q.name === names.get(root(owner)));
+      const shifts = [...forward, ...reversed];
+      return other?.last === r.first && shifts.length > 0 ? [{ with: other.name, shifts }] : [];
+    });
+    requests[i] = { ...r, shares };
   }
   const scratchName = (i: number, b: Buffer): string => `step ${i}: ${b.name}`;
   steps.forEach((s, i) =>
@@ -101,9 +118,15 @@ export function place(
   const args = steps.map((s, i) =>
     s.kernel.buffers.map((b, j) => argument(i, s.values[j] ?? null, b))
   );
+  const directed = steps.map((s, i) =>
+    [...shared].some(([v, x]) => x.step === i && runsBackwards(v, x, offsetOf))
+      ? { ...s, kernel: reverseKernel(s.kernel) }
+      : s
+  );
   return {
     args,
-    replay: replayOf(g, steps, owner, args, offsetOf),
+    kernels: directed.map((x) => x.kernel),
+    replay: replayOf(g, directed, owner, args, offsetOf),
     buffers: plannedBuffers(ranges, plan.placed, { external, names, root }),
     regions: [...plan.used].filter(([, bytes]) => bytes > 0)
       .map(([name, bytes]) => ({ name, bytes, align: ALIGN })),
@@ -143,6 +166,50 @@ function replayOf(
   const held = (values: readonly Value[]): number[] =>
     [...new Set(values.map((v) => ofValue(owner(v))))].filter((m) => m >= 0);
   return { memories, steps: replaySteps, filled: held(g.inputs), wanted: held(g.outputs) };
+}
+
+/** How the output of a step may lie over inputs that die there. */
+interface Shared {
+  readonly step: number;
+  readonly overlaps: readonly (Overlap & { readonly owner: Value })[];
+}
+
+/** Whether an output lies over an input as only the reversed kernel allows. */
+const runsBackwards = (v: Value, s: Shared, offsetOf: Placement["offsetOf"]): boolean =>
+  s.overlaps.some(({ owner, reversed }) => {
+    const at = offsetOf(v), over = offsetOf(owner);
+    return at !== null && over !== null && at.region === over.region &&
+      reversed.includes(at.offset - over.offset) &&
+      at.offset < over.offset + storageBytes(owner) && over.offset < at.offset + storageBytes(v);
+  });
+
+/** Outputs with memory of their own that may lie over dying inputs. */
+function sharedMemory(
+  g: Graph,
+  steps: readonly Step[],
+  storage: ReadonlyMap<Value, Storage>,
+  ranges: ReadonlyMap<Value, Range>,
+  { merged, external }: { merged: ReadonlyMap<Value, Value>; external: ReadonlySet<Value> },
+): Map<Value, Shared> {
+  const shared = new Map<Value, Shared>();
+  const owner = (v: Value): Value => storage.get(v)!.owner;
+  steps.forEach(({ kernel, values }, step) => {
+    const outs = kernel.buffers.flatMap((b, j) => b.scope === "output" ? [j] : []);
+    if (outs.length !== 1) return;
+    const out = owner(values[outs[0]]);
+    const taken = external.has(out) || merged.has(out) || g.inputs.includes(out);
+    if (taken || ranges.get(out)!.first !== step) return;
+    const inputs = values.flatMap((v, k) => {
+      const o = owner(v);
+      const dies = !external.has(o) && o !== out && ranges.get(o)!.last === step &&
+        !g.outputs.includes(o) && values.filter((w) => owner(w) === o).length === 1;
+      return kernel.buffers[k].scope === "input" && dies ? [k] : [];
+    });
+    const found = overlaps(kernel, outs[0], inputs, (b) => b.align);
+    const list = found.map((o) => ({ ...o, owner: owner(values[o.input]) }));
+    if (list.length > 0) shared.set(out, { step, overlaps: list });
+  });
+  return shared;
 }
 
 interface Range {

@@ -13,14 +13,22 @@ export interface Peak {
 /**
  * Bytes that `live` buffers need together in any placement. All offsets are multiples of the
  * smallest alignment g, so that a buffer keeps whole blocks of g bytes for itself; only the topmost
- * buffer of a region ends inside its last block, and it may be the one with the most padding.
+ * buffer of a region ends inside its last block, and it may be the one with the most padding. What
+ * may share memory counts once.
  */
 function neededBytes(live: readonly Request[], regions: number): number {
   const g = Math.min(...live.map((r) => r.align));
   const padded = live.map((r) => Math.ceil(r.bytes / g) * g);
   const padding = live.map((r, i) => padded[i] - r.bytes).sort((a, b) => b - a);
   const sum = (v: readonly number[]) => v.reduce((a, b) => a + b, 0);
-  return sum(padded) - sum(padding.slice(0, regions));
+  const size = new Map(live.map((r, i) => [r.name, padded[i]]));
+  const shared = live.map((r) =>
+    Math.min(size.get(r.name)!, sum((r.shares ?? []).map((s) => size.get(s.with) ?? 0)))
+  );
+  return Math.max(
+    ...live.map((r) => r.bytes),
+    sum(padded) - sum(padding.slice(0, regions)) - sum(shared),
+  );
 }
 
 /**

@@ -61,19 +61,29 @@ function checkUsed(plan: Plan, regions: readonly Region[]): void {
   }
 }
 
+/** Whether the later of two requests may lie over the earlier one as it does. */
+function mayShare(a: Placed, b: Placed): boolean {
+  const leave = (x: Placed, y: Placed): boolean =>
+    x.request.first === y.request.last && x.request.shares !== undefined &&
+    x.request.shares.some((s) =>
+      s.with === y.request.name && s.shifts.includes(x.offset - y.offset)
+    );
+  return leave(a, b) || leave(b, a);
+}
+
 function checkOverlap(placed: readonly Placed[]): void {
   const filled = placed.filter((p) => p.request.bytes > 0);
   // Two buffers that are ever alive together are so when the later one begins.
   for (const now of new Set(filled.map((p) => p.request.first))) {
-    const highest = new Map<string, Placed>();
-    const alive = filled.filter((p) => p.request.first <= now && now <= p.request.last);
-    for (const p of alive.sort((a, b) => a.offset - b.offset)) {
-      const below = highest.get(p.region);
-      if (below && below.offset + below.request.bytes > p.offset) {
-        fail(`Cannot place ${span(p)} as it overlaps ${span(below)} at step ${now}`);
+    const alive = filled.filter((p) => p.request.first <= now && now <= p.request.last)
+      .sort((a, b) => a.offset - b.offset);
+    alive.forEach((p, i) => {
+      for (const q of alive.slice(i + 1)) {
+        if (q.offset >= p.offset + p.request.bytes) break;
+        if (q.region !== p.region || mayShare(p, q)) continue;
+        fail(`Cannot place ${span(q)} as it overlaps ${span(p)} at step ${now}`);
       }
-      highest.set(p.region, p);
-    }
+    });
   }
 }
 

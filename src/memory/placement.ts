@@ -34,6 +34,8 @@ export class Placement {
   readonly #used: Float64Array;
   /** For each region what it holds so far, by offset. */
   readonly #held: readonly Int32Array[];
+  /** For each request those that it may share memory with, and at which distances from them. */
+  readonly #shifts: readonly ReadonlyMap<number, readonly number[]>[];
   readonly #count: Int32Array;
 
   /** @throws BurinError `internal/invariant` where a request names an unknown region */
@@ -58,6 +60,20 @@ export class Placement {
     this.#used = new Float64Array(regions.length);
     this.#held = regions.map(() => new Int32Array(requests.length));
     this.#count = new Int32Array(regions.length);
+    const byName = new Map(requests.map((r, i) => [r.name, i]));
+    const shifts = requests.map(() => new Map<number, readonly number[]>());
+    requests.forEach((r, i) =>
+      r.shares?.forEach((s) => {
+        const j = byName.get(s.with);
+        invariant(
+          j !== undefined,
+          `buffer ${r.name} shares memory with ${s.with}, which is not there`,
+        );
+        shifts[i].set(j, s.shifts);
+        shifts[j].set(i, s.shifts.map((d) => -d));
+      })
+    );
+    this.#shifts = shifts;
   }
 
   /**
@@ -98,6 +114,7 @@ export class Placement {
     ];
     const held = this.#held[region];
     const count = this.#count[region];
+    const shifts = this.#shifts[i];
     let at = 0;
     if (bytes > 0) {
       for (let k = 0; k < count; k++) {
@@ -107,7 +124,17 @@ export class Placement {
         // Those that follow start even higher.
         if (start >= at + bytes) break;
         const end = start + this.#bytes[j];
-        if (end > at) at = Math.ceil(end / align) * align;
+        if (end <= at) continue;
+        const shared = shifts.size > 0 ? shifts.get(j) : undefined;
+        if (shared?.includes(at - start)) continue;
+        let next = Math.ceil(end / align) * align;
+        for (const d of shared ?? []) {
+          const over = start + d;
+          if (over > at && over < next && over % align === 0) next = over;
+        }
+        at = next;
+        // What was shared at the old place may not be so at the new one.
+        if (shifts.size > 0) k = -1;
       }
     }
     if (at + bytes > this.#capacity[region]) return false;

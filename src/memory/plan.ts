@@ -1,5 +1,14 @@
 /** What memory planners take and give. Steps are the kernels in their order, numbered from 0. */
 
+/**
+ * Leave to share memory while both are live: the request's begin may lie at one of the `shifts` from
+ * the begin of the other, in bytes. What overlaps at such a distance is written after its last read.
+ */
+export interface Sharing {
+  readonly with: string;
+  readonly shifts: readonly number[];
+}
+
 /** One piece of memory that must be placed; views of it are part of it. */
 export interface Request {
   readonly name: string;
@@ -11,6 +20,8 @@ export interface Request {
   readonly last: number;
   /** Regions that may hold it, best first. */
   readonly regions: readonly string[];
+  /** Requests that end where this one begins and may lie over it. */
+  readonly shares?: readonly Sharing[];
 }
 
 /** A region that the planner may fill; `bytes` null: as large as it needs to be. */

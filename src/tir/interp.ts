@@ -46,6 +46,10 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
         return s.body.map(stmt).join("");
       case "for": {
         const v = js.name(s.v);
+        if (s.reversed) {
+          const head = `let ${v}=(${js.print(s.hi)})-1,e=${js.print(s.lo)};${v}>=e;${v}--`;
+          return `for(${head}){${stmt(s.body)}}`;
+        }
         return `{const e=${js.print(s.hi)};for(let ${v}=${js.print(s.lo)};${v}<e;${v}++){${
           stmt(s.body)
         }}}`;

@@ -23,7 +23,10 @@ function stmtLines(s: Stmt): string[] {
     case "seq":
       return s.body.flatMap(stmtLines);
     case "for":
-      return [`for ${s.v.name} in [${x(s.lo)}, ${x(s.hi)})`, ...inside(s.body)];
+      return [
+        `for ${s.v.name} in [${x(s.lo)}, ${x(s.hi)})${s.reversed ? " downwards" : ""}`,
+        ...inside(s.body),
+      ];
     case "store":
       return [`${s.buf.name}[${s.idx.map(x).join(", ")}] = ${x(s.value)}`];
     case "if":

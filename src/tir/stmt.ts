@@ -37,6 +37,8 @@ export interface For {
   readonly lo: Expr;
   readonly hi: Expr;
   readonly body: Stmt;
+  /** From the last to the first. */
+  readonly reversed?: boolean;
 }
 export interface Store {
   readonly k: "store";

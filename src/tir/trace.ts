@@ -285,6 +285,10 @@ class Tracer {
     const body = this.statement(s.body, every / stride, maybe || !known);
     const v = this.js.name(s.v);
     if (stride > 1) this.sampled = true;
+    if (s.reversed) {
+      const back = stride === 1 ? `${v}--` : `${v}=${v}>e&&${v}-${stride}<e?e:${v}-${stride}`;
+      return `${reads}{const e=${lo};for(let ${v}=(${end})-1;${v}>=e;${back}){${body}}}`;
+    }
     // The last turn is among those that are walked.
     const next = stride === 1 ? `${v}++` : `${v}=${v}<e-1&&${v}+${stride}>=e?e-1:${v}+${stride}`;
     return `${reads}{const e=${end};for(let ${v}=${lo};${v}<e;${next}){${body}}}`;
