@@ -91,7 +91,7 @@ const withAlpha = (
     body: ([x], a) => body(x, imm(a.alpha, x.dtype)),
   });
 const plain = (name: string, since: number, body: (x: Expr) => Expr): OpDef<null> =>
-  elementwise({ name, onnx: since, accepts: "float32", body: ([x]) => body(x) });
+  elementwise({ name, onnx: since, accepts: "float", body: ([x]) => body(x) });
 
 const one = (x: Expr): Expr => imm(1, x.dtype);
 const positive = (x: Expr): Expr => te.gt(x, 0);
@@ -162,7 +162,7 @@ const gelu = elementwise<GeluAttrs>({
     onnx("Gelu", 20, (r) => ({ approximate: r.string("approximate", "none") === "tanh" })),
     { domain: "com.microsoft", type: "Gelu", since: 1, attrs: () => ({ approximate: false }) },
   ],
-  accepts: "float32",
+  accepts: "float",
   body([x], { approximate }) {
     const c = (v: number): Expr => imm(v, x.dtype);
     const inner = approximate
@@ -175,11 +175,17 @@ const gelu = elementwise<GeluAttrs>({
   },
 });
 
+/** 1 / (1 + e^−x). */
+export const sigmoid = plain("Sigmoid", 6, (x) => fn("sigmoid", x));
+export const hyperbolicTangent = plain("Tanh", 6, (x) => fn("tanh", x));
+/** x / (1 + e^−αx). */
+export const swish = withAlpha("Swish", 24, 1, (x, a) => mul(x, fn("sigmoid", mul(x, a))));
+
 export const ops = [
   relu,
   clip,
-  plain("Sigmoid", 6, (x) => fn("sigmoid", x)),
-  plain("Tanh", 6, (x) => fn("tanh", x)),
+  sigmoid,
+  hyperbolicTangent,
   plain("Softplus", 1, softplus),
   plain("Softsign", 1, (x) => div(x, add(one(x), un("abs", x)))),
   plain(
@@ -192,7 +198,7 @@ export const ops = [
   withAlpha("Elu", 6, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(x)))),
   withAlpha("Celu", 12, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(div(x, a))))),
   withAlpha("ThresholdedRelu", 10, 1, (x, a) => select(te.gt(x, a), x, imm(0, x.dtype))),
-  withAlpha("Swish", 24, 1, (x, a) => mul(x, fn("sigmoid", mul(x, a)))),
+  swish,
   hardSigmoid,
   selu,
   shrink,

@@ -34,8 +34,11 @@ function target(to: DType | undefined, name: string): CastAttrs {
   );
 }
 
-const read = (r: AttrReader): CastAttrs =>
-  target(BY_NUMBER[r.int("to")], `ONNX's element type ${r.int("to")}`);
+/** The element type that ONNX gives this number. */
+export const typeNumbered = (n: number): DType =>
+  target(BY_NUMBER[n], `ONNX's element type ${n}`).to;
+
+const read = (r: AttrReader): CastAttrs => ({ to: typeNumbered(r.int("to")) });
 
 function readLike(r: AttrReader): CastAttrs {
   const like = r.type(1);

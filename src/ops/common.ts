@@ -1,7 +1,7 @@
 /** What the operator families share: checks of operands, broadcasting, element-wise definitions. */
 import { type DType, DTYPES, isFloat, isInt } from "../util/dtype.ts";
 import { compute, type Tensor } from "../te/compute.ts";
-import { call, type Expr, imm, load } from "../te/expr.ts";
+import { add, call, div, type Expr, imm, load, un } from "../te/expr.ts";
 import { erf, exp, libm, type LibmName, log, sigmoid, tanh } from "../te/scalar.ts";
 import { type AttrReader, type OnnxBinding, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
@@ -75,6 +75,10 @@ export function fn(name: LibmName | keyof typeof GENERATED, ...args: Expr[]): Ex
   const { dtype } = args[0];
   if (dtype === "float32" && name in GENERATED) {
     return call(GENERATED[name as keyof typeof GENERATED], ...args);
+  }
+  if (name === "sigmoid") {
+    const one = imm(1, dtype);
+    return div(one, add(one, fn("exp", un("neg", args[0]))));
   }
   return call(libm(name as LibmName, dtype), ...args);
 }

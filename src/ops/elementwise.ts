@@ -21,7 +21,7 @@ import {
 
 const binary = (name: string, op: BinOp, since: number, accepts: Accepts = "number") =>
   elementwise({ name, onnx: since, accepts, arity: 2, body: ([a, b]) => bin(op, a, b) });
-const compare = (name: string, op: BinOp, since: number, accepts: Accepts = "number") =>
+const comparison = (name: string, op: BinOp, since: number, accepts: Accepts = "number") =>
   elementwise({
     name,
     onnx: since,
@@ -146,6 +146,15 @@ export const where: OpDef<null> = {
   },
 };
 
+/** Comparisons, bool. */
+export const compare = {
+  equal: comparison("Equal", "eq", 7, "any"),
+  greater: comparison("Greater", "gt", 7),
+  less: comparison("Less", "lt", 7),
+  greaterOrEqual: comparison("GreaterOrEqual", "ge", 12),
+  lessOrEqual: comparison("LessOrEqual", "le", 12),
+};
+
 export const ops = [
   add,
   sub,
@@ -160,11 +169,7 @@ export const ops = [
   mod,
   shift,
   where,
-  compare("Equal", "eq", 7, "any"),
-  compare("Greater", "gt", 7),
-  compare("Less", "lt", 7),
-  compare("GreaterOrEqual", "ge", 12),
-  compare("LessOrEqual", "le", 12),
+  ...Object.values(compare),
   binary("And", "and", 7, "bool"),
   binary("Or", "or", 7, "bool"),
   binary("Xor", "xor", 7, "bool"),

@@ -13,7 +13,7 @@ export interface GatherAttrs {
 }
 
 /** Negative indices count from the end; whatever comes at run time, no access leaves the tensor. */
-function bounded(index: Expr, size: number): Expr {
+export function bounded(index: Expr, size: number): Expr {
   const i = cast("int32", index);
   return clamp(select(lt(i, 0), add(i, size), i), 0, size - 1);
 }

@@ -2,6 +2,7 @@
 import type { OpDef } from "../ir/opdef.ts";
 import { ops as activation } from "./activation.ts";
 import { ops as arg } from "./arg.ts";
+import { ops as attention } from "./attention.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as concat } from "./concat.ts";
 import { ops as conv } from "./conv.ts";
@@ -9,6 +10,8 @@ import { ops as dynamicQuant } from "./dynamic_quant.ts";
 import { ops as dropout } from "./dropout.ts";
 import { ops as elementwise } from "./elementwise.ts";
 import { ops as gather } from "./gather.ts";
+import { ops as loss } from "./loss.ts";
+import { ops as groupNorm } from "./group_norm.ts";
 import { ops as matmul } from "./matmul.ts";
 import { ops as movement } from "./movement.ts";
 import { ops as normalization } from "./normalization.ts";
@@ -51,6 +54,7 @@ export {
 export const ops: readonly OpDef<any>[] = [
   ...activation,
   ...arg,
+  ...attention,
   ...cast,
   ...concat,
   ...conv,
@@ -58,6 +62,8 @@ export const ops: readonly OpDef<any>[] = [
   ...dynamicQuant,
   ...elementwise,
   ...gather,
+  ...loss,
+  ...groupNorm,
   ...matmul,
   ...movement,
   ...normalization,

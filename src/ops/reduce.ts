@@ -191,15 +191,25 @@ const logSumExp: OpDef<ReduceAttrs> = {
 const absolute = (x: Expr): Expr => x.dtype.startsWith("uint") ? x : un("abs", x);
 const square = (x: Expr): Expr => te.mul(x, x);
 
+export const reduceL1 = reduction({ name: "ReduceL1", op: "sum", map: absolute });
+export const reduceL2 = reduction({
+  name: "ReduceL2",
+  op: "sum",
+  map: square,
+  finish: te.sqrt,
+  accepts: "float",
+});
+export const reduceSum = reduction({ name: "ReduceSum", op: "sum" });
+
 export const ops = [
   reduceMean,
   reduceMax,
   logSumExp,
-  reduction({ name: "ReduceSum", op: "sum" }),
+  reduceSum,
   reduction({ name: "ReduceMin", op: "min" }),
   reduction({ name: "ReduceProd", op: "prod" }),
-  reduction({ name: "ReduceL1", op: "sum", map: absolute }),
-  reduction({ name: "ReduceL2", op: "sum", map: square, finish: te.sqrt, accepts: "float" }),
+  reduceL1,
+  reduceL2,
   reduction({ name: "ReduceSumSquare", op: "sum", map: square }),
   reduction({ name: "ReduceLogSum", op: "sum", finish: (x) => fn("log", x), accepts: "float" }),
 ] as OpDef<unknown>[];

@@ -28,6 +28,9 @@ const sign = (x: Expr): Expr => {
 
 export const squareRoot = basic("Sqrt", "sqrt", 6);
 
+export const reciprocal = unary("Reciprocal", 6, (x) => te.div(imm(1, x.dtype), x));
+export const exponential = unary("Exp", 6, (x) => fn("exp", x));
+
 const isInf = elementwise<{ positive: boolean; negative: boolean }>({
   name: "IsInf",
   onnx: 10,
@@ -57,10 +60,10 @@ export const ops = [
   basic("BitwiseNot", "bitnot", 18, "int"),
   unary("Abs", 6, (x) => x.dtype.startsWith("uint") ? x : un("abs", x), "number"),
   unary("Sign", 9, sign, "number"),
-  unary("Reciprocal", 6, (x) => te.div(imm(1, x.dtype), x)),
-  unary("Exp", 6, (x) => fn("exp", x)),
+  reciprocal,
+  exponential,
   unary("Log", 6, (x) => fn("log", x)),
-  unary("Erf", 9, (x) => fn("erf", x), "float32"),
+  unary("Erf", 9, (x) => fn("erf", x)),
   elementwise({
     name: "IsNaN",
     onnx: 9,

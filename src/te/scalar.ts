@@ -11,6 +11,7 @@
  * Names end in `_f32`, as C has functions of the plain names.
  */
 import type { DType } from "../util/dtype.ts";
+import { errorFunction } from "./erf.ts";
 import {
   add,
   bin,
@@ -212,6 +213,7 @@ const LIBM = {
   // IEEE 754 pow, which C follows and JavaScript does not: 1 to any power is 1.
   pow: (x: number, y: number): number => x === 1 ? 1 : Math.pow(x, y),
   fmod: (x: number, y: number): number => x % y,
+  erf: errorFunction,
 } satisfies Record<string, (...x: number[]) => number>;
 export type LibmName = keyof typeof LIBM;
 
