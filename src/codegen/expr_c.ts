@@ -57,7 +57,7 @@ const OPERATOR: Readonly<Record<string, number>> = {
 function precedence(e: Expr): number {
   switch (e.k) {
     case "imm":
-      return Number(e.value) < 0 ? UNARY - 1 : UNARY;
+      return Number(e.value) < 0 || Object.is(e.value, -0) ? UNARY - 1 : UNARY;
     case "select":
       return isNative(e.dtype) ? 1 : UNARY;
     case "un":
@@ -154,11 +154,14 @@ export class CExpr {
     const level = OPERATOR[e.op] ?? UNARY;
     // Printed once: deep expressions would take twice the time with every level.
     const left = this.print(e.a), right = this.print(e.b);
-    const a = grouped(e.a, left, level), b = grouped(e.b, right, level + 1);
+    // gcc asks for parentheses around a comparison that is compared.
+    const least = d === "bool" ? UNARY : level;
+    const a = grouped(e.a, left, least), b = grouped(e.b, right, Math.max(least, level + 1));
     if (e.op in COMPARE) return decided(e) ?? `${a} ${COMPARE[e.op]} ${b}`;
     if (d === "bool") {
+      if (e.op === "xor") return `${grouped(e.a, left, UNARY)} != ${grouped(e.b, right, UNARY)}`;
       const [x, y] = [grouped(e.a, left, COMPARISON), grouped(e.b, right, COMPARISON)];
-      if (e.op !== "and") return `${x} ${e.op === "or" ? "||" : "!="} ${y}`;
+      if (e.op === "or") return `${x} || ${y}`;
       // gcc asks for no parentheses in a chain of &&.
       return `${e.a.k === "bin" && e.a.op === "and" ? left : x} && ${y}`;
     }
@@ -335,7 +338,7 @@ function floatLiteral(v: number, dtype: "float32" | "float64"): string {
   const f = dtype === "float32" ? "f" : "";
   if (Number.isNaN(v)) return f ? "NAN" : "(double)NAN";
   if (!Number.isFinite(v)) return `${v < 0 ? "-" : ""}${f ? "INFINITY" : "(double)INFINITY"}`;
-  if (!f) return withPoint(String(v));
+  if (!f) return withPoint(Object.is(v, -0) ? "-0" : String(v));
   for (let digits = 1; digits <= 9; digits++) {
     const s = v.toPrecision(digits);
     if (Math.fround(Number(s)) === v) return `${withPoint(Object.is(v, -0) ? "-0" : s)}f`;

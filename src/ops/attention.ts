@@ -72,7 +72,12 @@ function extents(a: AttentionAttrs, ins: Types): Extents {
   const [q, k, v] = [0, 1, 2].map((i) => dims(operand(ins, i, "float")));
   const rank = q.length;
   const fits = (rank === 3 || rank === 4) && k.length === rank && v.length === rank;
-  if (!fits) throw new OpError(`its operands [${q}], [${k}], [${v}] have not 3 or 4 axes each`);
+  if (!fits) {
+    throw new OpError(
+      `its operands [${q}], [${k}], [${v}] have not 3 or 4 axes each`,
+      "give query, key and value the same number of axes",
+    );
+  }
   if (rank === 3 && !a.heads) {
     throw new OpError("it has no number of heads", "set q_num_heads and kv_num_heads");
   }
@@ -84,7 +89,12 @@ function extents(a: AttentionAttrs, ins: Types): Extents {
   const bad = qHeads % kvHeads !== 0 || size !== kSize || !Number.isInteger(size) ||
     !Number.isInteger(vSize) || k[axis] !== v[axis] || q[0] !== k[0] || k[0] !== v[0] ||
     (rank === 4 && v[1] !== kvHeads) || !ins[4] !== !ins[5];
-  if (bad) throw new OpError(`its operands [${q}], [${k}], [${v}] do not fit each other`);
+  if (bad) {
+    throw new OpError(
+      `its operands [${q}], [${k}], [${v}] do not fit each other`,
+      "the query's heads must be a multiple of the key's, and sizes must be equal",
+    );
+  }
   return { batch: q[0], qHeads, kvHeads, queries: q[axis], keys: k[axis], past, size, vSize };
 }
 
@@ -111,7 +121,10 @@ const attentionBias: OpDef<BiasAttrs> = {
     if (mask) {
       const shape = dims(mask);
       if (shape.length === 0 || shape.length > 4 || shape.at(-1)! > a.keys) {
-        throw new OpError(`its mask [${shape}] does not fit ${a.keys} keys`);
+        throw new OpError(
+          `its mask [${shape}] does not fit ${a.keys} keys`,
+          "a mask broadcasts to [batch, heads, queries, keys]",
+        );
       }
       shapes.push(shape.at(-1) === 1 ? shape : shape.with(-1, a.keys));
     }

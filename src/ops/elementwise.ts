@@ -1,5 +1,5 @@
 /** Element-wise operators of two and more inputs, with numpy's broadcasting. */
-import { isFloat, isInt } from "../util/dtype.ts";
+import { bytesOf, type DType, isFloat, isInt } from "../util/dtype.ts";
 import { numbers } from "../util/tensor.ts";
 import { compute } from "../te/compute.ts";
 import * as te from "../te/expr.ts";
@@ -90,39 +90,53 @@ export const pow: OpDef<null> = {
   },
 };
 
+/** a − ⌊a/b⌋·b of floats; a zero has the sign of b too. */
+function flooredMod(a: Expr, b: Expr): Expr {
+  const zero = imm(0, a.dtype), r = fn("fmod", a, b);
+  const differ = bin("xor", te.lt(r, zero), te.lt(b, zero));
+  return select(
+    te.eq(r, zero),
+    select(te.lt(b, zero), imm(-0, a.dtype), zero),
+    select(differ, te.add(r, b), r),
+  );
+}
+
 /** Remainder with the sign of the divisor (Python's), or with fmod that of the dividend (C's). */
-const mod: OpDef<{ fmod: boolean }> = withDivisor({
-  ...elementwise<{ fmod: boolean }>({
+const mod: OpDef<{ fmod: boolean }> = withDivisor(
+  elementwise<{ fmod: boolean }>({
     name: "Mod",
     onnx: 10,
     attrs: (r) => ({ fmod: r.int("fmod", 0) !== 0 }),
     accepts: "number",
     arity: 2,
     body([a, b], { fmod }) {
-      if (isFloat(a.dtype)) return fn("fmod", a, b);
+      if (isFloat(a.dtype)) return fmod ? fn("fmod", a, b) : flooredMod(a, b);
       const r = bin("mod", a, b);
       if (fmod || a.dtype.startsWith("uint")) return r;
       const signs = te.lt(bin("xor", r, b), 0);
       return select(te.and(bin("ne", r, imm(0, r.dtype)), signs), te.add(r, b), r);
     },
   }),
-  infer(a, ins) {
-    const types = [operand(ins, 0, "number"), operand(ins, 1, "number")];
-    sameType(types);
-    if (isFloat(types[0].dtype) && !a.fmod) {
-      throw new OpError(`its inputs are ${types[0].dtype} without fmod`, "set fmod=1 for floats");
-    }
-    return [{ dtype: types[0].dtype, shape: broadcastShapes(types.map(dims)) }];
-  },
-});
+);
 
+/** Of signed numbers a right shift copies the sign; by less than 0 or all bits nothing else is left. */
 const shift: OpDef<{ left: boolean }> = elementwise<{ left: boolean }>({
   name: "BitShift",
   onnx: 11,
   attrs: (r) => ({ left: r.string("direction") === "LEFT" }),
   accepts: "int",
   arity: 2,
-  body: ([a, b], { left }) => bin(left ? "shl" : "shr", a, b),
+  body([a, b], { left }) {
+    const { dtype } = a, signed = !dtype.startsWith("uint"), bits = 8 * bytesOf(dtype);
+    const inside = signed ? te.and(te.ge(b, 0), te.lt(b, bits)) : te.lt(b, bits);
+    if (!left) {
+      const sign = signed ? select(te.lt(a, 0), imm(-1, dtype), imm(0, dtype)) : imm(0, dtype);
+      return select(inside, bin("shr", a, b), sign);
+    }
+    const raw = (signed ? `u${dtype}` : dtype) as DType;
+    const shifted = cast(dtype, bin("shl", cast(raw, a), cast(raw, b)));
+    return select(inside, shifted, imm(0, dtype));
+  },
 });
 
 /** condition ? x : y; of any element type. */

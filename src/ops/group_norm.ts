@@ -44,7 +44,10 @@ const rmsNormalization: OpDef<RmsAttrs> = {
     const x = operand(ins, 0, "float"), shape = dims(x);
     axisIndex(a.axis, shape.length);
     if (broadcastShapes([shape, dims(operand(ins, 1, "float"))]).length !== shape.length) {
-      throw new OpError(`its scale has more axes than its input [${shape}]`);
+      throw new OpError(
+        `its scale has more axes than its input [${shape}]`,
+        "a scale broadcasts to the input",
+      );
     }
     return [{ dtype: ins[1]!.dtype, shape }];
   },
@@ -73,7 +76,10 @@ function groupType(a: GroupAttrs, ins: Types): TensorType {
   const fits = shape.length >= 2 && shape[1] % a.groups === 0 &&
     [1, 2].every((i) => `${dims(operand(ins, i, "float"))}` === `${n}`);
   if (!fits) {
-    throw new OpError(`its input [${shape}] does not fit ${a.groups} groups with its parameters`);
+    throw new OpError(
+      `its input [${shape}] does not fit ${a.groups} groups with its parameters`,
+      `scale and bias have one element for every ${a.perChannel ? "channel" : "group"}`,
+    );
   }
   return x;
 }

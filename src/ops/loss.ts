@@ -33,7 +33,12 @@ function lossType(a: LossAttrs, ins: Types): TensorType {
   const x = operand(ins, 0, "float"), target = dims(operand(ins, 1, "int")), [n, c, ...d] = dims(x);
   const fits = x.shape.length >= 2 && `${target}` === `${[n, ...d]}` &&
     (!ins[2] || `${dims(ins[2])}` === `${[c]}`);
-  if (!fits) throw new OpError(`its classes [${target}] do not fit its input [${dims(x)}]`);
+  if (!fits) {
+    throw new OpError(
+      `its classes [${target}] do not fit its input [${dims(x)}]`,
+      "scores are [N, C, d…], classes [N, d…], weights [C]",
+    );
+  }
   return { dtype: x.dtype, shape: a.reduction === "none" ? target : [] };
 }
 

@@ -127,3 +127,38 @@ export function quantContext(): QuantContext & { readonly b: Builder } {
     },
   };
 }
+
+/** Elements between −5/4 and 5/4 (−5 and 5 for integers) that look irregular and are exact. */
+export function pattern(shape: readonly number[], dtype: TensorData["dtype"] = "float32") {
+  const size = shape.reduce((a, b) => a * b, 1), unit = dtype.startsWith("float") ? 4 : 1;
+  return tensor(dtype, shape, Array.from({ length: size }, (_, i) => ((i * 7) % 11 - 5) / unit));
+}
+
+/** A node and what onnx.reference computes from it: shape and elements of each output. */
+export interface ReferenceCase {
+  readonly type: string;
+  readonly opset?: number;
+  readonly attrs?: Readonly<Record<string, Attribute>>;
+  readonly ins: readonly (TensorData | null)[];
+  readonly outs: readonly (readonly [shape: readonly number[], elements: readonly number[]])[];
+}
+
+/** Evaluates a node and compares its outputs with a reference. */
+// deno-lint-ignore no-explicit-any
+export function agrees(ops: readonly OpDef<any>[], c: ReferenceCase, tolerance = 2e-6): void {
+  const versions = ops.filter((o) => o.onnx.some((b) => b.type === c.type));
+  const op = versions.find((o) => o.onnx.some((b) => b.type === c.type && b.since <= 99))!;
+  assert.ok(op, `no operator ${c.type}`);
+  const attrs = read(op, c.type, {
+    opset: c.opset ?? 26,
+    attrs: c.attrs,
+    inputs: c.ins,
+    outputs: c.outs.length,
+  });
+  const leading = op.onnx.find((b) => b.type === c.type)!.inputs ?? c.ins.length;
+  const got = evaluateNode(op, attrs, c.ins.slice(0, leading));
+  c.outs.forEach(([shape, elements], i) => {
+    assert.deepEqual(got[i].shape, shape, `shape of output ${i}`);
+    close(got[i], elements, tolerance);
+  });
+}
