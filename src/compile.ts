@@ -10,13 +10,10 @@ import { expand } from "./passes/expand.ts";
 import { fuse, type Group } from "./passes/fuse.ts";
 import { assignLayout, type Layout } from "./passes/layout.ts";
 import { runPasses } from "./passes/pipeline.ts";
-import { lower } from "./schedule/lower.ts";
-import { chooseSchedule } from "./schedule/rules/mod.ts";
-import { initialState, type Workload } from "./schedule/state.ts";
-import { applySteps, type Schedule } from "./schedule/steps.ts";
+import type { Candidate } from "./schedule/rules/form.ts";
+import type { Workload } from "./schedule/state.ts";
+import type { Schedule } from "./schedule/steps.ts";
 import type { Kernel } from "./tir/stmt.ts";
-import { hoistDivisions } from "./tir/hoist.ts";
-import { verifyKernel } from "./tir/verify.ts";
 import type { Artifact, NormalizedOptions, Port } from "./codegen/artifact.ts";
 import { type Proof, replay } from "./memory/replay.ts";
 import { kernelsSource } from "./codegen/kernel_c.ts";
@@ -30,7 +27,7 @@ import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { place, type Placement } from "./compile/place.ts";
 import { portQuants, ports } from "./compile/ports.ts";
-import { groupWorkload } from "./compile/workload.ts";
+import { scheduleGroups } from "./compile/schedules.ts";
 
 /** Options of the compiler. */
 export interface CompileOptions {
@@ -57,8 +54,12 @@ export interface CompileOptions {
   readonly boards?: () => readonly Board[];
   /** Sees the graph after import and after every pass. */
   readonly observe?: (pass: string, g: Graph) => void;
-  /** Chooses the steps of a kernel's schedule; the rules by default. */
-  readonly schedule?: (w: Workload, rules: Schedule) => Schedule;
+  /** Chooses the steps of a kernel's schedule, by default what was chosen among the candidates. */
+  readonly schedule?: (
+    w: Workload,
+    chosen: Schedule,
+    candidates: readonly Candidate[],
+  ) => Schedule;
 }
 
 /** What is known of a model when its golden vectors are chosen. */
@@ -119,16 +120,7 @@ export async function compileStages(
   const graph = runPasses(imported.graph, { level, observe: options.observe });
   const layout = assignLayout(graph, level);
   const groups = fuse(layout.graph, layout.free, level);
-  const scheduled = groups.map((group): ScheduledKernel => {
-    const { workload, values } = groupWorkload(group, layout.storage);
-    const rules = chooseSchedule(workload, board.target, level);
-    const schedule = options.schedule?.(workload, rules) ?? rules;
-    const kernel = hoistDivisions(
-      lower(workload, applySteps(initialState(workload), schedule)),
-    );
-    verifyKernel(kernel);
-    return { group, workload, schedule, kernel, values };
-  });
+  const scheduled = scheduleGroups(groups, layout, options);
   const inArena = options.io === "arena";
   const placement = place(layout.graph, scheduled, layout.storage, { inArena, level });
   const kernels = scheduled.map((k, i) => ({ ...k, kernel: placement.kernels[i] }));

@@ -2,6 +2,7 @@
  * An estimate of cycles from what was executed, instruction by instruction: what each one takes on a
  * core is a table. Pure: the counts come from QEMU (profile.ts), the instructions from objdump.
  */
+import { type CycleModel, cyclesOf, listWords, MOVES_LIST } from "../target/cycle_model.ts";
 
 /** One instruction of an image. */
 export interface Instruction {
@@ -54,55 +55,6 @@ interface Moved {
   readonly bytes: number;
 }
 
-/** Cycles of a core; `n` is the number of registers of a list. */
-export interface CycleModel {
-  /** Of what no rule names. */
-  readonly other: number;
-  /** Of a single load that follows directly after a single load or store. */
-  readonly pipelinedLoad: number;
-  /** Added to a branch that is taken, a call and a return. */
-  readonly taken: number;
-  /** The first rule that matches decides. */
-  readonly rules: readonly (readonly [
-    mnemonic: RegExp,
-    cycles: number | ((n: number) => number),
-  ])[];
-}
-
-const LIST = /^(v?ldm|v?stm|v?push|v?pop)/;
-const SINGLE = /^v?(ldr|str)(?!d)/;
-
-/** Cortex-M4 without wait states, a static model: what is known before an instruction executes. */
-const CORTEX_M4: CycleModel = {
-  other: 1,
-  pipelinedLoad: 1,
-  taken: 2,
-  rules: [
-    [LIST, (n) => 1 + n],
-    [/^ldrd/, 3],
-    [/^strd/, 2],
-    [/^v?ldr/, 2],
-    [/^[su]div/, 7],
-    [/^v(ml[as]|nml[as]|fm[as]|fnm[as])/, 3],
-    [/^v(div|sqrt)/, 14],
-  ],
-};
-
-/** Models by core. A core without one gets no estimate. */
-export const CYCLE_MODELS: Readonly<Record<string, CycleModel>> = { "cortex-m4": CORTEX_M4 };
-
-/** Registers of a list such as `{r4, r5, lr}` or `{d8-d11}`, as words. */
-function listWords(operands: string): number {
-  const list = /\{([^}]*)\}/.exec(operands)?.[1] ?? "";
-  let words = 0;
-  for (const part of list.split(",")) {
-    const [, kind, from, to = from] = /^\s*([a-z])(\d+)(?:-[a-z](\d+))?\s*$/.exec(part) ?? [];
-    const count = kind === undefined ? Number(part.trim() !== "") : Number(to) - Number(from) + 1;
-    words += count * (kind === "d" ? 2 : 1);
-  }
-  return words;
-}
-
 /**
  * Bytes that an MVE load or store moves, from its encoding: objdump shows some as those of the
  * coprocessors 14 and 15, whose encodings they have. Widening ones move less than a vector.
@@ -122,7 +74,7 @@ export function movedBy({ mnemonic, operands, code }: Instruction): Moved | null
     ? "store"
     : null;
   if (kind === null) return null;
-  if (LIST.test(mnemonic)) {
+  if (MOVES_LIST.test(mnemonic)) {
     const words = listWords(operands);
     return { kind, values: words, bytes: 4 * words };
   }
@@ -136,17 +88,6 @@ export function movedBy({ mnemonic, operands, code }: Instruction): Moved | null
   const [, size] = /^(?:ldr|str)(d|s?b|s?h(?!i$))?/.exec(mnemonic)!;
   const bytes = size === undefined ? 4 : size === "d" ? 8 : size.endsWith("b") ? 1 : 2;
   return { kind, values: size === "d" ? 2 : 1, bytes };
-}
-
-/** Cycles of one execution that does not branch. */
-function cyclesOf(model: CycleModel, at: Instruction, before: Instruction | undefined): number {
-  const { mnemonic, operands } = at;
-  const rule = model.rules.find(([pattern]) => pattern.test(mnemonic));
-  if (rule === undefined) return model.other;
-  const [, cycles] = rule;
-  if (typeof cycles === "function") return cycles(listWords(operands));
-  const isLoad = SINGLE.test(mnemonic) && /^v?ldr/.test(mnemonic);
-  return isLoad && before && SINGLE.test(before.mnemonic) ? model.pipelinedLoad : cycles;
 }
 
 /** Reads `objdump -d` of Thumb code. Widths (`.w`, `.n`) are left out. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { CYCLE_MODELS, movedBy, profileOf, readDisassembly, readRuns } from "./cycles.ts";
+import { CYCLE_MODELS } from "../target/cycle_model.ts";
+import { movedBy, profileOf, readDisassembly, readRuns } from "./cycles.ts";
 
 /** A function with every class of instruction, as objdump prints it. */
 const LISTING = `

@@ -13,7 +13,7 @@ import { add, type Bin, children, type Expr, imm, type Load, mul, type Var } fro
 import type { ScalarFn } from "../te/functions.ts";
 import { keyOf, type Linear, linear } from "../te/linear.ts";
 import { REQUANTIZE, ROUND_CLAMP } from "../te/rounding.ts";
-import { costsOf, type Operation } from "./cost_table.ts";
+import { type Costs, costsOf, type Operation } from "./cost_table.ts";
 import {
   type Access,
   type Buffer,
@@ -27,20 +27,37 @@ import {
 import type { CVariant, TensorIntrin } from "./intrinsics.ts";
 import { countTrips, type Trips } from "./trips.ts";
 
-/** Instructions of one call of a kernel on a core, as predicted. */
-export function predictInstructions(kernel: Kernel, target: Target): number {
-  const costs = costsOf(target);
-  let sum = 0;
-  for (const [op, times] of countOperations(kernel, target)) sum += costs[op] * times;
-  return Math.round(sum);
+/** What a kernel does in one call. */
+export interface Operations {
+  /** How often it does each kind of operation; what intrinsics take is among them. */
+  readonly counts: ReadonlyMap<Operation, number>;
+  /** Instructions of each intrinsic's text. */
+  readonly texts: ReadonlyMap<CVariant, number>;
 }
 
+/** Instructions of one call of a kernel on a core, as predicted. */
+export function predictInstructions(kernel: Kernel, target: Target): number {
+  return Math.round(weigh(countOperations(kernel, target), costsOf(target)));
+}
+
+/** What operations take, each so much. */
+export const weigh = (counts: ReadonlyMap<Operation, number>, costs: Costs): number =>
+  [...counts].reduce((sum, [op, times]) => sum + costs[op] * times, 0);
+
 /** How often a kernel does each kind of operation. */
-export function countOperations(kernel: Kernel, target: Target): Map<Operation, number> {
-  const counter = new Counter(target, countTrips(kernel.body));
+export const countOperations = (kernel: Kernel, target: Target): ReadonlyMap<Operation, number> =>
+  operationsOf(kernel, target).counts;
+
+/** @param trips how often statements run: as often as they do, or once for what stands in the code */
+export function operationsOf(
+  kernel: Kernel,
+  target: Target,
+  trips: (body: Stmt) => Trips = countTrips,
+): Operations {
+  const counter = new Counter(target, trips(kernel.body), trips);
   counter.statement(kernel.body);
   counter.charge("kernel", 1);
-  return counter.counts;
+  return counter;
 }
 
 /** Turns of a loop that the C compiler writes out. */
@@ -116,6 +133,7 @@ function liesInMemory(local: Buffer, body: Stmt, target: Target): boolean {
 /** Walks a loop program and keeps in mind what the code before a statement has at hand. */
 class Counter {
   readonly counts = new Map<Operation, number>();
+  readonly texts = new Map<CVariant, number>();
   /** Loops around the statement, outermost first. */
   readonly #loops: For[] = [];
   /** The number of loops outside which a variable does not change. */
@@ -129,10 +147,19 @@ class Counter {
   /** How often the statement runs. */
   #runs = 1;
 
-  constructor(readonly target: Target, readonly trips: Trips) {}
+  constructor(
+    readonly target: Target,
+    readonly trips: Trips,
+    readonly count: (body: Stmt) => Trips,
+  ) {}
 
   charge(op: Operation, times: number): void {
     this.counts.set(op, (this.counts.get(op) ?? 0) + times);
+  }
+
+  #text(c: CVariant, instructions: number): void {
+    this.charge("instruction", instructions);
+    this.texts.set(c, (this.texts.get(c) ?? 0) + instructions);
   }
 
   /** Charges an operation whose operands change in `depth` loops around the statement. */
@@ -188,6 +215,7 @@ class Counter {
       this.#expr(s.lo);
       this.#expr(s.hi);
       this.charge("branch", this.#runs);
+      this.charge("bounds", this.#runs);
       if (s.body.k === "intrin") this.charge("count", turns);
     }
     if (isUnrolled(s)) this.#unrolled.add(s);
@@ -439,16 +467,16 @@ class Counter {
       if (!this.#inRegisters(a.buf)) this.#address(a.buf, a.idx, false);
     });
     if (c.instructions !== undefined) {
-      this.charge("instruction", c.instructions * this.#runs);
+      this.#text(c, c.instructions * this.#runs);
       s.args.forEach((a, i) => {
         const key = `${s.op.name}:${i}:${a.buf.name}:${a.idx.map(keyOf)}`;
-        if (!this.#known.has(key)) this.charge("instruction", (c.operands?.[i] ?? 0) * this.#runs);
+        if (!this.#known.has(key)) this.#text(c, (c.operands?.[i] ?? 0) * this.#runs);
         this.#known.set(key, []);
       });
       return;
     }
     const meaning = s.op.meaning(s.args, s.scalars);
-    const inner = countTrips(meaning);
+    const inner = this.count(meaning);
     for (const [t, n] of inner.runs) this.trips.runs.set(t, n * this.#runs);
     for (const [t, n] of inner.iterations) this.trips.iterations.set(t, n * this.#runs);
     this.statement(meaning);

@@ -15,6 +15,8 @@ export type Operation =
   | "turn"
   /** A turn of a loop around one intrinsic whose bounds are no literals: its counter. */
   | "count"
+  /** A loop whose bounds are no literals begins: they are kept in memory, for want of registers. */
+  | "bounds"
   /** A condition: compare and branch. */
   | "branch"
   /** A pointer goes on to the next element. */
@@ -84,6 +86,7 @@ const FPU: Costs = {
   setUp: 1,
   turn: 2,
   count: 3,
+  bounds: 4,
   branch: 2,
   pointer: 1,
   load: 1,
@@ -114,45 +117,69 @@ const FPU: Costs = {
   instruction: 1,
 };
 
+/** Cycles of the same on a Cortex-M4, by the model of target/cycle_model.ts. */
+export const CYCLES: Costs = {
+  ...FPU,
+  kernel: 26,
+  turn: 4,
+  count: 5,
+  branch: 3,
+  load: 1.55,
+  floatLoad: 1.55,
+  divide: 8,
+  floatDiv: 14,
+  floatSqrt: 14,
+  floatMax: 5,
+  floatCompare: 4,
+  floatRound: 28,
+  fromFloat: 8,
+  requantize: 7.5,
+  libm: 90,
+};
+
 /** Floats are functions of libgcc; requantisation is integer arithmetic with a product of 64 bits. */
 const SOFT_FLOAT: Costs = {
   ...FPU,
-  floatAdd: 44,
-  floatMul: 36,
-  floatDiv: 90,
+  floatAdd: 47,
+  floatMul: 40,
+  floatDiv: 98,
   floatSqrt: 200,
   floatMax: 30,
   floatCompare: 25,
   floatRound: 40,
   floatConvert: 30,
-  toFloat: 18,
+  toFloat: 20,
   fromFloat: 15,
   requantize: 23,
-  roundClamp: 28,
+  roundClamp: 32,
   libm: 800,
+  mac: 1.1,
+  alu: 1.1,
 };
 
 /** Cortex-M0: also without long products and division, with eight registers and short offsets. */
 const SMALL: Costs = {
   ...SOFT_FLOAT,
-  turn: 4,
+  bounds: 0,
+  turn: 2.5,
   pointer: 2,
-  alu: 1.5,
-  load: 2,
+  alu: 1.4,
+  load: 0.8,
   floatLoad: 2,
-  store: 2,
-  select: 3,
-  mac: 4.6,
+  store: 1.7,
+  select: 1.5,
+  mac: 5.1,
   divide: 60,
-  divideBy: 35,
-  floatAdd: 65,
-  floatMul: 95,
-  floatDiv: 250,
+  divideBy: 38,
+  floatAdd: 70,
+  floatMul: 108,
+  floatDiv: 275,
   floatMax: 35,
-  toFloat: 45,
-  requantize: 76,
-  roundClamp: 60,
+  toFloat: 50,
+  requantize: 74,
+  roundClamp: 65,
   libm: 1500,
+  branch: 2.2,
 };
 
 /** RISC-V with M and without F: compares as it branches, no product with a sum, no leading zeros. */
@@ -160,21 +187,21 @@ const RV32: Costs = {
   ...SOFT_FLOAT,
   kernel: 9,
   setUp: 0.5,
-  turn: 3,
+  turn: 2.8,
   branch: 1,
   load: 0.9,
   alu: 1.1,
   select: 1,
   mac: 2,
   wide: 6,
-  floatAdd: 56,
-  floatMul: 84,
-  floatDiv: 65,
+  floatAdd: 62,
+  floatMul: 94,
+  floatDiv: 85,
   floatMax: 25,
   floatCompare: 27,
-  toFloat: 80,
-  requantize: 26,
-  roundClamp: 17,
+  toFloat: 75,
+  requantize: 30,
+  roundClamp: 18,
   instruction: 1.2,
 };
 

@@ -64,6 +64,16 @@ export function countTrips(body: Stmt): Trips {
   return { runs, iterations };
 }
 
+/** Every statement once, every loop one turn: what stands in the code. */
+export function countOnce(body: Stmt): Trips {
+  const runs = new Map<Stmt, number>(), iterations = new Map<Stmt, number>();
+  visitStmt(body, (s) => {
+    runs.set(s, 1);
+    if (s.k === "for") iterations.set(s, 1);
+  });
+  return { runs, iterations };
+}
+
 /** Turns to walk, each with the number of turns that it stands for. */
 function sampled(turns: number, all: boolean): [number, number][] {
   if (all || turns <= 3) return Array.from({ length: turns }, (_, i) => [i, 1]);

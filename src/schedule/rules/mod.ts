@@ -1,34 +1,57 @@
-/** Which schedule a kernel gets. A rule looks at the form of the stages, never at operator names. */
+/**
+ * Which schedules a kernel can have. A rule looks at the form of the stages, never at operator names;
+ * which of its proposals is taken is for choose.ts.
+ */
 import { has, type Target } from "../../target/target.ts";
 import { isPointwise, loads } from "../../te/analyze.ts";
 import { initialState, type Stage, type Workload } from "../state.ts";
-import { applySteps, type Schedule } from "../steps.ts";
+import { applySteps } from "../steps.ts";
 import { channelSchedule } from "./channels.ts";
+import { type Candidate, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
 import { planeSchedule } from "./plane.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { vectorSchedule } from "./vector.ts";
 
-/** The steps for a workload; at level 0 and 1 loops stay as the definitions give them. */
-export function chooseSchedule(w: Workload, target: Target, level: number): Schedule {
+/** One accumulator at a time: it fits every reduction. */
+const SCALAR = single("single", ({ w, r, out }) => scalarSchedule(w, r, out));
+
+/** The rules for a reduction; where estimates are near each other, the earlier one is taken. */
+const RULES: readonly Rule[] = [
+  single(
+    "vectors",
+    ({ w, s, r, out, target }) => has(target, "mve") ? vectorSchedule(w, s, r, out) : null,
+  ),
+  single("tiles", ({ w, s, r, out, target }) => gemmSchedule(w, s, r, out, target)),
+  single(
+    "planes",
+    ({ w, s, r, out, target }) => has(target, "dsp") ? planeSchedule(w, s, r, out) : null,
+  ),
+  single("channels", ({ w, s, r, out, target }) => channelSchedule(w, s, r, out, target)),
+  SCALAR,
+];
+
+/**
+ * The schedules for a workload, at least one; at level 0 and 1 loops stay as the definitions give
+ * them.
+ */
+export function candidates(w: Workload, target: Target, level: number): readonly Candidate[] {
   const inlined = inlineSteps(w);
   const s = applySteps(initialState(w), inlined);
   const out = s.stages.at(-1)!;
-  const reduction = s.stages.length === 2 && s.stages[0].compute.body.k === "reduce" &&
+  const r = s.stages.length === 2 && s.stages[0].compute.body.k === "reduce" &&
       readOnce(out, s.stages[0])
     ? s.stages[0]
     : null;
-  const rest = level >= 2 && reduction
-    ? (has(target, "mve") ? vectorSchedule(w, s, reduction, out) : null) ??
-      gemmSchedule(w, s, reduction, out, target) ??
-      (has(target, "dsp") ? planeSchedule(w, s, reduction, out) : null) ??
-      channelSchedule(w, s, reduction, out, target) ??
-      scalarSchedule(w, reduction, out)
-    : reduction
-    ? scalarSchedule(w, reduction, out)
-    : elementwise(w, s, level);
-  return [...inlined, ...rest];
+  if (r === null) {
+    const schedule = [...inlined, ...elementwise(w, s, level)];
+    return [{ rule: "elements", variant: "", schedule }];
+  }
+  return (level >= 2 ? RULES : [SCALAR]).flatMap(({ name: rule, propose }) =>
+    propose({ w, s, r, out, target })
+      .map(([variant, steps]) => ({ rule, variant, schedule: [...inlined, ...steps] }))
+  );
 }
 
 /** Whether a stage reads another at the position that it computes itself, axis by axis. */
