@@ -91,6 +91,7 @@ export function place(
         align: b.align,
         first: i,
         last: i,
+        ...(b.within && { within: b.within }),
         regions: [REGION],
       })
     )

@@ -40,10 +40,17 @@ export function livePeak(requests: readonly Request[], regions = 1): Peak {
   let peak: Peak = { step: 0, bytes: 0, live: [] };
   // The set of live buffers grows only where one begins.
   for (const step of new Set(filled.map((r) => r.first))) {
-    const live = filled.filter((r) => r.first <= step && step <= r.last);
-    const bytes = neededBytes(live, regions);
-    const earlier = bytes === peak.bytes && step < peak.step;
-    if (bytes > peak.bytes || earlier) peak = { step, bytes, live };
+    const all = filled.filter((r) => r.first <= step && step <= r.last);
+    // Those that hold something in a part of the step alone: what is live where one of them begins.
+    const parts = new Set(all.flatMap((r) => r.within ? [r.within[0]] : []));
+    const moments = [...parts].map((t) =>
+      all.filter((r) => !r.within || (r.within[0] <= t && t <= r.within[1]))
+    );
+    for (const live of moments.length > 0 ? moments : [all]) {
+      const bytes = neededBytes(live, regions);
+      const earlier = bytes === peak.bytes && step < peak.step;
+      if (bytes > peak.bytes || earlier) peak = { step, bytes, live };
+    }
   }
   return { ...peak, live: peak.live.toSorted((a, b) => b.bytes - a.bytes) };
 }

@@ -27,7 +27,7 @@ function checkComplete(requests: readonly Request[], plan: Plan): void {
   for (const { request: p } of plan.placed) {
     const r = byName.get(p.name) ?? fail(`Cannot accept the plan as nobody asked for ${p.name}`);
     const same = r.bytes === p.bytes && r.align === p.align && r.first === p.first &&
-      r.last === p.last;
+      r.last === p.last && r.within?.join() === p.within?.join();
     if (!same) fail(`Cannot accept the plan as it places another ${p.name} than requested`);
   }
 }
@@ -71,6 +71,12 @@ function mayShare(a: Placed, b: Placed): boolean {
   return leave(a, b) || leave(b, a);
 }
 
+/** Whether two requests of one step hold something in different parts of it. */
+const apart = (a: Request, b: Request): boolean =>
+  a.within !== undefined && b.within !== undefined &&
+  [a, b].every((r) => r.first === r.last && r.first === a.first) &&
+  (a.within[1] < b.within[0] || a.within[0] > b.within[1]);
+
 function checkOverlap(placed: readonly Placed[]): void {
   const filled = placed.filter((p) => p.request.bytes > 0);
   // Two buffers that are ever alive together are so when the later one begins.
@@ -80,7 +86,7 @@ function checkOverlap(placed: readonly Placed[]): void {
     alive.forEach((p, i) => {
       for (const q of alive.slice(i + 1)) {
         if (q.offset >= p.offset + p.request.bytes) break;
-        if (q.region !== p.region || mayShare(p, q)) continue;
+        if (q.region !== p.region || mayShare(p, q) || apart(p.request, q.request)) continue;
         fail(`Cannot place ${span(q)} as it overlaps ${span(p)} at step ${now}`);
       }
     });

@@ -1,19 +1,17 @@
 /** Orders that suit placement from the bottom up: what is hard to place goes first. */
-import type { Request } from "./plan.ts";
+import { meet, type Request } from "./plan.ts";
 
 /** An order of requests by decreasing key; equal keys keep the requests' order. */
 type Key = (r: Request, all: readonly Request[]) => number;
 
 const steps = (r: Request): number => r.last - r.first + 1;
 
-const overlap = (a: Request, b: Request): boolean => a.first <= b.last && b.first <= a.last;
-
 /** Keys by the name of the planner: bytes; bytes × steps; bytes of all that live beside it; steps. */
 export const GREEDY_KEYS: Readonly<Record<string, Key>> = {
   "greedy-size": (r) => r.bytes,
   "greedy-area": (r) => r.bytes * steps(r),
   "greedy-conflicts": (r, all) =>
-    all.reduce((sum, o) => overlap(r, o) ? sum + o.bytes : sum, 0) * r.bytes,
+    all.reduce((sum, o) => meet(r, o) ? sum + o.bytes : sum, 0) * r.bytes,
   "greedy-steps": steps,
 };
 

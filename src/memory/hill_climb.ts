@@ -1,6 +1,6 @@
 /** Improves a placement order by small random moves that never make it worse. */
 import { compareCost, type Cost, type Placement } from "./placement.ts";
-import type { Request } from "./plan.ts";
+import { meet, type Request } from "./plan.ts";
 
 /** Budget and seed: the same ones give the same plan on any machine. */
 export interface HillClimbOptions {
@@ -44,7 +44,7 @@ export function hillClimb(
   const below = random(options.seed);
   const order = start.slice();
   const beside = requests.map((a, i) =>
-    requests.flatMap((b, j) => i !== j && a.first <= b.last && b.first <= a.last ? [j] : [])
+    requests.flatMap((b, j) => i !== j && meet(a, b) ? [j] : [])
   );
   let cost = placement.place(order)!;
   let topmost = placement.topmost();

@@ -1,6 +1,6 @@
 /** Places buffers one after another in a given order, each at the lowest offset where it fits. */
 import { invariant } from "../util/errors.ts";
-import type { Plan, Region, Request } from "./plan.ts";
+import { meet, type Plan, type Region, type Request } from "./plan.ts";
 
 /** What planners minimise, the first difference counts. */
 export interface Cost {
@@ -114,12 +114,15 @@ export class Placement {
     ];
     const held = this.#held[region];
     const count = this.#count[region];
-    const shifts = this.#shifts[i];
+    const shifts = this.#shifts[i], { within } = this.#requests[i];
     let at = 0;
     if (bytes > 0) {
       for (let k = 0; k < count; k++) {
         const j = held[k];
         if (this.#first[j] > last || this.#last[j] < first) continue;
+        if (within && this.#requests[j].within && !meet(this.#requests[i], this.#requests[j])) {
+          continue;
+        }
         const start = this.#offset[j];
         // Those that follow start even higher.
         if (start >= at + bytes) break;

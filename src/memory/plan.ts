@@ -20,9 +20,19 @@ export interface Request {
   readonly last: number;
   /** Regions that may hold it, best first. */
   readonly regions: readonly string[];
+  /**
+   * First and last part of its one step in which it holds something, both included; absent: all of
+   * its steps. Parts are numbers that mean something to requests of the same step alone.
+   */
+  readonly within?: readonly [number, number];
   /** Requests that end where this one begins and may lie over it. */
   readonly shares?: readonly Sharing[];
 }
+
+/** Whether two requests ever hold something at the same time. */
+export const meet = (a: Request, b: Request): boolean =>
+  a.first <= b.last && b.first <= a.last &&
+  !(a.within && b.within && (a.within[1] < b.within[0] || b.within[1] < a.within[0]));
 
 /** A region that the planner may fill; `bytes` null: as large as it needs to be. */
 export interface Region {

@@ -147,3 +147,20 @@ Deno.test("a hundred buffers are planned within a tenth of a second, give or tak
   console.log(`100 buffers: ${elapsed.toFixed(0)} ms, ${plan.used.get("arena")} bytes`);
   assert.ok(elapsed < 1000, `${elapsed} ms`);
 });
+
+Deno.test("requests of different parts of one step share memory, those of one part do not", () => {
+  const at = (name: string, bytes: number, within?: [number, number]): Request => ({
+    ...make(name, bytes, 1, 1),
+    ...(within && { within }),
+  });
+  const used = (...all: Request[]) => {
+    const plan = planMemory(all, ARENA, { level: 2 });
+    checkPlan(all, ARENA, plan);
+    assert.equal(livePeak(all).bytes, plan.used.get("arena"));
+    return plan.used.get("arena");
+  };
+  assert.equal(used(at("a", 64, [0, 1]), at("b", 32, [2, 2])), 64);
+  assert.equal(used(at("a", 64, [0, 1]), at("b", 32, [1, 2])), 96);
+  assert.equal(used(at("a", 64, [0, 1]), at("b", 32, [2, 2]), at("c", 16)), 80);
+  assert.equal(used(at("a", 64, [0, 0]), make("b", 32, 0, 1)), 96);
+});
