@@ -76,7 +76,7 @@ for (const [family, part, numRuns] of FAMILIES) {
           for (const seed of seeds) {
             for (const on of [m4, m55]) {
               await interpreted([p], on, {
-                schedule: (w, rules) => randomSchedule(w, rules, seed),
+                schedule: (w, _chosen, all) => randomSchedule(w, all, seed),
               }, `schedule ${seed} for ${on.name}`);
             }
           }
@@ -98,8 +98,8 @@ for (const [family, part, numRuns] of FAMILIES) {
     for (const on of [host, m4, m55]) {
       const schedules = [
         undefined,
-        ...[1, 2].map((seed): CompileOptions["schedule"] => (w, rules) =>
-          randomSchedule(w, rules, seed)
+        ...[1, 2].map((seed): CompileOptions["schedule"] => (w, _chosen, all) =>
+          randomSchedule(w, all, seed)
         ),
       ];
       for (const [i, schedule] of schedules.entries()) {

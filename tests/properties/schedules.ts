@@ -2,6 +2,7 @@
 import { BurinError } from "../../src/util/errors.ts";
 import { loads } from "../../src/te/analyze.ts";
 import { lower } from "../../src/schedule/lower.ts";
+import type { Candidate } from "../../src/schedule/rules/form.ts";
 import { initialState, type State, type Workload } from "../../src/schedule/state.ts";
 import { applySteps, type Schedule, type Step } from "../../src/schedule/steps.ts";
 import { INTRINSICS } from "../../src/schedule/tensorize.ts";
@@ -85,15 +86,35 @@ export function accepts(w: Workload, steps: Schedule): boolean {
   }
 }
 
-/**
- * A schedule from a seed: some steps of the rules or only the inlining, then random ones; each that
- * would be refused is left out.
- */
-export function randomSchedule(w: Workload, rules: Schedule, seed: number): Schedule {
-  const r = random(seed);
-  const wanted = r.oneIn(2) ? varied(r, rules) : rules.filter((s) => s.do === "inline");
+/** The steps of a list that the compiler takes one after the other. */
+function accepted(w: Workload, wanted: Schedule): Schedule {
   let steps: Schedule = [];
   for (const s of wanted) if (accepts(w, [...steps, s])) steps = [...steps, s];
+  return steps;
+}
+
+/** One of the candidates that the rules propose, as it is or with other factors and tails. */
+export function sampledSchedule(
+  w: Workload,
+  candidates: readonly Candidate[],
+  seed: number,
+): Schedule {
+  const r = random(seed), { schedule } = r.pick(candidates);
+  return r.oneIn(2) ? schedule : accepted(w, varied(r, schedule));
+}
+
+/**
+ * A schedule from a seed: some steps of a candidate or only the inlining, then random ones; each that
+ * would be refused is left out.
+ */
+export function randomSchedule(
+  w: Workload,
+  candidates: readonly Candidate[],
+  seed: number,
+): Schedule {
+  const r = random(seed), { schedule } = r.pick(candidates);
+  const wanted = r.oneIn(2) ? varied(r, schedule) : schedule.filter((s) => s.do === "inline");
+  let steps = accepted(w, wanted);
   for (let n = r.int(2, 10); n > 0; n--) {
     const s = randomStep(r, applySteps(initialState(w), steps));
     if (s && accepts(w, [...steps, s])) steps = [...steps, s];
