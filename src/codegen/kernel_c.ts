@@ -134,8 +134,12 @@ class KernelPrinter {
       case "let": {
         const v = this.#unique(s.v.name);
         this.expr.bind(s.v, v);
+        const body = this.#stmt(s.body, depth);
+        // Comparisons that ranges decide are not printed, and their operands with them.
+        const word = new RegExp(`\\b${v}\\b`);
+        if (!body.some((line) => line.includes(v) && word.test(line))) return body;
         const line = `${pad}const ${DTYPES[s.v.dtype].cType} ${v} = ${this.expr.print(s.value)};`;
-        return [line, ...(s.body.k === "let" ? [] : [""]), ...this.#stmt(s.body, depth)];
+        return [line, ...(s.body.k === "let" ? [] : [""]), ...body];
       }
       case "alloc": {
         const name = this.#declare(memoryOf(s.buf), s.buf.name);

@@ -57,4 +57,6 @@ function arg(name: string, op: "max" | "min"): OpDef<ArgAttrs> {
   return def;
 }
 
-export const ops = [arg("ArgMax", "max"), arg("ArgMin", "min")] as OpDef<unknown>[];
+export const argMax = arg("ArgMax", "max");
+
+export const ops = [argMax, arg("ArgMin", "min")] as OpDef<unknown>[];

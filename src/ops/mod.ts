@@ -6,12 +6,15 @@ import { ops as attention } from "./attention.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as concat } from "./concat.ts";
 import { ops as conv } from "./conv.ts";
+import { ops as crop } from "./crop.ts";
+import { ops as cumulative } from "./cumulative.ts";
 import { ops as dynamicQuant } from "./dynamic_quant.ts";
 import { ops as dropout } from "./dropout.ts";
 import { ops as elementwise } from "./elementwise.ts";
 import { ops as gather } from "./gather.ts";
 import { ops as loss } from "./loss.ts";
 import { ops as groupNorm } from "./group_norm.ts";
+import { ops as masks } from "./masks.ts";
 import { ops as matmul } from "./matmul.ts";
 import { ops as movement } from "./movement.ts";
 import { ops as normalization } from "./normalization.ts";
@@ -21,6 +24,8 @@ import { ops as qlinear } from "./qlinear.ts";
 import { ops as quantize } from "./quantize.ts";
 import { ops as reduce } from "./reduce.ts";
 import { ops as reshape } from "./reshape.ts";
+import { ops as resize } from "./resize.ts";
+import { ops as scatter } from "./scatter.ts";
 import { ops as shape } from "./shape.ts";
 import { ops as softmax } from "./softmax.ts";
 import { ops as unary } from "./unary.ts";
@@ -59,11 +64,14 @@ export const ops: readonly OpDef<any>[] = [
   ...concat,
   ...conv,
   ...dropout,
+  ...crop,
+  ...cumulative,
   ...dynamicQuant,
   ...elementwise,
   ...gather,
   ...loss,
   ...groupNorm,
+  ...masks,
   ...matmul,
   ...movement,
   ...normalization,
@@ -73,6 +81,8 @@ export const ops: readonly OpDef<any>[] = [
   ...quantize,
   ...reduce,
   ...reshape,
+  ...resize,
+  ...scatter,
   ...shape,
   ...softmax,
   ...unary,

@@ -13,18 +13,20 @@ export interface SoftmaxAttrs {
   readonly flatten: boolean;
 }
 
+/** @param axis where the node does not say */
+export const readSoftmax = (axis: number, flatten: boolean) => (r: AttrReader): SoftmaxAttrs => ({
+  axis: r.int("axis", axis),
+  flatten,
+});
+
 function family(
   name: string,
   /** The result from x − max, its exponential and the sum of these. */
   result: (shifted: Expr, e: Expr, total: Expr) => Expr,
 ): OpDef<SoftmaxAttrs> {
-  const read = (axis: number, flatten: boolean) => (r: AttrReader): SoftmaxAttrs => ({
-    axis: r.int("axis", axis),
-    flatten,
-  });
   return {
     name,
-    onnx: [onnx(name, 1, read(1, true)), onnx(name, 13, read(-1, false))],
+    onnx: [onnx(name, 1, readSoftmax(1, true)), onnx(name, 13, readSoftmax(-1, false))],
     infer(a, ins) {
       const x = operand(ins, 0, "float");
       if (!(a.flatten && a.axis === x.shape.length)) axisIndex(a.axis, x.shape.length);

@@ -145,7 +145,8 @@ function remainder(l: Linear, d: number): Linear {
 export function linear(e: Expr): Linear {
   if (e.k === "imm") return CONSTANT(Number(e.value));
   if (e.k === "var" && e.range && e.range[0] === e.range[1]) return CONSTANT(e.range[0]);
-  if (e.k === "bin") {
+  // Other integers may wrap where an index may not.
+  if (e.k === "bin" && e.dtype === "int32") {
     const literal = (x: Expr): number | null => {
       const l = linear(x);
       return l.terms.size === 0 ? l.constant : null;

@@ -35,13 +35,18 @@ function hoist(s: Stmt, bound: ReadonlySet<Var>): Stmt {
       const inside = new Set([...bound, s.v]);
       const lets: [Var, Expr][] = [];
       let body = s.body;
+      // A division that only the simplified address has is in no index, and stays.
+      const tried = new Set<string>();
       for (;;) {
-        const found = smallest(divisions(body, inside, s.v));
+        const found = smallest(divisions(body, inside, s.v).filter((d) => !tried.has(keyOf(d))));
         if (!found) break;
+        tried.add(keyOf(found));
         const v = variable(nameOf(found, s.v), "int32", intervalOf(found) ?? undefined);
+        const replaced = replace(body, keyOf(found), v);
+        if (!mentions(replaced, v)) continue;
         lets.push([v, found]);
         inside.add(v);
-        body = replace(body, keyOf(found), v);
+        body = replaced;
       }
       const inner = hoist(body, inside);
       return {
@@ -52,6 +57,20 @@ function hoist(s: Stmt, bound: ReadonlySet<Var>): Stmt {
     default:
       return s;
   }
+}
+
+/** Whether a statement reads a variable. */
+function mentions(body: Stmt, v: Var): boolean {
+  let found = false;
+  const look = (e: Expr): void => visit(e, (x) => void (x === v && (found = true)));
+  visitStmt(body, (s) => {
+    if (s.k === "for") [s.lo, s.hi].forEach(look);
+    if (s.k === "if") look(s.cond);
+    if (s.k === "let") look(s.value);
+    if (s.k === "store") [...s.idx, s.value].forEach(look);
+    if (s.k === "intrin") s.args.forEach((a) => a.idx.forEach(look));
+  });
+  return found;
 }
 
 type Division = Extract<Expr, { k: "bin" }>;
