@@ -58,6 +58,8 @@ function precedence(e: Expr): number {
   switch (e.k) {
     case "imm":
       return Number(e.value) < 0 || Object.is(e.value, -0) ? UNARY - 1 : UNARY;
+    case "bits":
+      return DTYPES[e.dtype].cType === DTYPES[e.a.dtype].cType ? precedence(e.a) : UNARY;
     case "select":
       return isNative(e.dtype) ? 1 : UNARY;
     case "un":
@@ -258,6 +260,7 @@ export class CExpr {
   }
 
   #bits(to: DType, x: Expr): string {
+    if (DTYPES[to].cType === DTYPES[x.dtype].cType) return this.print(x);
     const [from, t] = [DTYPES[x.dtype].cType, DTYPES[to].cType];
     const name = `bits_${SUFFIX[to]}`;
     return `${

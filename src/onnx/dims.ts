@@ -12,13 +12,13 @@ export class DimSizes {
   /** The size of a declared dimension, null where it is not known. */
   size(d: DimView): number | null {
     if (typeof d === "string") return this.sizes.get(d) ?? null;
-    return d !== null && d > 0 ? d : null;
+    return d !== null && d >= 0 ? d : null;
   }
 
   /** The declared tensor type, null where it is not complete. */
   type(t: TypeView, what: string): TensorType | null {
     if (t.kind !== "tensor" || t.elemType === 0 || t.shape === null) return null;
-    const shape = t.shape.map((d) => d === 0 ? 0 : this.size(d));
+    const shape = t.shape.map((d) => this.size(d));
     if (shape.includes(null)) return null;
     elementCount(shape as number[], what);
     return { dtype: dtypeOf(t.elemType, what), shape: shape as number[] };
@@ -29,7 +29,7 @@ export class DimSizes {
 const dimName = (v: ValueInfoView, axis: number): string | null => {
   const d = v.type.shape![axis];
   if (typeof d === "string") return d;
-  return d !== null && d > 0 ? null : `${v.name}.${axis}`;
+  return d !== null && d >= 0 ? null : `${v.name}.${axis}`;
 };
 
 /**
@@ -153,8 +153,8 @@ export interface OpenDim {
 export function openDims(g: GraphView): OpenDim[] {
   const initialized = new Set(g.initializers.map((t) => t.name));
   return g.inputs.filter((v) => !initialized.has(v.name)).flatMap((v, input) =>
-    (v.type.shape ?? []).flatMap((d, axis) => {
-      const name = d === 0 ? null : dimName(v, axis);
+    (v.type.shape ?? []).flatMap((_, axis) => {
+      const name = dimName(v, axis);
       return name === null ? [] : [{ name, input, axis }];
     })
   );

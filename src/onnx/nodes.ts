@@ -1,5 +1,6 @@
 /** The nodes of an ONNX graph, one after another, into a graph of operators. */
 import { BurinError } from "../util/errors.ts";
+import { type DType, dtypeByNumber } from "../util/dtype.ts";
 import { sizeOf, type TensorData } from "../util/tensor.ts";
 import { Builder } from "../ir/build.ts";
 import { constantOutputs, foldBudget } from "../ir/evaluate.ts";
@@ -12,6 +13,7 @@ import { nestedGraphs, topological } from "./order.ts";
 import type { GraphView, ModelView, NodeView, TensorView, ValueInfoView } from "./reader.ts";
 import { dtypeOf, tensorData, TYPES_HINT, unsupportedType } from "./tensors.ts";
 import { type Found, type OpTable, type Problem, typeName } from "./unsupported.ts";
+import { type Make, widened } from "./widen.ts";
 import { malformed } from "./wire.ts";
 
 /** Names of one graph; undefined stands for a value that an unsupported node should have made. */
@@ -142,20 +144,34 @@ export class GraphImporter {
   #apply(
     n: NodeView,
     name: string,
-    { op, binding }: Found,
+    found: Found,
     inputs: readonly (Value | null)[],
     scope: Scope,
   ): void {
+    const make: Make = (ins, outNames) => this.#make(n, name, found, ins, outNames, scope);
+    const outs = widened(inputs, n.outputs, make, {
+      b: scope.b.at({ name, origin: [name] }),
+      declared: (x) => declaredType(scope, x),
+    });
+    n.outputs.forEach((x, i) => x !== "" && define(scope, x, outs[i]));
+    if (inputs.some((v) => v && this.#tainted.has(v))) outs.forEach((v) => this.#tainted.add(v));
+  }
+
+  /** The outputs of a node, computed where they are constant. */
+  #make(
+    n: NodeView,
+    name: string,
+    { op, binding }: Found,
+    inputs: readonly (Value | null)[],
+    outNames: readonly string[],
+    scope: Scope,
+  ): Value[] {
     const reader = new NodeAttributes(n, {
       opset: this.model.opsets.get(n.domain)!,
       ins: inputs,
       known: (v) => this.#data(v),
     });
     const attrs = binding.attrs(reader);
-    for (const a of reader.unread()) {
-      const key = `${typeName(n.domain, n.opType)}.${a}`;
-      this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1);
-    }
     const ins = inputs.slice(0, binding.inputs);
     const types = op.infer(attrs, ins.map((v) => v?.type ?? null), (i) => ins[i]?.data);
     types.forEach((t) => checkSize(t));
@@ -166,13 +182,16 @@ export class GraphImporter {
     // Without a budget nothing is computed, but the definition is made and may throw.
     const budget = foldable ? this.#budget : { steps: 0 };
     const computed = constantOutputs({ op, attrs, ins, outs: types }, budget);
-    const data = foldable ? computed : null;
-    const outs = data
-      ? data.map((d, i) => scope.b.constant(d, n.outputs[i] || `${name}_out${i}`))
-      : scope.b.node(op, attrs, ins, { name, origin: [name], outNames: n.outputs, bodies });
-    if (!data) this.#remember(scope.b.nodes[scope.b.nodes.length - 1]);
-    n.outputs.forEach((x, i) => x !== "" && define(scope, x, outs[i]));
-    if (ins.some((v) => v && this.#tainted.has(v))) outs.forEach((v) => this.#tainted.add(v));
+    for (const a of reader.unread()) {
+      const key = `${typeName(n.domain, n.opType)}.${a}`;
+      this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1);
+    }
+    if (computed && foldable) {
+      return computed.map((d, i) => scope.b.constant(d, outNames[i] || `${name}_out${i}`));
+    }
+    const outs = scope.b.node(op, attrs, ins, { name, origin: [name], outNames, bodies });
+    this.#remember(scope.b.nodes[scope.b.nodes.length - 1]);
+    return outs;
   }
 
   #remember(node: Node): void {
@@ -267,6 +286,12 @@ export class GraphImporter {
         `which nothing computes${scope.where}`,
     );
   }
+}
+
+/** The element type that the file declares for a value, null where it does not or is unknown. */
+function declaredType(scope: Scope, name: string): DType | null {
+  const declared = scope.declared.get(name)?.type;
+  return declared?.kind === "tensor" ? dtypeByNumber(declared.elemType) ?? null : null;
 }
 
 function checkOutputType(scope: Scope, name: string): void {

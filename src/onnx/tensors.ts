@@ -1,6 +1,6 @@
 /** TensorProto to TensorData: every element type of util/dtype.ts, from raw bytes or typed lists. */
 import { BurinError } from "../util/errors.ts";
-import { bytesOf, type DType } from "../util/dtype.ts";
+import { type DType, dtypeByNumber, DTYPES, packedBits } from "../util/dtype.ts";
 import {
   allocate,
   bytes as bytesView,
@@ -10,38 +10,11 @@ import {
 import type { TensorView } from "./reader.ts";
 import { malformed } from "./wire.ts";
 
-/** TensorProto.DataType to element type. */
-const TYPES: Readonly<Record<number, DType>> = {
-  1: "float32",
-  2: "uint8",
-  3: "int8",
-  4: "uint16",
-  5: "int16",
-  6: "int32",
-  7: "int64",
-  9: "bool",
-  10: "float16",
-  11: "float64",
-  12: "uint32",
-  13: "uint64",
-  16: "bfloat16",
-};
-
 /** Names of the types that are read but not supported, for messages. */
 const OTHERS: Readonly<Record<number, string>> = {
   8: "string",
   14: "complex64",
   15: "complex128",
-  17: "float8e4m3fn",
-  18: "float8e4m3fnuz",
-  19: "float8e5m2",
-  20: "float8e5m2fnuz",
-  21: "uint4",
-  22: "int4",
-  23: "float4e2m1",
-  24: "float8e8m0",
-  25: "uint2",
-  26: "int2",
 };
 
 /** More elements than any int32 index reaches. */
@@ -54,7 +27,7 @@ const MAX_ELEMENTS = 2 ** 31 - 1;
  * @throws BurinError `model/unsupported-type`, or `model/malformed` for no type at all
  */
 export function dtypeOf(dataType: number, what: string): DType {
-  const d = TYPES[dataType];
+  const d = dtypeByNumber(dataType);
   if (d) return d;
   if (dataType === 0) throw malformed(`${what} has no element type`);
   throw new BurinError(
@@ -66,12 +39,13 @@ export function dtypeOf(dataType: number, what: string): DType {
 
 /** The name of an element type that cannot be used, null for one that can or is missing. */
 export function unsupportedType(dataType: number): string | null {
-  return dataType === 0 || dataType in TYPES ? null : OTHERS[dataType] ?? `number ${dataType}`;
+  return dataType === 0 || dtypeByNumber(dataType) !== undefined
+    ? null
+    : OTHERS[dataType] ?? `number ${dataType}`;
 }
 
 /** What to do about an unsupported element type. */
-export const TYPES_HINT =
-  "supported are bool, integers of 8 to 64 bits, float16, bfloat16, float32 and float64";
+export const TYPES_HINT = "supported are bool, integers of 2 to 64 bits and floats of 4 to 64 bits";
 
 /**
  * The number of elements of a declared shape.
@@ -115,10 +89,11 @@ export function tensorData(t: TensorView): TensorData {
 }
 
 function raw(source: Uint8Array, dtype: DType, n: number, what: string): ElementArray {
-  const expected = n * bytesOf(dtype);
+  const expected = Math.ceil(n * packedBits(dtype) / 8);
   if (source.length !== expected) {
     throw malformed(`${what} holds ${source.length} bytes where its shape needs ${expected}`);
   }
+  if (packedBits(dtype) < 8) return unpacked(source, dtype, n);
   const data = allocate(dtype, n);
   const target = bytesView({ dtype, shape: [n], data });
   target.set(source);
@@ -126,8 +101,22 @@ function raw(source: Uint8Array, dtype: DType, n: number, what: string): Element
   return data;
 }
 
+/** Elements of 4 or 2 bits, the first in the lowest ones, each in a byte of its own. */
+function unpacked(source: ArrayLike<number>, dtype: DType, n: number): ElementArray {
+  const data = allocate(dtype, n) as Int8Array, bits = packedBits(dtype), each = 8 / bits;
+  const signed = DTYPES[dtype].kind === "int", half = 2 ** (bits - 1);
+  for (let i = 0; i < n; i++) {
+    const x = source[Math.floor(i / each)] >> (i % each * bits) & (2 ** bits - 1);
+    data[i] = signed ? (x ^ half) - half : x;
+  }
+  return data;
+}
+
 function typed(t: TensorView, dtype: DType, n: number, what: string): ElementArray {
   const source = listOf(t, dtype);
+  if (packedBits(dtype) < 8 && source.length === Math.ceil(n * packedBits(dtype) / 8)) {
+    return unpacked(source as readonly number[], dtype, n);
+  }
   if (source.length !== n) {
     throw malformed(`${what} holds ${source.length} elements where its shape needs ${n}`);
   }

@@ -29,6 +29,16 @@ const VALUES: Readonly<Record<DType, readonly (number | bigint)[]>> = {
   bfloat16: [0x3f80, 0xbf80, 0x7f7f, 0x0001],
   float32: [-0.10000000149011612, 3.4028234663852886e38, 1.401298464324817e-45, Infinity],
   float64: [-0.1, 1.7976931348623157e308, 5e-324, -Infinity],
+  float8e4m3fn: [0, 127, 128, 255],
+  float8e4m3fnuz: [0, 127, 128, 255],
+  float8e5m2: [0, 127, 128, 255],
+  float8e5m2fnuz: [0, 127, 128, 255],
+  float8e8m0: [0, 127, 128, 255],
+  float4e2m1: [0, 7, 8, 15],
+  int4: [-8, -1, 0, 7],
+  uint4: [0, 7, 8, 15],
+  int2: [-2, -1, 0, 1],
+  uint2: [0, 1, 2, 3],
 };
 
 Deno.test("every element type is read from raw bytes, at any alignment", () => {

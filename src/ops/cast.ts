@@ -1,62 +1,65 @@
 /** Cast: conversion between element types. */
-import type { DType } from "../util/dtype.ts";
+import { type DType, dtypeByNumber, DTYPES, isFloat } from "../util/dtype.ts";
 import { compute } from "../te/compute.ts";
-import { cast as castExpr, load } from "../te/expr.ts";
+import { cast as castExpr, type Expr, load } from "../te/expr.ts";
+import { type Narrowing, toStored } from "../te/stored.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { onnx, operand } from "./common.ts";
 
-/** ONNX's numbers of the element types (TensorProto.DataType). */
-const BY_NUMBER: Readonly<Record<number, DType>> = {
-  1: "float32",
-  2: "uint8",
-  3: "int8",
-  4: "uint16",
-  5: "int16",
-  6: "int32",
-  7: "int64",
-  9: "bool",
-  11: "float64",
-  12: "uint32",
-  13: "uint64",
-};
-
 export interface CastAttrs {
   readonly to: DType;
+  /** Only where `to` is a float of less than 16 bits. */
+  readonly narrowing?: Narrowing;
 }
 
-function target(to: DType | undefined, name: string): CastAttrs {
-  if (to && to !== "float16" && to !== "bfloat16") return { to };
-  throw new OpError(
-    `it converts to ${name}, which is not supported`,
-    "use float32, float64, bool or an integer type",
-  );
+const ROUND = ["up", "down", "nearest"] as const;
+
+function target(r: AttrReader, to: DType): CastAttrs {
+  const saturate = r.int("saturate", 1) !== 0;
+  const round = r.string("round_mode", "up") as Narrowing["round"];
+  if (!ROUND.includes(round)) throw new OpError(`it has no round_mode '${round}'`);
+  const isSmall = isFloat(to) && DTYPES[to].bytes === 1;
+  return { to, ...isSmall && { narrowing: { saturate, round } } };
 }
 
 /** The element type that ONNX gives this number. */
-export const typeNumbered = (n: number): DType =>
-  target(BY_NUMBER[n], `ONNX's element type ${n}`).to;
+export function typeNumbered(n: number): DType {
+  const to = dtypeByNumber(n);
+  if (to) return to;
+  throw new OpError(
+    n === 8 ? "it makes text" : `it makes ONNX's element type ${n}`,
+    "use a number or bool",
+  );
+}
 
-const read = (r: AttrReader): CastAttrs => ({ to: typeNumbered(r.int("to")) });
+const read = (r: AttrReader): CastAttrs => target(r, typeNumbered(r.int("to")));
 
 function readLike(r: AttrReader): CastAttrs {
   const like = r.type(1);
   if (!like) throw new OpError("its second input is missing", "give the node all of its inputs");
-  return target(like.dtype, like.dtype);
+  return target(r, like.dtype);
 }
 
-/** Floats truncate towards zero and saturate; integers keep their low bits. */
+/**
+ * Floats truncate towards zero and saturate, integers keep their low bits; what becomes a smaller
+ * float is rounded half to even.
+ */
 export const cast: OpDef<CastAttrs> = {
   name: "Cast",
   onnx: [onnx("Cast", 6, read), onnx("CastLike", 15, readLike, 1)],
   infer: ({ to }, ins) => [{ dtype: to, shape: operand(ins, 0, "any").shape }],
   body: {
     kind: "compute",
-    define({ to }, [x], [out]) {
+    define({ to, narrowing }, [x], [out]) {
       const shape = dims(out);
+      const convert = (e: Expr): Expr =>
+        narrowing && e.dtype !== to
+          ? toStored(to, castExpr("float32", e), narrowing)
+          : castExpr(to, e);
       return [
-        compute("y", to, shape, (...at) => castExpr(to, load(x!, at)), axisNames(shape.length)),
+        compute("y", to, shape, (...at) => convert(load(x!, at)), axisNames(shape.length)),
       ];
     },
   },

@@ -1,5 +1,5 @@
 /** What the operator families share: checks of operands, broadcasting, element-wise definitions. */
-import { type DType, DTYPES, isFloat, isInt } from "../util/dtype.ts";
+import { type DType, DTYPES, isFloat, isInt, isStored } from "../util/dtype.ts";
 import { compute, type Tensor } from "../te/compute.ts";
 import { add, call, div, type Expr, imm, load, un } from "../te/expr.ts";
 import { erf, exp, libm, type LibmName, log, sigmoid, tanh } from "../te/scalar.ts";
@@ -11,16 +11,19 @@ import { axisNames } from "./axes.ts";
 export type Types = readonly (TensorType | null)[];
 export type Ins = readonly (Tensor | null)[];
 
-/** Which element types an operator takes. */
+/**
+ * Which element types an operator takes. Types that are storage only are among `any` alone: what
+ * computes with its elements is given wider ones by the importer.
+ */
 export type Accepts = "float" | "float32" | "int" | "bool" | "number" | "any";
 
 const ACCEPTS: Readonly<Record<Accepts, (d: DType) => boolean>> = {
   float: (d) => d === "float32" || d === "float64",
   float32: (d) => d === "float32",
-  int: isInt,
+  int: (d) => isInt(d) && !isStored(d),
   bool: (d) => d === "bool",
-  number: (d) => isInt(d) || d === "float32" || d === "float64",
-  any: (d) => !isFloat(d) || d === "float32" || d === "float64",
+  number: (d) => (isInt(d) && !isStored(d)) || d === "float32" || d === "float64",
+  any: () => true,
 };
 
 /** An input that must be there, of a type that the operator takes. */

@@ -1,5 +1,5 @@
 /** Tensor expressions: what each element of a tensor is, without saying how it is computed. */
-import type { DType } from "../util/dtype.ts";
+import { type DType, isStored } from "../util/dtype.ts";
 import {
   type Expr,
   imm,
@@ -61,6 +61,7 @@ export function reduce(
   if (options.init.dtype !== body.dtype) {
     throw new TypeError("reduce: init and body differ in type");
   }
+  if (isStored(body.dtype)) throw new TypeError(`reduce of ${body.dtype}, which is storage only`);
   return {
     k: "reduce",
     dtype: body.dtype,

@@ -8,8 +8,9 @@
  * `mod` truncate as C does; `floordiv` and `floormod` are for indices and shapes. `rint` rounds half
  * to even.
  */
-import { type DType, isFloat } from "../util/dtype.ts";
+import { type DType, isFloat, isStored } from "../util/dtype.ts";
 import type { ScalarFn } from "./functions.ts";
+import { fromStored, OVERFLOWING, toStored } from "./stored.ts";
 
 /** A literal. bool literals are 0 and 1. */
 export interface Imm {
@@ -213,6 +214,7 @@ export function bin(op: BinOp, x: Operand, y: Operand): Expr {
   const dtype = typeof x !== "number" ? x.dtype : typeof y !== "number" ? y.dtype : "int32";
   const a = lift(x, dtype), b = lift(y, dtype);
   if (a.dtype !== b.dtype) throw new TypeError(`${op} of ${a.dtype} and ${b.dtype}`);
+  refuseStored(op, dtype);
   const out = COMPARE.has(op) ? "bool" : dtype;
   if (
     a.k === "imm" && b.k === "imm" && typeof a.value === "number" && typeof b.value === "number"
@@ -234,6 +236,11 @@ export function bin(op: BinOp, x: Operand, y: Operand): Expr {
   return { k: "bin", op, dtype: out, a, b };
 }
 
+/** Bit patterns cannot be computed with: an importer converts before and after (see onnx/widen.ts). */
+function refuseStored(op: string, dtype: DType): void {
+  if (isStored(dtype)) throw new TypeError(`${op} of ${dtype}, which is storage only`);
+}
+
 export const add = (a: Operand, b: Operand): Expr => bin("add", a, b);
 export const sub = (a: Operand, b: Operand): Expr => bin("sub", a, b);
 export const mul = (a: Operand, b: Operand): Expr => bin("mul", a, b);
@@ -252,13 +259,17 @@ export const and = (...conds: Expr[]): Expr =>
   conds.reduce((a, b) => bin("and", a, b), TRUE as Expr);
 
 export function un(op: UnOp, a: Expr): Expr {
+  refuseStored(op, a.dtype);
   return { k: "un", op, dtype: a.dtype, a };
 }
 export const sqrt = (a: Expr): Expr => un("sqrt", a);
 export const rint = (a: Expr): Expr => un("rint", a);
 
+/** Converts; types that are storage only by the functions of stored.ts, large floats to infinity. */
 export function cast(dtype: DType, a: Expr): Expr {
   if (a.dtype === dtype) return a;
+  if (isStored(a.dtype)) return cast(dtype, fromStored(a));
+  if (isStored(dtype)) return toStored(dtype, a, OVERFLOWING);
   if (a.k === "imm" && typeof a.value === "number") {
     if (dtype === "float32") return f32(a.value);
     if (dtype === "int32" && a.value === (a.value | 0)) return imm(a.value);

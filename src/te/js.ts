@@ -2,7 +2,7 @@
  * Expressions as JavaScript text: the interpreter's half of their meaning. Both interpreters (of
  * definitions and of loop programs) print through here, so that an operation means one thing.
  */
-import { type DType, DTYPES, isFloat } from "../util/dtype.ts";
+import { type DType, DTYPES, isFloat, isStored } from "../util/dtype.ts";
 import type { Expr, Load, Var } from "./expr.ts";
 import type { ScalarFn } from "./functions.ts";
 
@@ -112,6 +112,7 @@ export class JsPrinter {
       case "call":
         return `${this.#call(e.fn)}(${e.args.map(p).join(",")})`;
       case "bits":
+        if (isStored(e.dtype) || isStored(e.a.dtype)) return p(e.a);
         if (e.dtype === "float32") return `rt.bitsFloat(${p(e.a)})`;
         return e.dtype === "uint32" ? `(rt.floatBits(${p(e.a)})>>>0)` : `rt.floatBits(${p(e.a)})`;
       case "cast":

@@ -1,7 +1,7 @@
 /** Dense row-major tensors that hold constants, samples and the interpreter's values. */
 import type { DType } from "./dtype.ts";
 
-/** Element storage; 64-bit integers are BigInt, 16-bit floats are raw bit patterns. */
+/** Element storage; 64-bit integers are BigInt, floats of at most 16 bits are bit patterns. */
 export type ElementArray =
   | Int8Array
   | Uint8Array
@@ -43,6 +43,16 @@ const ARRAYS: Record<DType, ArrayConstructor> = {
   bfloat16: Uint16Array,
   float32: Float32Array,
   float64: Float64Array,
+  float8e4m3fn: Uint8Array,
+  float8e4m3fnuz: Uint8Array,
+  float8e5m2: Uint8Array,
+  float8e5m2fnuz: Uint8Array,
+  float8e8m0: Uint8Array,
+  float4e2m1: Uint8Array,
+  int4: Int8Array,
+  uint4: Uint8Array,
+  int2: Int8Array,
+  uint2: Uint8Array,
 };
 
 /** Number of elements of a shape. */
