@@ -56,10 +56,11 @@ export function elementCount(dims: readonly number[], what: string): number {
   let n = 1;
   for (const d of dims) {
     if (!Number.isSafeInteger(d) || d < 0) throw malformed(`${what} has the dimension ${d}`);
-    n *= d;
+    if (d > 0) n *= d;
   }
+  // Strides are products too, whether or not a further dimension is 0.
   if (n > MAX_ELEMENTS) throw malformed(`${what} has ${n} elements`);
-  return n;
+  return dims.includes(0) ? 0 : n;
 }
 
 /**
