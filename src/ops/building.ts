@@ -1,5 +1,5 @@
 /** Short names for the nodes that definitions by other operators are made of. */
-import { tensor } from "../util/tensor.ts";
+import { sizeOf, tensor } from "../util/tensor.ts";
 import type { DType } from "../util/dtype.ts";
 import type { Builder } from "../ir/build.ts";
 import { dims, type Value } from "../ir/graph.ts";
@@ -16,6 +16,8 @@ export interface Building {
   readonly b: Builder;
   /** A scalar constant. */
   scalar(value: number, dtype: DType): Value;
+  /** A constant of equal elements. */
+  fill(value: number, dtype: DType, shape: readonly number[]): Value;
   add(x: Value, y: Value): Value;
   sub(x: Value, y: Value): Value;
   mul(x: Value, y: Value): Value;
@@ -43,6 +45,8 @@ export function building(b: Builder): Building {
     b,
     apply,
     scalar: (value, dtype) => b.constant(tensor(dtype, [], [value])),
+    fill: (value, dtype, shape) =>
+      b.constant(tensor(dtype, shape, new Array(sizeOf(shape)).fill(value))),
     add: (x, y) => apply(elementwise.add, null, x, y),
     sub: (x, y) => apply(elementwise.sub, null, x, y),
     mul: (x, y) => apply(elementwise.mul, null, x, y),

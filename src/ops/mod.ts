@@ -10,14 +10,17 @@ import { ops as crop } from "./crop.ts";
 import { ops as cumulative } from "./cumulative.ts";
 import { ops as dynamicQuant } from "./dynamic_quant.ts";
 import { ops as dropout } from "./dropout.ts";
+import { ops as einsum } from "./einsum.ts";
 import { ops as elementwise } from "./elementwise.ts";
 import { ops as gather } from "./gather.ts";
+import { ops as language } from "./language.ts";
 import { ops as loss } from "./loss.ts";
 import { ops as groupNorm } from "./group_norm.ts";
 import { ops as masks } from "./masks.ts";
 import { ops as matmul } from "./matmul.ts";
 import { ops as movement } from "./movement.ts";
 import { ops as normalization } from "./normalization.ts";
+import { ops as optimizer } from "./optimizer.ts";
 import { ops as pad } from "./pad.ts";
 import { ops as pool } from "./pool.ts";
 import { ops as qlinear } from "./qlinear.ts";
@@ -27,6 +30,7 @@ import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
 import { ops as scatter } from "./scatter.ts";
 import { ops as shape } from "./shape.ts";
+import { ops as signal } from "./signal.ts";
 import { ops as softmax } from "./softmax.ts";
 import { ops as unary } from "./unary.ts";
 
@@ -67,14 +71,17 @@ export const ops: readonly OpDef<any>[] = [
   ...crop,
   ...cumulative,
   ...dynamicQuant,
+  ...einsum,
   ...elementwise,
   ...gather,
+  ...language,
   ...loss,
   ...groupNorm,
   ...masks,
   ...matmul,
   ...movement,
   ...normalization,
+  ...optimizer,
   ...pad,
   ...pool,
   ...qlinear,
@@ -84,6 +91,7 @@ export const ops: readonly OpDef<any>[] = [
   ...resize,
   ...scatter,
   ...shape,
+  ...signal,
   ...softmax,
   ...unary,
 ];
