@@ -111,7 +111,7 @@ export function checkPackedReads(body: Stmt): void {
     if (s.k === "intrin") return;
     for (const l of expressions(s).flatMap(loads)) {
       const order = (l.src as PackedBuffer).order;
-      if (order === "columns" || order === "pairs" || order === undefined) continue;
+      if (order === undefined || (typeof order === "string" && order !== "paired")) continue;
       if (order === "paired" || order.some((o, i) => o !== i)) {
         refuse(
           `read ${l.src.name}`,

@@ -20,6 +20,8 @@ export interface Frame {
   readonly where: readonly Expr[];
   /** Stages whose conditions hold throughout. */
   readonly unconditional: ReadonlySet<string>;
+  /** Loops stay as they are where they could be matched with what is computed inside of them. */
+  readonly plain?: boolean;
 }
 
 /** The conditions under which a stage reads its operands. */

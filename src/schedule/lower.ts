@@ -31,7 +31,7 @@ import {
   type State,
   type Workload,
 } from "./state.ts";
-import { tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
+import { isWhole, matchWhole, tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
@@ -125,6 +125,14 @@ class Lowering {
   }
 
   #loops(i: number, f: Frame): Stmt {
+    const { loops } = f.stage;
+    const block = loops[i]?.block;
+    if (!block || !isWhole(block) || f.plain) return this.#parts(i, f);
+    // The largest nest that fits: loops inside of this one are tried after it.
+    return matchWhole(block, this.#parts(i, { ...f, plain: true })) ?? this.#parts(i, f);
+  }
+
+  #parts(i: number, f: Frame): Stmt {
     const { loops } = f.stage;
     if (i === loops.length) return this.#leaf(f);
     const hoisted = this.#hoist(i, f);
@@ -413,7 +421,7 @@ class Lowering {
   /** The loop at position i as one intrinsic call, where it is marked and fits. */
   #intrinsic(i: number, f: Frame): Stmt | null {
     const { loops } = f.stage, loop = loops[i];
-    if (loop.block) return this.#block(i, f);
+    if (loop.block && !isWhole(loop.block)) return this.#block(i, f);
     if (!loop.intrinsic || i !== loops.length - 1 || this.#attached(loop, f).length) return null;
     if (this.#extent(loop, f) !== widthOf(loop.intrinsic) || f.where.length || f.guards.length) {
       return null;

@@ -44,9 +44,10 @@ export type Domain =
 /**
  * Intrinsics that take the place of a whole nest: `dot_block` of k, row and col; `window` of the taps
  * of a window and the channels that they are summed in; `plane` of rows and columns of one channel's
- * output and the taps of its window; `sum` of a run of floats and the channels that they are summed in.
+ * output and the taps of its window; `sum` of a run of floats and the channels that they are summed in;
+ * `product` of rows and columns of an output, with the sums that are computed inside of them.
  */
-export type BlockName = "dot_block" | "window" | "plane" | "sum";
+export type BlockName = "dot_block" | "window" | "plane" | "sum" | "product";
 
 export interface Loop {
   readonly name: string;

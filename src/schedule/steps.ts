@@ -6,6 +6,7 @@ import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
+import { stream, type StreamStep } from "./stream.ts";
 import {
   type Loop,
   loopOf,
@@ -54,7 +55,8 @@ export type Step =
   }
   | GemmStep
   | PackStep
-  | PadStep;
+  | PadStep
+  | StreamStep;
 
 /** An immutable list of steps. */
 export type Schedule = readonly Step[];
@@ -149,6 +151,8 @@ function applyStep(s: State, step: Step): State {
       return pack(s, step);
     case "pad":
       return pad(s, step);
+    case "stream":
+      return stream(s, step);
   }
 }
 

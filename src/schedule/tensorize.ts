@@ -24,7 +24,8 @@ import {
   windowProduct,
 } from "../tir/mve.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
-import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
+import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
+import { matchProduct } from "./match_product.ts";
 import { ACC_PITCH, planeFits, planeTile, TAPS } from "../tir/plane.ts";
 import type { PackedTensor } from "./gemm.ts";
 import type { BlockName } from "./state.ts";
@@ -41,7 +42,9 @@ export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
 
 /** Intrinsics that take a whole nest; see {@link tensorizeNest}. */
 export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane", SUM = "sum";
-export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW, PLANE, SUM];
+/** Blocks that also take the stage computed inside of them; see {@link matchWhole}. */
+export const PRODUCT = "product";
+export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW, PLANE, SUM, PRODUCT];
 
 /** Iterations that a loop must have to become one call. */
 export const widthOf = (i: TensorIntrin): number => Math.max(...i.args.map((a) => a.count));
@@ -202,6 +205,14 @@ export interface NestLoop {
   readonly extent: number;
 }
 
+/** The call of a block intrinsic in place of the whole nest that a loop was lowered to; null: none. */
+export function matchWhole(block: BlockName, nest: Stmt): Intrin | null {
+  return block === "product" ? matchProduct(nest) : null;
+}
+
+/** Whether a block is matched against the lowered nest. */
+export const isWhole = (block: BlockName): boolean => block === "product";
+
 /** The call of a block intrinsic that does what a nest around this statement does; null: none. */
 export function tensorizeNest(
   block: BlockName,
@@ -210,6 +221,8 @@ export function tensorizeNest(
   start: (e: Expr) => Expr,
 ): Intrin | null {
   switch (block) {
+    case "product":
+      return null;
     case "window":
       return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
     case "sum":

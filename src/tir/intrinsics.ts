@@ -65,6 +65,13 @@ static inline uint32_t load32(const void *p)
 {
     memcpy(p, &v, 4);
 }`,
+  float_of: `/* The float whose bits these are. */
+static inline float float_of(int32_t bits)
+{
+    float v;
+    memcpy(&v, &bits, 4);
+    return v;
+}`,
   smlad: `/* acc + x.lo * y.lo + x.hi * y.hi on signed halfwords. */
 static inline int32_t smlad(uint32_t x, uint32_t y, int32_t acc)
 {

@@ -93,7 +93,7 @@ class Tracer {
     }
   }
 
-  /** What an intrinsic stands for: one moment. */
+  /** What an intrinsic stands for: one moment, after which its operands are still read. */
   #meaning(s: Stmt): string {
     switch (s.k) {
       case "seq":
@@ -103,14 +103,14 @@ class Tracer {
       case "alloc":
         return this.#alloc(s.buf) + this.#meaning(s.body);
       case "let":
-        return `${this.#reads(s.value, "t+1")}{${this.#let(s)}${this.#meaning(s.body)}}`;
+        return `${this.#reads(s.value, "t+2")}{${this.#let(s)}${this.#meaning(s.body)}}`;
       case "if":
         if (this.#isData(s.cond)) throw DATA;
         return `if(${this.#print(s.cond)}){${this.#meaning(s.then)}}${
           s.else ? `else{${this.#meaning(s.else)}}` : ""
         }`;
       case "store":
-        return this.#reads(s.value, "t+1") + this.#write(s.buf, s.idx);
+        return this.#reads(s.value, "t+2") + this.#write(s.buf, s.idx);
       case "intrin":
         return this.#meaning(s.op.meaning(s.args, s.scalars));
     }

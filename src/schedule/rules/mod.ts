@@ -12,6 +12,7 @@ import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
 import { planeSchedule } from "./plane.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
+import { streamSchedule } from "./stream.ts";
 import { vectorSchedule } from "./vector.ts";
 
 /** One accumulator at a time: it fits every reduction. */
@@ -19,6 +20,10 @@ const SCALAR = single("single", ({ w, r, out }) => scalarSchedule(w, r, out));
 
 /** The rules for a reduction; where estimates are near each other, the earlier one is taken. */
 const RULES: readonly Rule[] = [
+  single(
+    "streams",
+    ({ w, s, r, out, target }) => has(target, "mve") ? streamSchedule(w, s, r, out) : null,
+  ),
   single(
     "vectors",
     ({ w, s, r, out, target }) => has(target, "mve") ? vectorSchedule(w, s, r, out) : null,

@@ -1,0 +1,425 @@
+/**
+ * Products of rows of bytes by all columns of a constant, requantised (MVE): tiles of up to three rows
+ * by two columns of accumulators in core registers, each vector of a row met by each of a column.
+ *
+ * A row is what one output reads: `runs` pieces of `run` bytes. The constant lies in the order in which
+ * it is read, in groups of four columns, so that one pointer goes through it; what a vector of four
+ * columns needs besides, starts and scales, lies together too.
+ */
+import {
+  add,
+  bits,
+  cast,
+  type Expr,
+  floordiv,
+  floormod,
+  imm,
+  load,
+  mul,
+  type Var,
+  variable,
+} from "../te/expr.ts";
+import { requantize } from "../te/rounding.ts";
+import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
+import {
+  type Bounds,
+  boundsKey,
+  boundsText,
+  requantizeC,
+  requantizeLines,
+} from "./mve_requantize.ts";
+import type { TensorIntrin } from "./intrinsics.ts";
+import { type Access, denseBuffer, seq, type Stmt } from "./stmt.ts";
+
+/** Columns of a group, bytes of a vector. */
+export const GROUP = 4, VECTOR = 16;
+
+/** Vectors up to which a row is written out. */
+const STRAIGHT = 12;
+
+/** Offsets that VLDRB takes without moving its pointer: vectors up to there lie in reach. */
+const NEAR_VECTORS = 8;
+
+/** How the constant lies in memory: `pairs` of columns for several rows at a time, `fours` for one. */
+export type ColumnOrder = "pairs" | "fours";
+
+export interface ProductShape {
+  /** Outputs along the rows, and how far they lie apart in what is read and in what is written. */
+  readonly rows: number;
+  readonly rowStep: number;
+  readonly outStep: number;
+  readonly cols: number;
+  readonly runs: number;
+  /** Bytes of a piece, and how far pieces lie apart. */
+  readonly run: number;
+  readonly runStep: number;
+  readonly order: ColumnOrder;
+  readonly bounds: Bounds;
+}
+
+/** Rows of a tile: most work a call where few rows are computed twice. */
+export function tileRows(rows: number): number {
+  // What a vector of the columns costs with so many rows, per tile of two columns.
+  const cost = (p: number) => Math.ceil(rows / p) * (2 + 3 * p);
+  return [3, 2, 1].filter((p) => p <= rows).reduce((a, b) => cost(b) < cost(a) ? b : a);
+}
+
+const vectorsOf = (run: number): number => Math.ceil(run / VECTOR);
+
+/** Shape of the packed constant: the index of an element is {@link packedAt}. */
+export const packedShape = (cols: number, vectors: number, order: ColumnOrder): number[] =>
+  order === "pairs"
+    ? [Math.ceil(cols / GROUP), 2, vectors, 2, VECTOR]
+    : [Math.ceil(cols / GROUP), 1, vectors, GROUP, VECTOR];
+
+/** Where element k of piece `piece` of a column lies. */
+export function packedAt(
+  col: Expr,
+  piece: Expr,
+  k: Expr,
+  run: number,
+  order: ColumnOrder,
+): Expr[] {
+  const c = floormod(col, GROUP);
+  return [
+    floordiv(col, GROUP),
+    order === "pairs" ? floormod(c, 2) : imm(0),
+    add(mul(piece, vectorsOf(run)), floordiv(k, VECTOR)),
+    order === "pairs" ? floordiv(c, 2) : c,
+    floormod(k, VECTOR),
+  ];
+}
+
+/** Starts and scales (as bits) of groups of four columns: [groups, 2, 4]. */
+export const startAt = (col: Expr): Expr[] => [floordiv(col, GROUP), imm(0), floormod(col, GROUP)];
+export const scaleAt = (col: Expr): Expr[] => [floordiv(col, GROUP), imm(1), floormod(col, GROUP)];
+
+/** Whether one tile's registers and literals can hold the shape. */
+export const productFits = (s: ProductShape): boolean =>
+  s.rowStep * 3 < 65536 && s.outStep * 3 < 65536 && s.runStep * s.runs < 65536 && s.run < 65536 &&
+  s.runs * vectorsOf(s.run) * VECTOR < 65536;
+
+/**
+ * The registers of a tile; R7 stays the frame pointer's. Sums have to be even ones, and VSTRB.32 wants
+ * one of the first eight.
+ */
+const POINTERS = ["r1", "r3", "r12"], SUMS = ["r0", "r2", "r4", "r6", "r8", "r10"];
+const WEIGHTS = "r9", PARAMS = "r11", OUT = "r5";
+const pointer = (p: number): string => POINTERS[p];
+const sum = (i: number): string => SUMS[i];
+/** Where turns are counted while LR counts others. */
+const COUNTER = "s16";
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** One vector of the rows by one of each column of the part. */
+function vector(
+  s: ProductShape,
+  rows: number,
+  at: number | null,
+  first: boolean,
+  last: boolean,
+): string[] {
+  const cut = last && s.run % VECTOR !== 0;
+  const op = first ? "vmladav" : "vmladava";
+  const load = (p: number) =>
+    `vldrb${cut ? "t" : ""}.8 q${p}, [${pointer(p)}${at === null ? "], #16" : `, #${at}]`}`;
+  const columns = s.order === "pairs" ? 2 : GROUP;
+  // Q4 holds the counter of an outer loop.
+  const weight = (c: number) => `q${loops(s) ? 3 : 3 + c % 2}`;
+  const loads = range(rows).map(load);
+  const predicate = cut ? [`vpst${"t".repeat(rows - 1)}`] : [];
+  return [
+    ...predicate,
+    ...loads,
+    ...range(columns).flatMap((c) => [
+      `vldrb.8 ${weight(c)}, [${WEIGHTS}], #16`,
+      ...range(rows).map((p) => `${op}.s8 ${sum(p * columns + c)}, q${p}, ${weight(c)}`),
+    ]),
+  ];
+}
+
+/** The sums of a part's columns over whole rows. */
+function dot(s: ProductShape, rows: number): AsmItem[] {
+  const vectors = vectorsOf(s.run), total = vectors * s.runs;
+  const columns = s.order === "pairs" ? 2 : GROUP;
+  const move = (by: number) => range(rows).flatMap((p) => advance(pointer(p), by));
+  if (s.runs === 1 && vectors <= NEAR_VECTORS) {
+    return range(vectors).flatMap((i) => vector(s, rows, VECTOR * i, i === 0, i === vectors - 1));
+  }
+  const between = s.runStep - vectors * VECTOR;
+  const back = move(-(s.runs - 1) * s.runStep - vectors * VECTOR);
+  const piece = (start: boolean): string[] =>
+    range(vectors).flatMap((i) => vector(s, rows, null, start && i === 0, i === vectors - 1));
+  if (total <= STRAIGHT) {
+    const pieces = range(s.runs).flatMap((r) => [
+      ...(r === 0 ? [] : move(between)),
+      ...piece(r === 0),
+    ]);
+    return [...pieces, ...back];
+  }
+  const zero = range(rows * columns).map((i) => `mov ${sum(i)}, #0`);
+  if (s.runs > 1 && vectors <= STRAIGHT) {
+    const turn = [...piece(false), ...move(between)];
+    return [
+      ...zero,
+      { turns: s.runs, counter: "lr", body: turn },
+      ...move(-s.runs * s.runStep),
+    ];
+  }
+  // A last vector that is cut stands behind the loop.
+  const whole = s.run % VECTOR === 0 ? vectors : vectors - 1;
+  const unroll = [8, 7, 6, 5, 4].find((u) => whole % u === 0) ?? 4;
+  const plain = vector(s, rows, null, false, false);
+  const times = (n: number) => range(n).flatMap(() => plain);
+  const long = (): AsmItem[] => [
+    { turns: Math.floor(whole / unroll), counter: "lr", body: times(unroll) },
+    ...times(whole % unroll),
+    ...(whole < vectors ? vector(s, rows, null, false, true) : []),
+  ];
+  const pieces = range(s.runs).flatMap((r) => [...(r === 0 ? [] : move(between)), ...long()]);
+  return [...zero, ...pieces, ...back];
+}
+
+/** Whether the dot product itself counts its turns in LR. */
+const loops = (s: ProductShape): boolean => s.runs * vectorsOf(s.run) > STRAIGHT;
+
+/** Offsets that VSTRB takes. */
+const STORE_REACH = 127;
+
+/** The results of a tile to memory, the last columns' fewer under a predicate; OUT stands behind them then. */
+function stores(s: ProductShape, rows: number, count: number): string[] {
+  const full = count === GROUP;
+  const place = (p: number): { before: string[]; at: string } => {
+    const by = p * s.outStep;
+    if (p === 0) return { before: [], at: full ? `[${OUT}], #${count}` : `[${OUT}]` };
+    if (by <= STORE_REACH) return { before: [], at: `[${OUT}, #${by}]` };
+    const [first, ...rest] = advance(sum(p), by);
+    // From OUT at first.
+    return {
+      before: [first.replace(`${sum(p)}, ${sum(p)}`, `${sum(p)}, ${OUT}`), ...rest],
+      at: `[${sum(p)}]`,
+    };
+  };
+  const places = range(rows).map(place);
+  const predicate = full
+    ? []
+    : [`mov ${sum(0)}, #${count}`, `vctp.32 ${sum(0)}`, `vpst${"t".repeat(rows - 1)}`];
+  const store = (p: number) => `vstrb${full ? "" : "t"}.32 q${5 + p}, ${places[p].at}`;
+  return [
+    ...places.flatMap((x) => x.before),
+    ...predicate,
+    // The first goes last: it moves OUT on.
+    ...range(rows).reverse().map(store),
+  ];
+}
+
+/** All columns of one tile of rows. */
+function tile(s: ProductShape, rows: number): AsmItem[] {
+  const groups = Math.ceil(s.cols / GROUP), rest = s.cols % GROUP;
+  const outs = range(rows).map((p) => `q${5 + p}`);
+  const sums = s.order === "pairs"
+    ? range(2).flatMap((half): AsmItem[] => [
+      ...dot(s, rows),
+      ...outs.map((q, p) =>
+        `vmov ${q}[${2 + half}], ${q}[${half}], ${sum(2 * p)}, ${sum(2 * p + 1)}`
+      ),
+    ])
+    : [
+      ...dot(s, rows),
+      `vmov q5[2], q5[0], ${sum(0)}, ${sum(2)}`,
+      `vmov q5[3], q5[1], ${sum(1)}, ${sum(3)}`,
+    ];
+  const body: AsmItem[] = [
+    ...sums,
+    `vldrw.32 q0, [${PARAMS}], #16`,
+    `vldrw.32 q1, [${PARAMS}], #16`,
+    ...requantizeLines(outs, "q0", "q1", s.bounds, sum(0), ["q2", "q3"]),
+  ];
+  const counter = loops(s) ? { in: COUNTER, free: sum(0) } : "lr" as const;
+  const cut = s.run % VECTOR === 0 ? [] : [`mov ${sum(0)}, #${s.run % VECTOR}`, `vctp.8 ${sum(0)}`];
+  const full = stores(s, rows, GROUP);
+  if (rest === 0) return [...cut, { turns: groups, counter, body: [...body, ...full] }];
+  const last = stores(s, rows, rest);
+  if (groups === 1) return [...cut, ...body, ...last];
+  const left = loops(s) ? [`vmov ${sum(0)}, ${COUNTER}`, `cmp ${sum(0)}, #1`] : ["cmp lr, #1"];
+  return [
+    ...cut,
+    { turns: groups, counter, body: [...body, ...left, "beq 9f", ...full] },
+    "9:",
+    ...last,
+  ];
+}
+
+const DOC = (s: ProductShape): string =>
+  `/* y[r][c] = (start[c] + sum of a[r][k] w[c][k]) * scale[c], rounded half to even, ${
+    boundsText(s.bounds)
+  }:
+ * ${s.rows} rows ${s.rowStep} apart${
+    s.rows > 1 ? `, ${s.outStep} in y` : ""
+  }, ${s.cols} columns, ${
+    s.runs > 1 ? `${s.runs} pieces of ${s.run} elements ${s.runStep} apart` : `${s.run} elements`
+  } */`;
+
+/**
+ * y[r][c] = requantize(start[c] + Σ k: a[r][k]·w[c][k], scale[c]).
+ *
+ * Operands: y bytes, a int8, w int8 as {@link packedShape} says, p int32 [groups][2][4].
+ */
+export function productColumns(s: ProductShape): TensorIntrin {
+  const vectors = vectorsOf(s.run), groups = Math.ceil(s.cols / GROUP);
+  const apart = s.rows > 1 ? `_r${s.rowStep}_y${s.outStep}` : "";
+  const pieces = s.runs > 1 ? `${s.runs}x${s.run}_p${s.runStep}` : `${s.run}`;
+  const name = `product${s.order === "fours" ? "4" : ""}_${s.rows}x${s.cols}_k${pieces}${apart}_${
+    boundsKey(s.bounds)
+  }`;
+  const y = s.bounds.dtype;
+  const head = `${DOC(s)}
+__attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const int8_t *w, const int32_t *p)`;
+  return {
+    name,
+    args: [
+      { name: "y", dtype: y, count: (s.rows - 1) * s.outStep + s.cols, mode: "write" },
+      {
+        name: "a",
+        dtype: "int8",
+        count: (s.rows - 1) * s.rowStep + (s.runs - 1) * s.runStep + s.run,
+        mode: "read",
+      },
+      { name: "w", dtype: "int8", count: groups * GROUP * s.runs * vectors * VECTOR, mode: "read" },
+      { name: "p", dtype: "int32", count: groups * 2 * GROUP, mode: "read" },
+    ],
+    scalars: [],
+    byValue: false,
+    meaning: (args) => meaning(args, s),
+    c: [
+      {
+        feature: "mve",
+        needs: [],
+        instructions: instructions(s),
+        text: `${head}\n${vectorText(s)}`,
+      },
+      { feature: null, needs: ["float_of"], text: `${head}\n${portableText(s)}` },
+    ],
+  };
+}
+
+/** Calling, saving registers, and going from tile to tile. */
+const AROUND = 40, TILE = 20;
+
+function instructions(s: ProductShape): number {
+  const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows);
+  return AROUND + tiles * (asmCount(tile(s, rows)) + (tiles > 1 ? TILE : 0));
+}
+
+function vectorText(s: ProductShape): string {
+  const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows), last = s.rows - rows;
+  const pad = tiles > 1 ? "        " : "    ";
+  const at = (base: string, step: number, p: number) =>
+    [base, ...(tiles > 1 ? [`${step} * row`] : []), ...(p > 0 ? [`${p * step}`] : [])].join(" + ");
+  const pointers = range(rows).map(pointer);
+  const given = range(rows).map((p) => at("a", s.rowStep, p));
+  // LDM takes them in the order of their numbers.
+  const order = [
+    ...pointers.map((r, p) => [r, given[p]]),
+    [WEIGHTS, "w"],
+    [PARAMS, "p"],
+    [OUT, at("y", s.outStep, 0)],
+  ].sort(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)));
+  const registers = order.map(([r]) => r);
+  const sums = SUMS.slice(1, s.order === "pairs" ? 2 * rows : GROUP);
+  const clobbers = [...registers, ...sums, "lr", ...range(8).map((q) => `q${q}`), "cc", "memory"];
+  const inner = `${pad}const void *given[${order.length}] = { ${
+    order.map(([, v]) => v).join(", ")
+  } };
+${pad}register const void **r0 __asm__("r0") = given;
+
+${pad}__asm__ volatile(
+${asmText([`ldm r0, {${registers.join(", ")}}`, ...tile(s, rows)], `${pad}    `)}
+${pad}    : "+r"(r0)
+${pad}    :
+${pad}    : ${clobbers.map((c) => `"${c}"`).join(", ")});`;
+  if (tiles === 1) return `{\n${inner}\n}`;
+  const next = s.rows % rows === 0
+    ? `row += ${rows}`
+    // The last tile computes some rows again.
+    : `row = row + ${rows} < ${last} || row == ${last} ? row + ${rows} : ${last}`;
+  return `{
+    for (int32_t row = 0; row <= ${last}; ${next}) {
+${inner}
+    }
+}`;
+}
+
+function portableText(s: ProductShape): string {
+  const vectors = vectorsOf(s.run), cols = s.order === "pairs" ? 2 : GROUP;
+  const parts = s.order === "pairs" ? 2 : 1;
+  const group = parts * vectors * s.runs * cols * VECTOR;
+  const lane = s.order === "pairs" ? "c % 4 / 2" : "c % 4";
+  const part = s.order === "pairs" ? ` + c % 2 * ${group / 2}` : "";
+  return `{
+    for (int32_t r = 0; r < ${s.rows}; r++) {
+        for (int32_t c = 0; c < ${s.cols}; c++) {
+            const int8_t *v = w + c / 4 * ${group}${part} + ${lane} * ${VECTOR};
+            const int32_t *params = p + c / 4 * 8 + c % 4;
+            int32_t sum = params[0];
+
+            for (int32_t piece = 0; piece < ${s.runs}; piece++) {
+                for (int32_t k = 0; k < ${s.run}; k++) {
+                    sum += a[${s.rowStep} * r + ${s.runStep} * piece + k]
+                        * v[(piece * ${vectors} + k / ${VECTOR}) * ${
+    cols * VECTOR
+  } + k % ${VECTOR}];
+                }
+            }
+            {
+${
+    requantizeC(`y[${s.outStep} * r + c]`, "sum", "float_of(params[4])", s.bounds).map((l) =>
+      l === "" ? "" : `                ${l}`
+    ).join("\n")
+  }
+            }
+        }
+    }
+}`;
+}
+
+function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
+  const r = variable("r", "int32", [0, s.rows - 1]), c = variable("c", "int32", [0, s.cols - 1]);
+  const piece = variable("piece", "int32", [0, s.runs - 1]);
+  const k = variable("k", "int32", [0, s.run - 1]);
+  const acc = denseBuffer("sum", "int32", [1], "local", [1], 4);
+  const behind = (x: Access, by: Expr): Expr[] =>
+    x.idx.map((e, i) => i === x.axis ? add(e, by) : e);
+  // Constants are whole: what their index adds to their start is a position in the packed shape.
+  const inside = (x: Access, at: Expr[]): Expr => load(x.buf, x.idx.map((e, i) => add(e, at[i])));
+  const here = [imm(0)];
+  const value = load(a.buf, behind(a, add(add(mul(r, s.rowStep), mul(piece, s.runStep)), k)));
+  const weight = inside(w, packedAt(c, piece, k, s.run, s.order));
+  const step = add(load(acc, here), mul(cast("int32", value), cast("int32", weight)));
+  const b = s.bounds;
+  const result = requantize(
+    load(acc, here),
+    bits("float32", inside(p, scaleAt(c))),
+    imm(b.zero),
+    imm(b.lo),
+    imm(b.hi),
+  );
+  const loop = (v: Var, n: number, body: Stmt): Stmt => ({
+    k: "for",
+    v,
+    lo: imm(0),
+    hi: imm(n),
+    body,
+  });
+  const body = seq(
+    { k: "store", buf: acc, idx: here, value: inside(p, startAt(c)) },
+    loop(piece, s.runs, loop(k, s.run, { k: "store", buf: acc, idx: here, value: step })),
+    {
+      k: "store",
+      buf: y.buf,
+      idx: behind(y, add(mul(r, s.outStep), c)),
+      value: cast(b.dtype, result),
+    },
+  );
+  return loop(r, s.rows, loop(c, s.cols, { k: "alloc", buf: acc, body }));
+}
