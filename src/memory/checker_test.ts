@@ -28,6 +28,7 @@ const planOf = (placed: readonly Placed[], used = 48): Plan => ({
   placed,
   used: new Map([["arena", used], ["other", 0]]),
   planner: "hand",
+  bound: 0,
 });
 
 const check = (plan: Plan): void => checkPlan([A, B, C], REGIONS, plan);

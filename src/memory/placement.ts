@@ -160,7 +160,7 @@ export class Placement {
   }
 
   /** The last order as a plan; requests that found no place are left out. */
-  plan(planner: string): Plan {
+  plan(planner: string, bound: number): Plan {
     return {
       placed: this.#requests.flatMap((request, i) =>
         this.#region[i] < 0
@@ -169,6 +169,7 @@ export class Placement {
       ),
       used: new Map(this.#regions.map((r, i) => [r.name, this.#used[i]])),
       planner,
+      bound,
     };
   }
 }

@@ -52,6 +52,8 @@ export interface Plan {
   readonly used: ReadonlyMap<string, number>;
   /** Name of the planner that found it. */
   readonly planner: string;
+  /** No plan uses fewer bytes of all regions together, as far as was proved. */
+  readonly bound: number;
 }
 
 /** Places every request; throws `model/does-not-fit` where a region is too small. */

@@ -1,6 +1,7 @@
 /** The memory planner: the best of several searches, at an effort that the caller chooses. */
 import { livePeak } from "./bound.ts";
 import { doesNotFit } from "./does_not_fit.ts";
+import { exactPlacement, isSearchable } from "./exact.ts";
 import { GREEDY_KEYS, greedyOrder } from "./greedy.ts";
 import { hillClimb, isBetter } from "./hill_climb.ts";
 import { type Cost, Placement } from "./placement.ts";
@@ -8,8 +9,13 @@ import type { Plan, Region, Request } from "./plan.ts";
 
 /** How much to search. */
 export interface PlanOptions {
-  /** 0: by size alone. 1: the best of all greedy orders. 2 and 3: hill climbing as well. */
+  /**
+   * 0: by size alone. 1: the best of all greedy orders. 2 and 3: hill climbing as well, and the exact
+   * search where that leaves a gap.
+   */
   readonly level: 0 | 1 | 2 | 3;
+  /** Nodes of the exact search instead of the level's. */
+  readonly nodes?: number;
 }
 
 /**
@@ -17,6 +23,9 @@ export interface PlanOptions {
  * its own, so that a higher level begins with all that a lower one does and is never worse.
  */
 const ROUNDS = [0, 0, 4, 16] as const;
+
+/** Nodes of the exact search at each level. */
+const NODES = [0, 0, 5_000, 20_000] as const;
 
 /** Buffers that a round may place: its steps are this over the number of buffers. */
 const PLACED_PER_ROUND = 25_000;
@@ -41,10 +50,11 @@ const best = (found: readonly Found[]): Found =>
 function search(
   requests: readonly Request[],
   regions: readonly Region[],
-  level: PlanOptions["level"],
+  options: PlanOptions,
 ): Plan & {
   readonly cost: Cost;
 } {
+  const { level } = options;
   const placement = new Placement(requests, regions);
   const bound = livePeak(requests, regions.length).bytes;
   const enough = (c: Cost) => c.unplaced === 0 && c.spilled === 0 && c.used <= bound;
@@ -57,7 +67,30 @@ function search(
     found = { ...climbed, planner };
   }
   placement.place(found.order);
-  return { ...placement.plan(found.planner), cost: found.cost };
+  const plan = { ...placement.plan(found.planner, bound), cost: found.cost };
+  const searched = regions.length === 1 && found.cost.unplaced === 0 && !enough(found.cost) &&
+    isSearchable(requests);
+  return searched ? refined(plan, requests, options.nodes ?? NODES[level]) : plan;
+}
+
+/** The plan, or a smaller one that the exact search finds. */
+function refined(
+  plan: Plan & { readonly cost: Cost },
+  requests: readonly Request[],
+  nodes: number,
+): Plan & { readonly cost: Cost } {
+  const { used } = plan.cost;
+  const { offsets, bound } = exactPlacement(requests, plan.bound, used, nodes);
+  if (offsets === null) return { ...plan, bound };
+  const [{ region }] = plan.placed;
+  const bytes = Math.max(...requests.map((r, i) => offsets[i] + r.bytes));
+  return {
+    placed: requests.map((request, i) => ({ request, region, offset: offsets[i] })),
+    used: new Map([[region, bytes]]),
+    planner: "exact",
+    bound,
+    cost: { ...plan.cost, used: bytes },
+  };
 }
 
 /**
@@ -71,8 +104,8 @@ export function planMemory(
   regions: readonly Region[],
   options: PlanOptions,
 ): Plan {
-  const { cost, ...plan } = search(requests, regions, options.level);
+  const { cost, ...plan } = search(requests, regions, options);
   if (cost.unplaced === 0) return plan;
   const unlimited = regions.map((r) => ({ ...r, bytes: null }));
-  throw doesNotFit(requests, regions, search(requests, unlimited, options.level).cost.used);
+  throw doesNotFit(requests, regions, search(requests, unlimited, options).cost.used);
 }
