@@ -21,6 +21,7 @@ import { Buffers, checkPackedReads } from "./buffers.ts";
 import { conjuncts, constantRange, linearBound, throughout } from "./conditions.ts";
 import { ancestry, loopValues, wholeLoops } from "./domain.ts";
 import { conditionsOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
+import { groupWorkload, joinGroups } from "./groups.ts";
 import { type Box, fresh, requiredBox } from "./region.ts";
 import {
   type Loop,
@@ -35,7 +36,11 @@ import { isWhole, matchWhole, tensorize, tensorizeNest, widthOf } from "./tensor
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
-  return new Lowering(w, s).kernel();
+  const { groups } = s;
+  if (!groups) return new Lowering(w, s).kernel();
+  const part = groupWorkload(w, groups);
+  const each = [s, ...groups.others].map((x) => new Lowering(part, x).kernel());
+  return joinGroups(w, groups, each);
 }
 
 class Lowering {

@@ -7,6 +7,7 @@ import { BurinError } from "../util/errors.ts";
 import type { Compute, Tensor } from "../te/compute.ts";
 import type { Indexable, Var } from "../te/expr.ts";
 import type { Buffer } from "../tir/stmt.ts";
+import type { Groups } from "./groups.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
 
 /** What a kernel computes, before any decision on how. */
@@ -87,6 +88,8 @@ export interface Stage {
 }
 
 export interface State {
+  /** Absent where the stages are all there is. */
+  readonly groups?: Groups;
   readonly stages: readonly Stage[];
   readonly consts: ReadonlyMap<Indexable, TensorData>;
 }

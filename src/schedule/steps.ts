@@ -3,6 +3,7 @@
  */
 import { type Expr, rewrite, substitute, visit } from "../te/expr.ts";
 import { BLOCKS, INTRINSICS } from "./tensorize.ts";
+import { groups, type GroupsStep } from "./groups.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
@@ -53,6 +54,7 @@ export type Step =
     readonly loop: string;
     readonly for: string;
   }
+  | GroupsStep
   | GemmStep
   | PackStep
   | PadStep
@@ -63,7 +65,17 @@ export type Schedule = readonly Step[];
 
 /** Applies the steps in order; throws `model/schedule-step` where one does not fit. */
 export const applySteps = (s: State, steps: Schedule): State =>
-  steps.reduce((before, step) => checkAttached(applyStep(before, step), step), s);
+  steps.reduce(
+    (before, step) => inGroups(before, (x) => checkAttached(applyStep(x, step), step)),
+    s,
+  );
+
+/** A step applies to the stages of every group. */
+function inGroups(s: State, f: (s: State) => State): State {
+  if (!s.groups) return f(s);
+  const others = s.groups.others.map(f);
+  return { ...f(s), groups: { ...s.groups, others } };
+}
 
 /** Loops that stages are attached to stay, and a stage is computed before another reads it. */
 function checkAttached(s: State, step: Step): State {
@@ -145,6 +157,8 @@ function applyStep(s: State, step: Step): State {
     }
     case "specialize":
       return specialize(s, step.stage, step.loop, step.for);
+    case "groups":
+      return groups(s, step);
     case "gemm":
       return gemm(s, step);
     case "pack":

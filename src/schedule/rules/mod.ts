@@ -4,10 +4,11 @@
  */
 import { has, type Target } from "../../target/target.ts";
 import { isPointwise, loads } from "../../te/analyze.ts";
-import { initialState, type Stage, type Workload } from "../state.ts";
+import { groupsOf, type GroupsStep, groupWorkload } from "../groups.ts";
+import { initialState, type Stage, type State, type Workload } from "../state.ts";
 import { applySteps } from "../steps.ts";
 import { channelSchedule } from "./channels.ts";
-import { type Candidate, type Rule, single } from "./form.ts";
+import { type Candidate, type Form, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
 import { planeSchedule } from "./plane.ts";
@@ -18,8 +19,8 @@ import { vectorSchedule } from "./vector.ts";
 /** One accumulator at a time: it fits every reduction. */
 const SCALAR = single("single", ({ w, r, out }) => scalarSchedule(w, r, out));
 
-/** The rules for a reduction; where estimates are near each other, the earlier one is taken. */
-const RULES: readonly Rule[] = [
+/** The rules for products of rows by columns. */
+const PRODUCTS: readonly Rule[] = [
   single(
     "streams",
     ({ w, s, r, out, target }) => has(target, "mve") ? streamSchedule(w, s, r, out) : null,
@@ -29,6 +30,11 @@ const RULES: readonly Rule[] = [
     ({ w, s, r, out, target }) => has(target, "mve") ? vectorSchedule(w, s, r, out) : null,
   ),
   single("tiles", ({ w, s, r, out, target }) => gemmSchedule(w, s, r, out, target)),
+];
+
+/** The rules for a reduction; where estimates are near each other, the earlier one is taken. */
+const RULES: readonly Rule[] = [
+  ...PRODUCTS,
   single(
     "planes",
     ({ w, s, r, out, target }) => has(target, "dsp") ? planeSchedule(w, s, r, out) : null,
@@ -53,10 +59,37 @@ export function candidates(w: Workload, target: Target, level: number): readonly
     const schedule = [...inlined, ...elementwise(w, s, level)];
     return [{ rule: "elements", variant: "", schedule }];
   }
-  return (level >= 2 ? RULES : [SCALAR]).flatMap(({ name: rule, propose }) =>
-    propose({ w, s, r, out, target })
-      .map(([variant, steps]) => ({ rule, variant, schedule: [...inlined, ...steps] }))
+  const whole = proposed(level >= 2 ? RULES : [SCALAR], { w, s, r, out, target });
+  const step = level >= 2 ? groupsOf(r) : null;
+  const inGroups = step ? proposedInGroups({ do: "groups", ...step }, w, s, target) : [];
+  return [...inGroups, ...whole]
+    .map((c) => ({ ...c, schedule: [...inlined, ...c.schedule] }));
+}
+
+const proposed = (rules: readonly Rule[], f: Form): readonly Candidate[] =>
+  rules.flatMap(({ name: rule, propose }) =>
+    propose(f).map(([variant, schedule]) => ({ rule, variant, schedule }))
   );
+
+/** Most groups that are scheduled on their own: each is lowered to the same program. */
+const MOST_GROUPS = 64;
+
+/** What the rules for products propose for every group of channels alike. */
+function proposedInGroups(
+  step: GroupsStep,
+  w: Workload,
+  s: State,
+  target: Target,
+): readonly Candidate[] {
+  const { groups, ...first } = applySteps(s, [step]);
+  if (!groups || groups.count > MOST_GROUPS) return [];
+  const part = groupWorkload(w, groups);
+  const [here, ...there] = [first, ...groups.others].map((of) =>
+    proposed(PRODUCTS, { w: part, s: of, r: of.stages[0], out: of.stages[1], target })
+  );
+  const text = (c: Candidate) => JSON.stringify(c.schedule);
+  return here.filter((c) => there.every((cs) => cs.some((d) => text(d) === text(c))))
+    .map((c) => ({ ...c, rule: `${c.rule} in groups`, schedule: [step, ...c.schedule] }));
 }
 
 /** Whether a stage reads another at the position that it computes itself, axis by axis. */

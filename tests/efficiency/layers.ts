@@ -1,0 +1,123 @@
+/**
+ * Nets of int8 layers in sizes that no benchmark has: odd channel counts and maps, dilation, groups,
+ * one dimension. Each layer stands alone between an input and an output whose channels are innermost,
+ * as inside a larger net; weights are drawn so that every channel takes part.
+ */
+import type proto from "onnx-proto";
+import { sizeOf, tensor as data, type TensorData } from "../../src/util/tensor.ts";
+import { model, node, tensor, value } from "../onnx_builder.ts";
+import { random } from "../properties/random.ts";
+
+/** What the instructions of a layer are compared by. */
+export type LayerClass = "convolution" | "pointwise" | "depthwise" | "first" | "dense";
+
+/** A convolution, or a dense layer: a window of 1 on a map of 1. */
+export interface Layer {
+  readonly of: LayerClass;
+  /** Height and width of the input; one number for one dimension. */
+  readonly map: readonly number[];
+  readonly cin: number;
+  readonly cout: number;
+  readonly kernel: readonly number[];
+  readonly stride?: number;
+  readonly dilation?: number;
+  readonly group?: number;
+  /** Zeros at each border; default as many as keep the map at stride 1. */
+  readonly pad?: readonly number[];
+}
+
+/** What a layer is, for messages. */
+export function textOf(l: Layer): string {
+  const more = [
+    l.stride && l.stride > 1 ? `stride ${l.stride}` : "",
+    l.dilation && l.dilation > 1 ? `dilation ${l.dilation}` : "",
+    l.group && l.group > 1 && l.of !== "depthwise" ? `${l.group} groups` : "",
+  ].filter((t) => t);
+  const head = `${l.of} ${l.kernel.join("x")} ${l.cin}→${l.cout} on ${l.map.join("x")}`;
+  return [head, ...more].join(", ");
+}
+
+/** Multiply-accumulates of one output element: those that meet no border. */
+export const taps = (l: Layer): number => sizeOf(l.kernel) * l.cin / (l.group ?? 1);
+
+/** A net of layers side by side, each with an input and an output of its own, and a sample. */
+export interface LayerNet {
+  readonly bytes: Uint8Array;
+  readonly sample: readonly TensorData[];
+}
+
+/** Positions of the axes when the channels go last, and back. */
+const channelsLast = (rank: number): number[] => [0, ...range(2, rank), 1];
+const channelsFirst = (rank: number): number[] => [0, rank - 1, ...range(1, rank - 1)];
+const range = (lo: number, hi: number): number[] =>
+  Array.from({ length: hi - lo }, (_, i) => lo + i);
+
+/** Scale of activations; their zero point is that of a Relu's output. */
+const SCALE = 0.05, ZERO = -128;
+
+/** Builds the net of some layers. */
+export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
+  const nodes: proto.onnx.INodeProto[] = [], initializers: proto.onnx.ITensorProto[] = [];
+  const inputs: proto.onnx.IValueInfoProto[] = [], outputs: proto.onnx.IValueInfoProto[] = [];
+  const sample: TensorData[] = [];
+  const r = random(seed);
+  initializers.push(
+    tensor("scale", "float32", [], [SCALE]),
+    tensor("zero", "int8", [], [ZERO]),
+  );
+  layers.forEach((l, i) => {
+    const rank = l.map.length + 2, group = l.group ?? 1, per = l.cin / group;
+    const { stride = 1, dilation = 1 } = l;
+    const pads = l.pad ?? l.kernel.flatMap((k) => [(k - 1) * dilation])
+      .flatMap((all) => [Math.floor(all / 2)]);
+    const after = l.pad ?? l.kernel.map((k, d) => (k - 1) * dilation - pads[d]);
+    const out = l.map.map((n, d) =>
+      Math.floor((n + pads[d] + after[d] - (l.kernel[d] - 1) * dilation - 1) / stride) + 1
+    );
+    const xShape = [1, ...l.map, l.cin], wShape = [l.cout, per, ...l.kernel];
+    const name = (what: string) => `layer${i}/${what}`;
+    const scales = Array.from({ length: l.cout }, () => r.int(500, 1500) / 1e6);
+    const weights = Array.from({ length: sizeOf(wShape) }, () => r.int(-127, 127));
+    const bias = Array.from({ length: l.cout }, () => r.int(-4000, 4000));
+    inputs.push(value(name("x"), "int8", xShape));
+    outputs.push(value(name("y"), "int8", [1, ...out, l.cout]));
+    sample.push(data(
+      "int8",
+      xShape,
+      Int8Array.from({ length: sizeOf(xShape) }, () => r.int(-128, 127)),
+    ));
+    initializers.push(
+      tensor(name("weights"), "int8", wShape, weights),
+      tensor(name("scales"), "float32", [l.cout], scales),
+      tensor(name("zeros"), "int8", [l.cout], scales.map(() => 0)),
+      tensor(name("bias"), "int32", [l.cout], bias),
+      tensor(name("bias_scales"), "float32", [l.cout], scales.map((s) => Math.fround(s * SCALE))),
+      tensor(name("bias_zeros"), "int32", [l.cout], scales.map(() => 0)),
+      // As many steps as a sum of such products spreads over.
+      tensor(name("y_scale"), "float32", [], [SCALE * 0.001 * 40 * Math.sqrt(taps(l))]),
+    );
+    const dequantised = (x: string, s: string, z: string, axis: number): string => {
+      nodes.push(node("DequantizeLinear", [x, s, z], [`${x}_f`], axis < 0 ? {} : { axis }));
+      return `${x}_f`;
+    };
+    nodes.push(
+      node("Transpose", [name("x")], [name("first")], { perm: channelsFirst(rank) }),
+    );
+    const x = dequantised(name("first"), "scale", "zero", -1);
+    const w = dequantised(name("weights"), name("scales"), name("zeros"), 0);
+    const b = dequantised(name("bias"), name("bias_scales"), name("bias_zeros"), 0);
+    nodes.push(
+      node("Conv", [x, w, b], [name("conv")], {
+        kernel_shape: l.kernel,
+        strides: l.map.map(() => stride),
+        dilations: l.map.map(() => dilation),
+        pads: [...pads, ...after],
+        group,
+      }),
+      node("Relu", [name("conv")], [name("relu")]),
+      node("QuantizeLinear", [name("relu"), name("y_scale"), "zero"], [name("quantised")]),
+      node("Transpose", [name("quantised")], [name("y")], { perm: channelsLast(rank) }),
+    );
+  });
+  return { bytes: model({ nodes, initializers, inputs, outputs }), sample };
+}
