@@ -6,6 +6,7 @@ import { ops as attention } from "./attention.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as concat } from "./concat.ts";
 import { ops as conv } from "./conv.ts";
+import { ops as convTranspose } from "./conv_transpose.ts";
 import { ops as crop } from "./crop.ts";
 import { ops as cumulative } from "./cumulative.ts";
 import { ops as dynamicQuant } from "./dynamic_quant.ts";
@@ -13,9 +14,11 @@ import { ops as dropout } from "./dropout.ts";
 import { ops as einsum } from "./einsum.ts";
 import { ops as elementwise } from "./elementwise.ts";
 import { ops as gather } from "./gather.ts";
+import { ops as gridSample } from "./grid_sample.ts";
 import { ops as language } from "./language.ts";
 import { ops as loss } from "./loss.ts";
 import { ops as groupNorm } from "./group_norm.ts";
+import { ops as lpPool } from "./lp_pool.ts";
 import { ops as masks } from "./masks.ts";
 import { ops as matmul } from "./matmul.ts";
 import { ops as movement } from "./movement.ts";
@@ -68,15 +71,18 @@ export const ops: readonly OpDef<any>[] = [
   ...concat,
   ...conv,
   ...dropout,
+  ...convTranspose,
   ...crop,
   ...cumulative,
   ...dynamicQuant,
   ...einsum,
   ...elementwise,
   ...gather,
+  ...gridSample,
   ...language,
   ...loss,
   ...groupNorm,
+  ...lpPool,
   ...masks,
   ...matmul,
   ...movement,
