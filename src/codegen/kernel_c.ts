@@ -3,8 +3,7 @@ import { DTYPES } from "../util/dtype.ts";
 import type { Target } from "../target/target.ts";
 import { add, type Expr, imm, mul, sub } from "../tir/expr.ts";
 import { simplify } from "../tir/expr.ts";
-import { C_HELPERS, type TensorIntrin } from "../tir/intrinsics.ts";
-import { has } from "../target/target.ts";
+import { C_HELPERS, type TensorIntrin, variantFor } from "../tir/intrinsics.ts";
 import { type Access, type Buffer, memoryOf, type Stmt } from "../tir/stmt.ts";
 import { CExpr } from "./expr_c.ts";
 import { comment, kernelOrigin, kernelPrototype } from "./names.ts";
@@ -162,7 +161,7 @@ class KernelPrinter {
   }
 
   #intrinsic(op: TensorIntrin, args: readonly Access[], scalars: readonly number[]): string {
-    const variant = op.c.find((c) => c.feature === null || has(this.target, c.feature))!;
+    const variant = variantFor(op, this.target);
     for (const h of variant.needs) this.expr.helper(h, C_HELPERS[h]);
     this.expr.helper(op.name, variant.text);
     const tail = scalars.map(String);

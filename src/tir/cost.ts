@@ -24,7 +24,7 @@ import {
   type Stmt,
   visitStmt,
 } from "./stmt.ts";
-import type { CVariant, TensorIntrin } from "./intrinsics.ts";
+import { variantFor } from "./intrinsics.ts";
 import { countTrips, type Trips } from "./trips.ts";
 
 /** What a kernel does in one call. */
@@ -106,10 +106,6 @@ function isStep(b: Buffer, offset: Linear, v: Var | undefined): boolean {
   if (step === undefined) return false;
   return isFloat(b.dtype) ? step === 1 : Math.abs(step) * bytesOf(b.dtype) <= NEAR_BACK;
 }
-
-/** The text of an intrinsic for a core. */
-const variantFor = (op: TensorIntrin, target: Target): CVariant =>
-  op.c.find((v) => v.feature === null || has(target, v.feature))!;
 
 /** Whether a local array is long, indexed by variables, or taken by an intrinsic that wants memory. */
 function liesInMemory(local: Buffer, body: Stmt, target: Target): boolean {

@@ -2,7 +2,7 @@
  * Tensor intrinsics: what one call does to a few consecutive elements, as a loop program (its
  * meaning, which the interpreter runs) and as C for each kind of core. A test holds the two equal.
  */
-import type { Feature } from "../target/target.ts";
+import { type Feature, has, type Target } from "../target/target.ts";
 import type { DType } from "../util/dtype.ts";
 import { add, cast, type Expr, load, mul, sub } from "../te/expr.ts";
 import { type Access, seq, type Stmt } from "./stmt.ts";
@@ -18,6 +18,8 @@ export interface IntrinArg {
 /** C for cores with a feature; null is portable C and stands last. */
 export interface CVariant {
   readonly feature: Feature | null;
+  /** A second feature that the text takes. */
+  readonly also?: Feature;
   readonly needs: readonly string[];
   readonly text: string;
   /** Instructions of one call, its operands' addresses in registers; absent: what it means costs. */
@@ -40,6 +42,12 @@ export interface TensorIntrin {
   readonly readsFirst?: boolean;
   readonly c: readonly CVariant[];
 }
+
+/** The text of an intrinsic for a core. */
+export const variantFor = (op: TensorIntrin, target: Target): CVariant =>
+  op.c.find((v) =>
+    (v.feature === null || has(target, v.feature)) && (!v.also || has(target, v.also))
+  )!;
 
 /** Element `j` of an access. */
 const at = (a: Access, j: number): readonly Expr[] =>

@@ -396,7 +396,8 @@ ${lines(["vdup.8 q0, %[value]", "vstrb.8 q0, [%[dst]]"])}
 
 /** The bits of a float32 as int32. */
 export const bitsOf = (x: number): number => new Int32Array(Float32Array.of(x).buffer)[0];
-const floatOf = (bits: number): number => new Float32Array(Int32Array.of(bits).buffer)[0];
+/** The float32 of these bits. */
+export const floatOf = (bits: number): number => new Float32Array(Int32Array.of(bits).buffer)[0];
 
 /**
  * y[i] = requantize(acc[i], scale, zero, lo, hi) for four elements. The scale is the third operand,

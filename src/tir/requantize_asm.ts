@@ -1,0 +1,91 @@
+/**
+ * Requantisation of accumulators in core registers by the FPU of Armv7E-M and Armv8-M: what a
+ * micro-kernel's assembly ends with.
+ */
+import { type DType, intRange } from "../util/dtype.ts";
+
+/** How accumulators become bytes. */
+export interface Epilogue {
+  readonly y: DType;
+  /**
+   * `halfwords`: adding 1.5·2^23 and an even zero point rounds half to even and leaves the result in the low
+   * halfword; for |acc·scale| + |zero| below 2^15. `words` takes every value.
+   */
+  readonly rounding: "halfwords" | "words";
+  /** Results are kept within bounds, not only saturated; `words` alone. */
+  readonly bounded: boolean;
+}
+
+/** Magnitude below which halfwords hold results with their zero point. */
+export const HALFWORD_LIMIT = 2 ** 15;
+
+/** FPU registers that hold what all outputs of a channel share, and those that work. */
+export const SCALE = "s2", ZERO = "s3", BOUNDS = ["s10", "s11"] as const;
+const FIRST = 4;
+/** Accumulators that one epilogue takes. */
+export const EPILOGUE_MOST = 4;
+
+/**
+ * The instructions that turn the accumulators into bytes in the same registers. `s2` holds the
+ * scale, `s3` 1.5·2^23 + zero as a float, or for words the zero point as an integer; `s10` and `s11`
+ * the bounds. s4 to s7 and the free registers are changed.
+ */
+export function epilogue(e: Epilogue, accs: readonly string[], free: readonly string[]): string[] {
+  const f = accs.map((_, i) => `s${FIRST + i}`);
+  const across = (there: boolean): string[] =>
+    accs.flatMap((_, i) => {
+      if (i % 2 === 1) return [];
+      const n = Math.min(2, accs.length - i);
+      const fs = f.slice(i, i + n).join(", "), rs = accs.slice(i, i + n).join(", ");
+      return [there ? `vmov ${fs}, ${rs}` : `vmov ${rs}, ${fs}`];
+    });
+  const each = (text: (x: string) => string): string[] => f.map(text);
+  const head = [
+    ...across(true),
+    ...each((x) => `vcvt.f32.s32 ${x}, ${x}`),
+    ...each((x) => `vmul.f32 ${x}, ${x}, ${SCALE}`),
+  ];
+  const saturate = e.y === "int8" ? "ssat" : "usat";
+  if (e.rounding === "halfwords") {
+    return [
+      ...head,
+      ...each((x) => `vadd.f32 ${x}, ${x}, ${ZERO}`),
+      ...across(false),
+      ...accs.map((r) => `${saturate}16 ${r}, #8, ${r}`),
+    ];
+  }
+  const [lo, hi] = free;
+  const clamp = (r: string): string[] =>
+    e.bounded
+      ? [
+        `cmp ${r}, ${lo}`,
+        "it lt",
+        `movlt ${r}, ${lo}`,
+        `cmp ${r}, ${hi}`,
+        "it gt",
+        `movgt ${r}, ${hi}`,
+      ]
+      : [`${saturate} ${r}, #8, ${r}`];
+  return [
+    ...head,
+    ...each((x) => `vcvtr.s32.f32 ${x}, ${x}`),
+    ...across(false),
+    `vmov ${lo}, ${ZERO}`,
+    ...accs.map((r) => `qadd ${r}, ${r}, ${lo}`),
+    ...(e.bounded ? [`vmov ${lo}, ${hi}, ${BOUNDS.join(", ")}`] : []),
+    ...accs.flatMap(clamp),
+  ];
+}
+
+/** Whether `halfwords` is exact for these values. */
+export const fitsHalfwords = (
+  largest: number,
+  zero: number,
+  lo: number,
+  hi: number,
+  y: DType,
+): boolean => {
+  const own = intRange(y);
+  return zero % 2 === 0 && lo === own.min && hi === own.max &&
+    largest + Math.abs(zero) < HALFWORD_LIMIT - 1;
+};
