@@ -55,7 +55,7 @@ export class Buffers {
     if (pitch) strides[0] = pitch;
     const length = pitch ? shape[0] * pitch : sizeOf(memory);
     const bytes = length * bytesOf(out.dtype);
-    const scope = bytes <= LOCAL_BYTES && !stage.rows ? "local" : "scratch";
+    const scope = bytes <= LOCAL_BYTES && !stage.rows && !stage.once ? "local" : "scratch";
     const b: Buffer = {
       name: out.name,
       dtype: out.dtype,

@@ -2,7 +2,7 @@
 import type { Expr, Var } from "../te/expr.ts";
 import { conjuncts } from "./conditions.ts";
 import type { Box } from "./region.ts";
-import type { Loop, Split, Stage } from "./state.ts";
+import { type Loop, refuse, type Split, type Stage } from "./state.ts";
 
 /** What is known while a stage's nest is emitted; immutable, each level makes its own. */
 export interface Frame {
@@ -38,3 +38,34 @@ export function unconditionalBody({ compute: { body } }: Stage): Pick<Frame, "bo
 
 export const reduceExtents = ({ compute: { body } }: Stage): [Var, number][] =>
   body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent]) : [];
+
+/** How many iterations a loop has where a frame stands. */
+export function extentOf(loop: Loop, f: Frame): number {
+  const d = loop.domain;
+  switch (d.d) {
+    case "axis": {
+      const { axes, body } = f.stage.compute;
+      const i = axes.indexOf(d.v);
+      if (i >= 0) return f.box.extent[i];
+      if (body.k !== "reduce") throw new TypeError(`${d.v.name} is no axis`);
+      return body.axes.find((a) => a.v === d.v)!.extent;
+    }
+    case "fuse":
+      return d.parts.reduce((n, p) => n * extentOf(p, f), 1);
+    case "outer": {
+      const total = extentOf(d.split.of, f);
+      if (total % d.split.factor) {
+        refuse(
+          `split ${d.split.of.name} by ${d.split.factor}`,
+          `it does not divide ${total}, and ${loop.name} is not a loop of its own`,
+          "split, fuse and attach to what divides",
+        );
+      }
+      return total / d.split.factor;
+    }
+    case "inner": {
+      const total = extentOf(d.split.of, f);
+      return f.tails.has(d.split) ? total % d.split.factor : Math.min(total, d.split.factor);
+    }
+  }
+}

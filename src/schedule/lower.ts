@@ -20,7 +20,7 @@ import { type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
 import { Buffers, checkPackedReads } from "./buffers.ts";
 import { conjuncts, constantRange, linearBound, throughout } from "./conditions.ts";
 import { ancestry, loopValues, wholeLoops } from "./domain.ts";
-import { conditionsOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
+import { conditionsOf, extentOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
 import { groupWorkload, joinGroups } from "./groups.ts";
 import { type Box, fresh, requiredBox } from "./region.ts";
 import {
@@ -32,7 +32,8 @@ import {
   type State,
   type Workload,
 } from "./state.ts";
-import { isWhole, matchWhole, tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
+import { type Frames, type Lowerer, lowerGather, lowerMap } from "./lower_blocks.ts";
+import { isWhole, matchWhole, startOf, tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
@@ -45,6 +46,7 @@ export function lower(w: Workload, s: State): Kernel {
 
 class Lowering {
   readonly #buffers: Buffers;
+  readonly #frames: Frames = { fills: new Map() };
 
   constructor(readonly w: Workload, readonly s: State) {
     this.#buffers = new Buffers(w.buffers, s.consts);
@@ -56,7 +58,7 @@ class Lowering {
       const { shape } = st.compute.out;
       return this.#stage(st, { start: shape.map(() => imm(0)), extent: shape }, new Set());
     });
-    let body = seq(...nests);
+    let body = seq(...[...this.#frames.fills.values()].map((x) => x.fill), ...nests);
     checkPackedReads(body);
     for (const st of roots) {
       const b = this.#buffers.of(st.compute.out);
@@ -72,6 +74,19 @@ class Lowering {
       macs: this.w.macs,
     };
   }
+
+  /** What nests of several statements take of this. */
+  readonly #lowerer: Lowerer = {
+    extent: extentOf,
+    attached: (l, f) => this.#attached(l, f),
+    box: (x, f) => this.#box(x, f),
+    provide: (x, box) => this.#buffers.provide(x, box),
+    buffer: (x) => this.#buffers.of(x.compute.out),
+    stages: () => this.s.stages,
+    leaf: (f) => this.#leaf(f),
+    axes: (f) => this.#axes(f).global,
+    open: (v, f) => this.#isAxis(v, f),
+  };
 
   /** The whole nest of a stage over a box. */
   #stage(stage: Stage, box: Box, unconditional: ReadonlySet<string>): Stmt {
@@ -146,7 +161,7 @@ class Lowering {
     const inside = (g: Frame): Stmt => this.#inside(i, loop, g);
     if (domain.d === "outer") {
       const { split } = domain;
-      const total = this.#extent(split.of, f);
+      const total = extentOf(split.of, f);
       const whole = Math.floor(total / split.factor), rest = total % split.factor;
       if (rest && split.tail === "exact") {
         refuse(
@@ -274,43 +289,13 @@ class Lowering {
 
   /** Upper bound of a loop's extent, whatever tail is being emitted. */
   #range(loop: Loop, f: Frame): number {
-    if (loop.domain.d !== "outer") return this.#extent(loop, f);
+    if (loop.domain.d !== "outer") return extentOf(loop, f);
     const { split } = loop.domain;
-    return Math.ceil(this.#extent(split.of, f) / split.factor);
-  }
-
-  #extent(loop: Loop, f: Frame): number {
-    const d = loop.domain;
-    switch (d.d) {
-      case "axis": {
-        const { axes, body } = f.stage.compute;
-        const i = axes.indexOf(d.v);
-        if (i >= 0) return f.box.extent[i];
-        if (body.k !== "reduce") throw new TypeError(`${d.v.name} is no axis`);
-        return body.axes.find((a) => a.v === d.v)!.extent;
-      }
-      case "fuse":
-        return d.parts.reduce((n, p) => n * this.#extent(p, f), 1);
-      case "outer": {
-        const total = this.#extent(d.split.of, f);
-        if (total % d.split.factor) {
-          refuse(
-            `split ${d.split.of.name} by ${d.split.factor}`,
-            `it does not divide ${total}, and ${loop.name} is not a loop of its own`,
-            "split, fuse and attach to what divides",
-          );
-        }
-        return total / d.split.factor;
-      }
-      case "inner": {
-        const total = this.#extent(d.split.of, f);
-        return f.tails.has(d.split) ? total % d.split.factor : Math.min(total, d.split.factor);
-      }
-    }
+    return Math.ceil(extentOf(split.of, f) / split.factor);
   }
 
   #values(f: Frame): Map<Loop, Expr> {
-    return loopValues(f.stage.loops, f.values, (l) => this.#extent(l, f));
+    return loopValues(f.stage.loops, f.values, (l) => extentOf(l, f));
   }
 
   /** Axis variables as expressions of the loops entered so far, relative to the box. */
@@ -332,7 +317,7 @@ class Lowering {
     const unbound = (g: Frame): Frame => {
       const values = new Map(g.values);
       for (const l of wholeLoops(g.stage.loops, g.values)) {
-        const v = fresh(l.name, this.#extent(l, g));
+        const v = fresh(l.name, extentOf(l, g));
         free.add(v);
         values.set(l, v);
       }
@@ -352,7 +337,7 @@ class Lowering {
 
   /** Bounds of a reduce loop from the conditions that are linear in it. */
   #clip(loop: Loop, f: Frame): { lo: Expr; hi: Expr; where: readonly Expr[] } {
-    const extent = this.#extent(loop, f);
+    const extent = extentOf(loop, f);
     const all = { lo: imm(0), hi: imm(extent), where: f.where };
     if (loop.domain.d !== "axis" || !loop.reduce) return all;
     const v = loop.domain.v;
@@ -407,7 +392,7 @@ class Lowering {
     if (f.stage.compute.body.k === "reduce" || body.k !== "select" || domain.d !== "axis") {
       return null;
     }
-    const extent = this.#extent(loop, f);
+    const extent = extentOf(loop, f);
     const start = f.box.start[f.stage.compute.axes.indexOf(domain.v)];
     const global = new Map([...this.#axes(f).global, [domain.v, add(start, domain.v)]]);
     const open = (v: Var) => v !== domain.v && this.#isAxis(v, f) && !global.has(v);
@@ -428,7 +413,7 @@ class Lowering {
     const { loops } = f.stage, loop = loops[i];
     if (loop.block && !isWhole(loop.block)) return this.#block(i, f);
     if (!loop.intrinsic || i !== loops.length - 1 || this.#attached(loop, f).length) return null;
-    if (this.#extent(loop, f) !== widthOf(loop.intrinsic) || f.where.length || f.guards.length) {
+    if (extentOf(loop, f) !== widthOf(loop.intrinsic) || f.where.length || f.guards.length) {
       return null;
     }
     const v = fresh(loop.name, widthOf(loop.intrinsic));
@@ -441,18 +426,18 @@ class Lowering {
   /** The loops from position i on as one call. */
   #block(i: number, f: Frame): Stmt | null {
     const nest = f.stage.loops.slice(i);
+    if (nest[0].block === "map") return lowerMap(this.#lowerer, i, f);
+    if (nest[0].block === "gather") return lowerGather(this.#lowerer, i, f, this.#frames);
     if (f.where.length || f.guards.length) return null;
     if (nest.some((l) => this.#attached(l, f).length)) return null;
-    const vars = nest.map((l) => fresh(l.name, this.#extent(l, f)));
+    const vars = nest.map((l) => fresh(l.name, extentOf(l, f)));
     const s = this.#leaf({
       ...f,
       values: new Map([...f.values, ...nest.map((l, j) => [l, vars[j]] as const)]),
     });
     if (s.k !== "store") return null;
-    const zero = new Map(vars.map((v) => [v, imm(0)] as const));
-    const start = (e: Expr) => simplify(substitute(e, zero));
-    const loops = nest.map((l, j) => ({ v: vars[j], extent: this.#extent(l, f) }));
-    return tensorizeNest(nest[0].block!, s, loops, start);
+    const loops = nest.map((l, j) => ({ v: vars[j], extent: extentOf(l, f) }));
+    return tensorizeNest(nest[0].block!, s, loops, startOf(loops));
   }
 
   #leaf(f: Frame): Stmt {

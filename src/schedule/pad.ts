@@ -17,7 +17,7 @@ import {
 import { loads, variables } from "../te/analyze.ts";
 import { linear, simplify } from "../te/linear.ts";
 import { conjuncts } from "./conditions.ts";
-import { byteShift, columnStarts, moved, productOf } from "./product.ts";
+import { byteShift, columnStarts, moved, productOf, rawShift } from "./product.ts";
 import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts";
 
 /**
@@ -35,6 +35,10 @@ export interface PadStep {
   readonly dtype: "int8" | "int16";
   /** Elements to a multiple of which its rows are spaced; default 1. */
   readonly spacing?: number;
+  /** Copies of int16 hold bytes as they are in memory; their zero point goes into the start of the sums. */
+  readonly raw?: boolean;
+  /** The borders are filled once, before everything else: they are the same for all parts of the copy. */
+  readonly once?: boolean;
 }
 
 /** First and last value of an index over all axes of the stage; null where it is not linear in them. */
@@ -105,9 +109,9 @@ export function pad(s: State, step: PadStep): State {
   if (bounds.some((b) => b === null)) {
     refuse(`pad ${step.stage}`, "a condition is no bound of an index", LIMITS);
   }
-  const shift = step.dtype === "int8" ? byteShift(f) : 0;
+  const shift = step.dtype === "int8" ? byteShift(f) : step.raw ? rawShift(f) : 0;
   if (shift === null) {
-    refuse(`pad ${step.stage}`, "the activation exceeds a byte", "copy it as int16");
+    refuse(`pad ${step.stage}`, "the activation is no byte less a constant", "copy it as int16");
   }
   const copied = compute(
     `${st.name}_x`,
@@ -146,7 +150,7 @@ export function pad(s: State, step: PadStep): State {
     consts: new Map([...s.consts, ...(start ? [start] : [])]),
     stages: s.stages.flatMap((x) =>
       x === st
-        ? [{ ...plainStage(copied), spacing: step.spacing ?? 1 }, {
+        ? [{ ...plainStage(copied), spacing: step.spacing ?? 1, once: step.once ?? false }, {
           ...st,
           compute: { ...st.compute, body: reduce },
         }]

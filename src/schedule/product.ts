@@ -57,21 +57,39 @@ export function byteShift(f: Product): number | null {
   return hi - lo <= 255 ? lo + 128 : null;
 }
 
+/** What has to be taken from an activation so that the byte that it is read as is left; null: it is none. */
+export function rawShift({ activation }: Product): number | null {
+  const { a, zero } = centre(activation);
+  const byte = a.k === "cast" && a.a.k === "load" && /^u?int8$/.test(a.a.dtype);
+  return byte ? zeroFree(zero) : null;
+}
+
+const zeroFree = (zero: number): number => zero === 0 ? 0 : -zero;
+
+/** `a − zero`, or an expression alone. */
+const centre = (e: Expr): { a: Expr; zero: number } =>
+  e.k === "bin" && e.op === "sub" && e.b.k === "imm"
+    ? { a: e.a, zero: Number(e.b.value) }
+    : { a: e, zero: 0 };
+
 /** `activation − shift`, without arithmetic where the activation is a byte less the same constant. */
 export function moved(activation: Expr, shift: number, type: "int8" | "int16"): Expr {
-  if (type === "int16") return cast("int16", activation);
-  const centred = activation.k === "bin" && activation.op === "sub" && activation.b.k === "imm";
-  const a = centred ? activation.a : activation;
-  const zero = shift + (centred ? Number((activation.b as { value: number }).value) : 0);
+  const { a, zero: own } = centre(activation);
+  const zero = shift + own;
+  if (type === "int16") return cast("int16", shift === 0 ? activation : sub(a, zero));
   if (zero === 0 && a.k === "cast" && a.a.dtype === "int8") return a.a;
   return cast("int8", sub(a, zero));
 }
 
 /** Whether the start of the sums is a constant for each column, and can hold what rows of int8 take. */
-export function canShift(s: State, st: Stage): boolean {
+export function canShift(
+  s: State,
+  st: Stage,
+  by: (f: Product) => number | null = byteShift,
+): boolean {
   const f = productOf(s, st);
   if (typeof f === "string") return false;
-  const shift = byteShift(f), { axes } = st.compute;
+  const shift = by(f), { axes } = st.compute;
   const { init } = f.reduce;
   const columns = variables(f.weights);
   const rows = axes.filter((v) => !columns.has(v));
@@ -108,7 +126,7 @@ export function columnStarts(
   f: Product,
   shift: number,
 ): [Indexable, TensorData] {
-  if (!canShift(s, st)) {
+  if (!canShift(s, st, () => shift)) {
     refuse(
       `move ${st.name} into bytes`,
       "its sums do not start at constants that int32 holds",

@@ -46,9 +46,18 @@ export type Domain =
  * Intrinsics that take the place of a whole nest: `dot_block` of k, row and col; `window` of the taps
  * of a window and the channels that they are summed in; `plane` of rows and columns of one channel's
  * output and the taps of its window; `sum` of a run of floats and the channels that they are summed in;
- * `product` of rows and columns of an output, with the sums that are computed inside of them.
+ * `product` of rows and columns of an output, with the sums that are computed inside of them; `map` of
+ * all outputs of a channel with what is summed for each of them; `gather` of the rows and columns of
+ * one channel's copy.
  */
-export type BlockName = "dot_block" | "window" | "plane" | "sum" | "product";
+export type BlockName =
+  | "dot_block"
+  | "window"
+  | "plane"
+  | "sum"
+  | "product"
+  | "map"
+  | "gather";
 
 export interface Loop {
   readonly name: string;
@@ -85,6 +94,8 @@ export interface Stage {
   readonly rows: Rows | null;
   /** Elements to a multiple of which rows along the innermost axis are spaced in memory. */
   readonly spacing: number;
+  /** What is left of its borders stays as it is: they are filled once, before everything else. */
+  readonly once: boolean;
 }
 
 export interface State {
@@ -122,6 +133,7 @@ export function plainStage(compute: Compute): Stage {
     at: null,
     rows: null,
     spacing: 1,
+    once: false,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Which intrinsic an innermost loop is: matching `store` statements against their meanings. */
 import { intRange } from "../util/dtype.ts";
-import { coefficient, linear } from "../te/linear.ts";
-import type { Expr, Load, Var } from "../te/expr.ts";
+import { coefficient, linear, simplify } from "../te/linear.ts";
+import { type Expr, imm, type Load, substitute, type Var } from "../te/expr.ts";
 import {
   dot4,
   dotOrder,
@@ -44,7 +44,17 @@ export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
 export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane", SUM = "sum";
 /** Blocks that also take the stage computed inside of them; see {@link matchWhole}. */
 export const PRODUCT = "product";
-export const BLOCKS: readonly BlockName[] = [DOT_BLOCK, WINDOW, PLANE, SUM, PRODUCT];
+/** Intrinsics that take a nest of several statements; see lower_blocks.ts. */
+export const MAP = "map", GATHER = "gather";
+export const BLOCKS: readonly BlockName[] = [
+  DOT_BLOCK,
+  WINDOW,
+  PLANE,
+  SUM,
+  PRODUCT,
+  MAP,
+  GATHER,
+];
 
 /** Iterations that a loop must have to become one call. */
 export const widthOf = (i: TensorIntrin): number => Math.max(...i.args.map((a) => a.count));
@@ -75,7 +85,7 @@ function still(l: Load | Store, v: Var): Access | null {
     : null;
 }
 
-const widened = (e: Expr, dtype: string): Load | null =>
+export const widened = (e: Expr, dtype: string): Load | null =>
   e.k === "cast" && e.dtype === "int32" && e.a.k === "load" && e.a.dtype === dtype ? e.a : null;
 
 /** `load − zero`, or a load alone. */
@@ -89,7 +99,7 @@ function centred(e: Expr, dtype: string): { l: Load; zero: number } | null {
 }
 
 /** The two factors of `acc = acc + a·b`. */
-function product(s: Store): { a: Expr; b: Expr } | null {
+export function product(s: Store): { a: Expr; b: Expr } | null {
   const v = s.value;
   if (v.k !== "bin" || v.op !== "add" || v.a.k !== "load" || v.a.src !== s.buf) return null;
   return v.b.k === "bin" && v.b.op === "mul" ? { a: v.b.a, b: v.b.b } : null;
@@ -213,6 +223,18 @@ export function matchWhole(block: BlockName, nest: Stmt): Intrin | null {
 /** Whether a block is matched against the lowered nest. */
 export const isWhole = (block: BlockName): boolean => block === "product";
 
+/** Gives an expression where all loops of a nest begin. */
+export function startOf(loops: readonly { readonly v: Var; readonly lo?: number }[]) {
+  const first = new Map(loops.map(({ v, lo }) => [v, imm(lo ?? 0)] as const));
+  return (e: Expr): Expr => simplify(substitute(e, first));
+}
+
+/** A weight that lies in pairs of int16 (`pack` with `pairs`). */
+export const pairWeight = (e: Expr): Load | null => {
+  const l = e.k === "cast" && e.a.k === "cast" ? widened({ ...e, a: e.a.a }, "int16") : null;
+  return l && (l.src as PackedBuffer).order === "pairs" ? l : null;
+};
+
 /** The call of a block intrinsic that does what a nest around this statement does; null: none. */
 export function tensorizeNest(
   block: BlockName,
@@ -227,6 +249,9 @@ export function tensorizeNest(
       return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
     case "sum":
       return tensorizeSum(s, loops.slice(0, -1), loops.at(-1)!, start);
+    case "map":
+    case "gather":
+      return null;
     case "plane":
       return loops.length === 4 ? tensorizePlane(s, loops, start) : null;
     case "dot_block": {
@@ -332,13 +357,8 @@ function tensorizePlane(
 ): Intrin | null {
   const p = product(s);
   const a = p && widened(p.a, "int16");
-  const w = p && p.b.k === "cast" && p.b.a.k === "cast"
-    ? widened(
-      { ...p.b, a: p.b.a.a },
-      "int16",
-    )
-    : null;
-  if (!a || !w || (w.src as PackedBuffer).order !== "pairs") return null;
+  const w = p && pairWeight(p.b);
+  if (!a || !w) return null;
   if (kh.extent !== TAPS || kw.extent !== TAPS || row.extent > 2 || col.extent > 2) return null;
   const plane = a.src as Buffer, acc = s.buf, weights = w.src as Buffer;
   const [h, x] = a.idx.slice(-2).map((e) => linear(e));

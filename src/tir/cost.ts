@@ -24,7 +24,7 @@ import {
   type Stmt,
   visitStmt,
 } from "./stmt.ts";
-import { variantFor } from "./intrinsics.ts";
+import { type CVariant, variantFor } from "./intrinsics.ts";
 import { countTrips, type Trips } from "./trips.ts";
 
 /** What a kernel does in one call. */

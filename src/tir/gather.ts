@@ -26,7 +26,7 @@ function turnOf(cols: number): number {
 }
 
 /** Instructions of one element, of a turn, of a row and of the call. */
-const ELEMENT = 2, PER_TURN = 4, PER_ROW = 4, CALL = 12;
+const ELEMENT = 2, PER_TURN = 4, PER_ROW = 4, CALL = 8;
 
 /** dst[i][j] = x[i][j]: int8 or uint8 that lie `steps` apart to rows of int16. */
 export function gather(g: Gather): TensorIntrin {

@@ -293,7 +293,7 @@ const nameOf = (m: PlaneMap): string =>
   ].filter((x) => x !== "").join("_");
 
 /** Instructions around the assembly: call, operands, return. */
-const AROUND = 34;
+const AROUND = 16;
 
 /**
  * y[i][j] = requantize(start + Σ kh, kw: a[i·sh + kh·d][j·sw + kw]·w[kh][kw], scale, zero) for one

@@ -11,6 +11,7 @@ import { channelSchedule } from "./channels.ts";
 import { type Candidate, type Form, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
+import { mapSchedule } from "./map.ts";
 import { planeSchedule } from "./plane.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
@@ -35,6 +36,11 @@ const PRODUCTS: readonly Rule[] = [
 /** The rules for a reduction; where estimates are near each other, the earlier one is taken. */
 const RULES: readonly Rule[] = [
   ...PRODUCTS,
+  single(
+    "maps",
+    ({ w, s, r, out, target }) =>
+      has(target, "dsp") && has(target, "fpu") ? mapSchedule(w, s, r, out) : null,
+  ),
   single(
     "planes",
     ({ w, s, r, out, target }) => has(target, "dsp") ? planeSchedule(w, s, r, out) : null,

@@ -1,0 +1,190 @@
+/** Which intrinsic a channel's map of outputs or its copy is. */
+import { intRange } from "../util/dtype.ts";
+import { numbers } from "../util/tensor.ts";
+import { coefficient, linear } from "../te/linear.ts";
+import type { Expr, Interval, Load, Var } from "../te/expr.ts";
+import { REQUANTIZE } from "../te/rounding.ts";
+import { gather } from "../tir/gather.ts";
+import { bitsOf } from "../tir/mve.ts";
+import { mapFits, type PlaneMap, planeMap } from "../tir/plane_map.ts";
+import { fitsHalfwords } from "../tir/requantize_asm.ts";
+import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
+import {
+  type NestLoop,
+  type PackedBuffer,
+  pairWeight,
+  product,
+  startOf,
+  widened,
+} from "./tensorize.ts";
+
+/** The statements of a map: what is stored, what its sum starts with and what is added to it. */
+export interface MapNest {
+  readonly out: Store;
+  readonly start: Expr;
+  readonly product: Store;
+  /** Rows and columns of the output, or columns alone. */
+  readonly outputs: readonly NestLoop[];
+  readonly taps: readonly NestLoop[];
+  /** Smallest and largest element of a copy. */
+  range(b: Buffer): Interval | null;
+}
+
+/** Elements of memory that an access moves by when a variable goes on by one; null: not constant. */
+function stepOf(buf: Buffer, idx: readonly Expr[], v: Var): number | null {
+  return idx.reduce<number | null>((sum, e, i) => {
+    const c = coefficient(linear(e), v);
+    return sum === null || c === null ? null : sum + c * buf.strides[i];
+  }, 0);
+}
+
+const access = (buf: Buffer, idx: readonly Expr[], start: (e: Expr) => Expr): Access => ({
+  buf,
+  idx: idx.map(start),
+  axis: idx.length - 1,
+});
+
+/** Whether an address is a word's: all that it is made of is even. */
+function atWord({ src, idx }: Load, start: (e: Expr) => Expr): boolean {
+  const { strides } = src as Buffer;
+  return idx.every((e, i) => {
+    if (strides[i] % 2 === 0) return true;
+    const l = linear(start(e));
+    return [l.constant, ...[...l.terms.values()].map((t) => t.coeff)].every((n) => n % 2 === 0);
+  });
+}
+
+const literal = (e: Expr): number | null => e.k === "imm" ? Number(e.value) : null;
+
+/** Which taps are the rows and columns of the window: columns are neighbours in the plane. */
+function tapsOf(plane: Load, taps: readonly NestLoop[]) {
+  const buf = plane.src as Buffer;
+  const real = taps.filter((t) => t.extent > 1);
+  const cols = real.find((t) => stepOf(buf, plane.idx, t.v) === 1);
+  const rows = real.filter((t) => t !== cols);
+  return cols && rows.length <= 1 ? { cols, rows: rows.at(0) ?? null } : null;
+}
+
+/** The call that computes what the nest does; null where it has another form. */
+export function tensorizeMap(n: MapNest): Intrin | null {
+  const { value } = n.out;
+  if (value.k !== "cast" || value.a.k !== "call" || value.a.fn !== REQUANTIZE) return null;
+  if (value.dtype !== "int8" && value.dtype !== "uint8") return null;
+  const [acc, scale, ...rest] = value.a.args, bounds = rest.map(literal);
+  if (acc.k !== "load" || acc.src !== n.product.buf || bounds.some((b) => b === null)) return null;
+  const [zero, lo, hi] = bounds as number[];
+  const p = product(n.product), a = p && widened(p.a, "int16"), w = p && pairWeight(p.b);
+  if (!a || !w || n.start.k !== "load" || n.start.dtype !== "int32") return null;
+  if (scale.k !== "imm" && scale.k !== "load") return null;
+  const plane = a.src as Buffer, weights = w.src as PackedBuffer, taps = tapsOf(a, n.taps);
+  if (!taps || plane.shape.length < 2) return null;
+  const cols = n.outputs.at(-1)!, rows = n.outputs.at(-2) ?? null, pitch = plane.strides.at(-2)!;
+  const steps = (b: Buffer, idx: readonly Expr[], loop: NestLoop | null) =>
+    loop && loop.extent > 1 ? stepOf(b, idx, loop.v) : 0;
+  const sw = steps(plane, a.idx, cols), sh = steps(plane, a.idx, rows);
+  const down = steps(plane, a.idx, taps.rows);
+  const [row, col] = [steps(n.out.buf, n.out.idx, rows), steps(n.out.buf, n.out.idx, cols)];
+  if (sw === null || sh === null || down === null || row === null || col === null) return null;
+  if (sh % pitch !== 0 || down % pitch !== 0 || row < 0 || col < 0) return null;
+  const width = 2 * (taps.cols.extent - 1);
+  const inRows = taps.rows ? stepOf(weights, w.idx.slice(0, -1), taps.rows.v) : width;
+  if (weights.shape.at(-1) !== width || inRows !== width) return null;
+  const own = intRange(value.dtype), bounded = lo !== own.min || hi !== own.max;
+  const shared = scale.k === "imm";
+  const largest = largestResult(n, weights, scale, plane);
+  const halfwords = fitsHalfwords(largest, zero, lo, hi, value.dtype);
+  const m: PlaneMap = {
+    taps: [taps.rows?.extent ?? 1, taps.cols.extent],
+    stride: [sh === 0 ? 1 : sh / pitch, sw === 0 ? 1 : sw],
+    dilation: taps.rows ? down / pitch : 1,
+    shape: [rows?.extent ?? 1, cols.extent],
+    pitch,
+    steps: [row, col],
+    y: value.dtype,
+    shared,
+    bounded,
+    rounding: halfwords ? "halfwords" : "words",
+  };
+  const start = startOf([...n.outputs, ...n.taps]);
+  if (!mapFits(m) || !atWord(a, start)) return null;
+  const read = (l: Load): Access => access(l.src as Buffer, l.idx, start);
+  return {
+    k: "intrin",
+    op: planeMap(m),
+    args: [
+      access(n.out.buf, n.out.idx, start),
+      read(a),
+      read(w),
+      read(n.start),
+      ...(scale.k === "load" ? [read(scale)] : []),
+    ],
+    scalars: [
+      ...(scale.k === "imm" ? [bitsOf(Number(scale.value))] : []),
+      zero,
+      ...(bounded ? [lo, hi] : []),
+    ],
+  };
+}
+
+/** The largest magnitude that an accumulator times its scale can have; Infinity where it is not known. */
+function largestResult(n: MapNest, w: PackedBuffer, scale: Expr, plane: Buffer): number {
+  const starts = n.start.k === "load" ? (n.start.src as Buffer).data : undefined;
+  const range = n.range(plane);
+  if (!starts || !w.data || !range || (scale.k === "load" && !(scale.src as Buffer).data)) {
+    return Infinity;
+  }
+  const channels = w.shape[0], each = w.length / channels, most = Math.max(-range[0], range[1]);
+  const ws = numbers(w.data), ss = numbers(starts);
+  const scales = scale.k === "load" ? numbers((scale.src as Buffer).data!) : null;
+  if (ss.length !== channels || (scales && scales.length !== channels)) return Infinity;
+  let largest = 0;
+  for (let c = 0; c < channels; c++) {
+    let sum = Math.abs(Number(ss[c]));
+    // Pairs overlap: what they hold twice makes the bound larger, not smaller.
+    for (let k = 0; k < each; k++) sum += Math.abs(Number(ws[c * each + k])) * most;
+    const s = scales ? Number(scales[c]) : Number((scale as { value: number }).value);
+    largest = Math.max(largest, sum * s);
+  }
+  return largest;
+}
+
+/** A run of a nest: from where, and how far. */
+export interface NestPart {
+  readonly v: Var;
+  readonly lo: number;
+  readonly extent: number;
+}
+
+/** The call that copies bytes that lie apart; null where the nest does something else. */
+export function tensorizeGather(
+  s: Store,
+  loops: readonly NestPart[],
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  const { value } = s;
+  if (s.buf.dtype !== "int16" || value.k !== "cast") return null;
+  const x = value.a.k === "cast" ? value.a.a : value.a;
+  if (x.k !== "load" || (x.dtype !== "int8" && x.dtype !== "uint8")) return null;
+  const src = x.src as Buffer, cols = loops.at(-1)!, rows = loops.at(-2);
+  if (stepOf(s.buf, s.idx, cols.v) !== 1) return null;
+  const step = (b: Buffer, idx: readonly Expr[], p: NestPart | undefined) =>
+    p ? stepOf(b, idx, p.v) : 0;
+  const [pitch, row, col] = [
+    step(s.buf, s.idx, rows),
+    step(src, x.idx, rows),
+    step(src, x.idx, cols),
+  ];
+  if (pitch === null || row === null || col === null || row < 0 || col < 0) return null;
+  return {
+    k: "intrin",
+    op: gather({
+      x: x.dtype,
+      rows: rows?.extent ?? 1,
+      cols: cols.extent,
+      pitch,
+      steps: [row, col],
+    }),
+    args: [access(s.buf, s.idx, start), access(src, x.idx, start)],
+    scalars: [],
+  };
+}
