@@ -25,7 +25,7 @@ function intrinsics(kernels: readonly Kernel[]): Set<string> {
     visitStmt(k.body, (s) => {
       if (s.k === "intrin") {
         found.add(
-          s.op.name.replace(/^dot_\d.*/, "dot_block").replace(/^(dot_s8|window8|plane)_.*/, "$1"),
+          s.op.name.replace(/^dot_\d.*/, "dot_block").replace(/^(dot_s8|window8|map|gather)_.*/, "$1"),
         );
       }
     });
@@ -55,8 +55,8 @@ const CORES: readonly (readonly [string, readonly string[]])[] = [
       "mla4_u8",
       "widen4_s8",
       "widen4_u8",
-      "plane",
-      "planes4_s8",
+      "map",
+      "gather",
     ],
   ],
 ];
