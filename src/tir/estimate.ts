@@ -62,6 +62,7 @@ const AROUND = 8;
 
 /** The share of a text's instructions that stands in the code: those of a loop stand there once. */
 function written(c: CVariant): number {
+  if (c.length !== undefined) return Math.min(1, c.length / c.instructions!);
   const lines = assembly(c).length;
   return lines === 0 ? 1 : Math.min(1, (lines + AROUND) / c.instructions!);
 }

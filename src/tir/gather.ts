@@ -68,7 +68,13 @@ ${inner}        dst += ${g.pitch - done};
     scalars: [],
     byValue: false,
     meaning: ([dst, src]) => meaning(g, dst, src),
-    c: [{ feature: null, needs: [], instructions: g.rows * perRow + CALL, text }],
+    c: [{
+      feature: null,
+      needs: [],
+      instructions: g.rows * perRow + CALL,
+      length: ELEMENT * (turn + (turns > 1 ? rest : 0)) + PER_TURN + PER_ROW + CALL,
+      text,
+    }],
   };
 }
 

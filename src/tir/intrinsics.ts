@@ -24,6 +24,8 @@ export interface CVariant {
   readonly text: string;
   /** Instructions of one call, its operands' addresses in registers; absent: what it means costs. */
   readonly instructions?: number;
+  /** Instructions that stand in the text, where it has loops; absent: its lines of assembly. */
+  readonly length?: number;
   /** Its operands pass through memory: a local array that it takes lies there, not in registers. */
   readonly inMemory?: boolean;
   /** Instructions that bring each operand in, which calls with the same operand share. */

@@ -11,11 +11,8 @@ import type { Stage, State, Workload } from "../state.ts";
 import type { Step } from "../steps.ts";
 import { memoryOrder, tensorize } from "./common.ts";
 
-/** Bytes of a plane up to which it is copied whole, and the part of the operand that it may be. */
-const WHOLE_BYTES = 6144, WHOLE_PART = 0.25;
-
-/** Bytes of the copy of some rows where the plane is larger. */
-const ROWS_BYTES = 3072;
+/** Bytes of a copy at most, or the part of the operand that it may be: larger planes are copied in parts. */
+const COPY_BYTES = 1536, COPY_PART = 1 / 24;
 
 /** Strides of columns that words of two neighbours can serve, and taps that fit a row's text. */
 const COLUMN_STRIDES = [1, 2], MOST_TAPS = 81;
@@ -62,10 +59,11 @@ export function mapSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[]
   const rowBytes = 2 * 2 * Math.ceil(span(cols, taps.length - 1) / 2);
   const height = rows ? span(rows, 0) : 1;
   const { shape } = w.buffers.get(source.src)!;
-  const whole = height * rowBytes <= Math.min(WHOLE_BYTES, WHOLE_PART * sizeOf(shape)) ||
-    height * rowBytes <= ROWS_BYTES;
+  const room = Math.max(COPY_BYTES, COPY_PART * sizeOf(shape));
   const others = order.filter((x) => x !== c && x !== rows && x !== cols);
-  const part = rows && !whole ? partOf(extent(rows), step(rows), span(rows, 0), rowBytes) : null;
+  const part = rows && height * rowBytes > room
+    ? partOf(extent(rows), step(rows), height, Math.floor(room / rowBytes))
+    : null;
   const inner = part ? `${rows}_i` : rows;
   return [
     {
@@ -101,9 +99,9 @@ export function mapSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[]
 }
 
 /** Rows of output that are computed from one copy: an even number that leaves none over if one does. */
-function partOf(height: number, step: number, span: number, rowBytes: number): number {
+function partOf(height: number, step: number, span: number, room: number): number {
   const window = span - (height - 1) * step;
-  const most = Math.max(2, Math.floor((ROWS_BYTES / rowBytes - window) / step) + 1);
+  const most = Math.max(2, Math.floor((room - window) / step) + 1);
   for (let rows = most; rows >= Math.max(2, most / 2); rows--) {
     if (height % rows === 0 && rows % 2 === 0) return rows;
   }

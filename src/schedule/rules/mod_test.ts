@@ -25,7 +25,10 @@ function intrinsics(kernels: readonly Kernel[]): Set<string> {
     visitStmt(k.body, (s) => {
       if (s.k === "intrin") {
         found.add(
-          s.op.name.replace(/^dot_\d.*/, "dot_block").replace(/^(dot_s8|window8|map|gather)_.*/, "$1"),
+          s.op.name.replace(/^dot_\d.*/, "dot_block").replace(
+            /^(dot_s8|window8|map|gather)_.*/,
+            "$1",
+          ),
         );
       }
     });
