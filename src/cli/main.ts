@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   inspect: () => import("./inspect.ts"),
   example: () => import("./example.ts"),
   conformance: () => import("./conformance.ts"),
+  quantize: () => import("./quantize.ts"),
   bench: () => import("./bench.ts"),
   boards: () => import("./boards.ts"),
   doctor: () => import("./doctor.ts"),

@@ -64,7 +64,8 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
-function dimsOf(list: readonly string[]): Record<string, number> {
+/** Sizes of dimensions from `NAME=SIZE`. @throws BurinError `usage/bad-value` */
+export function dimsOf(list: readonly string[]): Record<string, number> {
   return Object.fromEntries(list.map((text) => {
     const at = text.lastIndexOf("=");
     const size = Number(text.slice(at + 1));

@@ -1,6 +1,7 @@
 /**
  * ONNX bytes to a plain view of the model: absent fields have their defaults, numbers are numbers,
- * and what cannot be a model is refused. The one module that knows onnx-proto.
+ * and what cannot be a model is refused. The one module that knows onnx-proto, beside
+ * editable.ts, which writes.
  */
 import proto from "onnx-proto";
 import { checkWire, malformed } from "./wire.ts";

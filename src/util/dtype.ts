@@ -126,6 +126,9 @@ const BY_NUMBER = new Map(Object.entries(NUMBERS).map(([d, n]) => [n, d as DType
 /** The element type that ONNX numbers so (TensorProto.DataType); undefined for any other number. */
 export const dtypeByNumber = (n: number): DType | undefined => BY_NUMBER.get(n);
 
+/** The number that ONNX has for an element type (TensorProto.DataType). */
+export const numberOfDType = (d: DType): number => NUMBERS[d];
+
 /** Bytes of one element. */
 export const bytesOf = (d: DType): number => DTYPES[d].bytes;
 /** Whether the type is a floating point type. */

@@ -72,7 +72,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     instead: "call the compiler through compile.ts",
   },
   quantize: {
-    values: ["compile.ts", "schedule", "ir", "run", "util"],
+    values: ["compile.ts", "onnx", "ir", "run", "util"],
     instead: "call the compiler through compile.ts",
   },
   report: { values: [], types: ["*"], instead: "a report draws data that its caller passes in" },

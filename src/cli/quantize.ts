@@ -1,0 +1,229 @@
+/** `quantize`: a float ONNX model and samples in, an int8 QDQ model and the evidence out. */
+import { basename } from "@std/path";
+import { ensureTools } from "../run/install.ts";
+import { splitSamples } from "../run/samples.ts";
+import { missingError, toolsFor } from "../run/toolchain.ts";
+import type { OutputQuality } from "../quantize/evaluate.ts";
+import type { QuantizeResult, QuantizeSettings } from "../quantize/quantize.ts";
+import { settingText } from "../quantize/trial.ts";
+import { loadBoard } from "../target/boards.ts";
+import { BurinError } from "../util/errors.ts";
+import { readNpy } from "../util/npy.ts";
+import { readNpz } from "../util/npz.ts";
+import type { TensorData } from "../util/tensor.ts";
+import { type Args, type Command, numberOption } from "./args.ts";
+import { loadCompiler } from "./compiler.ts";
+import { compileOptions, dimsOf } from "./options.ts";
+import { readUserFile, stemOf, userPath, writeUserFile } from "./paths.ts";
+import { print, printJson, say, table } from "./terminal.ts";
+
+/** What to quantise and with what. */
+export interface QuantizeRequest extends QuantizeSettings {
+  /** Path of the float ONNX file. */
+  readonly model: string;
+  /** Path of an .npz or .npy with samples of the inputs. */
+  readonly calibration: string;
+  /** Path of an .npy (or of an .npz with `labels`) with classes or targets. */
+  readonly labels?: string;
+  /** Path of the ONNX file to write; default `NAME_int8.onnx` (or `_uint8`) in the user's folder. */
+  readonly out?: string;
+  /** Sizes of symbolic dimensions. */
+  readonly dims?: Readonly<Record<string, number>>;
+}
+
+/** A result, and where it was written. */
+export interface QuantizedFile extends QuantizeResult {
+  /** As the user typed it, or the default. */
+  readonly path: string;
+}
+
+/** Arrays of a samples file; an .npy is the first input. */
+function readArrays(path: string): Map<string, TensorData> {
+  const file = readUserFile(path);
+  return path.endsWith(".npy") ? new Map([["in0", readNpy(file, path)]]) : readNpz(file, path);
+}
+
+function readLabels(path: string): TensorData {
+  const file = readUserFile(path);
+  if (path.endsWith(".npy")) return readNpy(file, path);
+  const arrays = readNpz(file, path);
+  const labels = arrays.get("labels") ?? (arrays.size === 1 ? [...arrays.values()][0] : undefined);
+  if (labels) return labels;
+  throw new BurinError(
+    "data/samples",
+    `Cannot use ${path} as it has no array labels`,
+    `its arrays are ${[...arrays.keys()].join(", ") || "none"}`,
+  );
+}
+
+/**
+ * Quantises a model and writes the result.
+ * @throws BurinError `data/*` for the files, `tool/missing`, `model/*`
+ */
+export async function quantize(request: QuantizeRequest): Promise<QuantizedFile> {
+  const { model, calibration, labels: labelFile, out, dims, ...options } = request;
+  const path = out ?? `${stemOf(model)}_${options.dtype ?? "int8"}.onnx`;
+  if (userPath(path) === userPath(model)) {
+    throw new BurinError(
+      "usage/bad-value",
+      `Cannot write ${path} as that is the float model`,
+      "name another file with --out",
+    );
+  }
+  const compile = compileOptions({ board: "host", dims }, model);
+  const bytes = readUserFile(model);
+  const { compileModel } = await loadCompiler();
+  const { inputs } = await compileModel(bytes, compile);
+  const samples = splitSamples(readArrays(calibration), inputs, "in", calibration);
+  const labels = labelFile === undefined ? undefined : readLabels(labelFile);
+  if (labels && labels.shape[0] !== samples.length) {
+    throw new BurinError(
+      "data/samples",
+      `Cannot use ${labelFile} as it holds ${
+        labels.shape[0] ?? 1
+      } labels for ${samples.length} samples`,
+      "give one label a sample",
+    );
+  }
+  const { quantizeModel } = await import("../quantize/quantize.ts");
+  const result = await quantizeModel(bytes, samples, { ...options, compile, labels });
+  writeUserFile(path, result.file);
+  return { ...result, path };
+}
+
+const decibels = (x: number): string => x === Infinity ? "equal" : `${x.toFixed(1)} dB`;
+const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
+
+function outputRow(o: OutputQuality): string[] {
+  const parts = [
+    decibels(o.snr),
+    ...(o.agreement === null ? [] : [`same class in ${percent(o.agreement)}`]),
+    ...(o.accuracy === null
+      ? []
+      : [`accuracy ${percent(o.accuracy.quantised)}, in float ${percent(o.accuracy.float)}`]),
+    ...(o.mse === null
+      ? []
+      : [`mean square ${o.mse.quantised.toPrecision(4)}, in float ${o.mse.float.toPrecision(4)}`]),
+  ];
+  return [`  ${o.name}`, parts.join("; ")];
+}
+
+/** How many layers the summary shows. */
+const WORST = 8;
+
+function summary(r: QuantizedFile, model: string): string {
+  const trials = r.trials.map((t) => [
+    `  ${settingText(t)}`,
+    decibels(t.snr),
+    `same class in ${percent(t.agreement)}` +
+    (t === r.setting ? "  ← taken" : ""),
+  ]);
+  const worst = [...r.tensors].sort((a, b) => a.snr - b.snr).slice(0, WORST).map((t) => [
+    `  ${t.tensor}`,
+    decibels(t.snr),
+    `${t.low.toPrecision(3)} … ${t.high.toPrecision(3)}`,
+    t.node,
+  ]);
+  return [
+    `Wrote ${r.path}, made of ${model}`,
+    "",
+    "Signal to noise of the outputs, as the generated C computes them",
+    table(r.outputs.map(outputRow)),
+    "",
+    "Settings tried",
+    table(trials),
+    "",
+    "Tensors with the most noise: signal to noise, range, computed by",
+    table(worst),
+  ].join("\n");
+}
+
+async function main(args: Args): Promise<number> {
+  if (args.operands.length === 0) {
+    throw new BurinError(
+      "usage/no-model",
+      "Cannot quantise as no model is named",
+      "write deno task quantize MODEL.onnx --calibration samples.npz",
+    );
+  }
+  const calibration = args.value("calibration");
+  if (calibration === undefined) {
+    throw new BurinError(
+      "usage/no-calibration",
+      "Cannot quantise as no samples are named",
+      "add --calibration samples.npz with some hundred real inputs: in0, in1 … or the graph's names",
+    );
+  }
+  const missing = await ensureTools(toolsFor(loadBoard("host").target));
+  if (missing.length > 0) throw missingError(missing, "run the model on this computer");
+  const [model] = args.operands;
+  const percentile = numberOption(args, "percentile", 50);
+  if (percentile !== undefined && percentile > 100) {
+    throw new BurinError(
+      "usage/bad-value",
+      `Cannot set --percentile to ${percentile} as it is a part of 100`,
+      "write --percentile 99.99",
+    );
+  }
+  const result = await quantize({
+    model,
+    calibration,
+    labels: args.value("labels"),
+    out: args.value("o") ?? args.value("out"),
+    dims: dimsOf(args.list("dim")),
+    method: args.value("method") as QuantizeRequest["method"],
+    percentile,
+    dtype: args.value("dtype") as QuantizeRequest["dtype"],
+    symmetric: args.flag("symmetric"),
+    perChannel: !args.flag("per-tensor"),
+    rounding: args.flag("nearest") ? "nearest" : "compensated",
+    ...(args.flag("no-bias-correction") ? { correctBias: false } : {}),
+    equalize: !args.flag("no-equalize"),
+    exclude: args.list("keep-float"),
+    integerPorts: args.flag("integer-io"),
+    progress: (doing) => say(`${doing} …`),
+  });
+  if (args.flag("json")) {
+    const { file: _, ...figures } = result;
+    printJson({ model: basename(model), ...figures });
+  } else print(summary(result, basename(model)));
+  for (const note of result.notes) say(`note: ${note}`);
+  return 0;
+}
+
+/** The command. */
+export const command: Command = {
+  name: "quantize",
+  summary: "Quantise a float model with samples; write int8 ONNX, show what it costs.",
+  operands: "MODEL.onnx",
+  maxOperands: 1,
+  options: {
+    calibration: { kind: "value", value: "F.npz", help: "samples: in0, in1 … or an .npy" },
+    labels: { kind: "value", value: "F.npy", help: "classes or targets, one a sample" },
+    out: { kind: "value", value: "F.onnx", help: "file to write; default NAME_int8.onnx; also -o" },
+    o: { kind: "value", value: " F.onnx", help: "the same" },
+    dim: { kind: "list", value: "batch=1", help: "size of a symbolic dimension; may be repeated" },
+    method: {
+      kind: "value",
+      value: "HOW",
+      help: "how ranges are chosen; default auto",
+      choices: ["auto", "minmax", "percentile", "mse", "entropy"],
+    },
+    percentile: { kind: "value", value: "P", help: "what percentile keeps; default 99.99" },
+    dtype: {
+      kind: "value",
+      value: "TYPE",
+      help: "activations; default int8",
+      choices: ["int8", "uint8"],
+    },
+    symmetric: { kind: "flag", help: "activations symmetric around zero" },
+    "per-tensor": { kind: "flag", help: "one scale a weight instead of one a channel" },
+    nearest: { kind: "flag", help: "round weights to the nearest, without compensation" },
+    "no-bias-correction": { kind: "flag", help: "leave mean errors where they are" },
+    "no-equalize": { kind: "flag", help: "leave channels as they are scaled" },
+    "keep-float": { kind: "list", value: "NODE", help: "leave a node in float; may be repeated" },
+    "integer-io": { kind: "flag", help: "integer inputs and outputs instead of float ones" },
+    json: { kind: "flag", help: "print the figures as one JSON object" },
+  },
+  main,
+};

@@ -1,0 +1,156 @@
+/** How near a written model comes to the float one, both as generated C. */
+import type { CompileOptions } from "../compile.ts";
+import type { TensorType } from "../ir/graph.ts";
+import { EditableModel } from "../onnx/editable.ts";
+import type { Sample } from "../run/samples.ts";
+import type { TensorData } from "../util/tensor.ts";
+import { dequantisedName, type Quantised } from "./emit.ts";
+import { type OutputQuality, QualityMeter, SignalToNoise } from "./evaluate.ts";
+import { observe } from "./observe.ts";
+import type { QuantPlan } from "./plan.ts";
+import type { Trial } from "./trial.ts";
+
+/** A float model and what is known of it. */
+export interface Source {
+  readonly file: Uint8Array;
+  readonly plan: QuantPlan;
+  readonly types: ReadonlyMap<string, TensorType>;
+}
+
+/** A model that was written, and what it was made of. */
+export interface Made {
+  /** The model as the user wants it. */
+  readonly file: Uint8Array;
+  /** The same with float inputs and outputs, to be compared with the float model. */
+  readonly comparable: Uint8Array;
+  readonly source: Source;
+  readonly quantised: Quantised;
+}
+
+/** One tensor's error in the whole quantised model. */
+export interface TensorQuality {
+  /** Its name in the float model. */
+  readonly tensor: string;
+  /** The node that computes it; "" for an input. */
+  readonly node: string;
+  /** Least value that the integers stand for. */
+  readonly low: number;
+  /** Largest one. */
+  readonly high: number;
+  /** Value of one step. */
+  readonly scale: number;
+  /** The integer that stands for 0. */
+  readonly zero: number;
+  /** Signal to noise in dB. */
+  readonly snr: number;
+}
+
+/** Samples on which each tensor inside is compared, at most. */
+const TENSOR_SAMPLES = 32;
+
+/** Signal to noise that counts as no noise at all, in dB. */
+const LOSSLESS = 150;
+
+/** Every n-th sample, at most `most` of them. */
+export function spread<T>(samples: readonly T[], most: number): T[] {
+  const n = Math.min(most, samples.length);
+  return Array.from({ length: n }, (_, i) => samples[Math.floor(i * samples.length / n)]);
+}
+
+/** The tensor in front of a closing Softmax tells more than its result does. */
+export function judged(model: EditableModel): string[] {
+  return model.outputs.map((name) => {
+    const node = model.nodes.find((n) => n.outputs.includes(name));
+    return node?.opType === "Softmax" ? node.inputs[0] : name;
+  });
+}
+
+/** The name of a tensor of the float model in the quantised one. */
+const inQuantised = (model: EditableModel, { plan }: Quantised, name: string): string =>
+  plan.tensors.includes(name) && !model.outputs.includes(name) ? dequantisedName(name) : name;
+
+/** Values of some tensors of the float model, sample by sample. */
+export type Recorded = readonly (readonly Float32Array[])[];
+
+export async function record(
+  file: Uint8Array,
+  names: readonly string[],
+  samples: readonly Sample[],
+  compile: CompileOptions,
+): Promise<Recorded> {
+  const rows: Float32Array[][] = [];
+  await observe(file, compile, names, samples, (values) => {
+    rows.push(names.map((name) => Float32Array.from(values(name).data as Float32Array)));
+  });
+  return rows;
+}
+
+/** Means over the judged outputs. */
+export async function judge(
+  reference: { readonly names: readonly string[]; readonly values: Recorded },
+  { comparable, quantised: q }: Made,
+  samples: readonly Sample[],
+  compile: CompileOptions,
+): Promise<Pick<Trial, "snr" | "agreement">> {
+  const model = EditableModel.read(comparable);
+  const names = reference.names.map((name) => inQuantised(model, q, name));
+  const meters = names.map((name) => new QualityMeter(name, null));
+  await observe(comparable, compile, names, samples, (values, index) => {
+    names.forEach((name, i) =>
+      meters[i].add(reference.values[index][i], values(name).data as Float32Array, index)
+    );
+  });
+  const results = meters.map((m) => m.result());
+  const mean = (of: (o: OutputQuality) => number) =>
+    results.reduce((sum, o) => sum + of(o), 0) / results.length;
+  return { snr: mean((o) => Math.min(o.snr, LOSSLESS)), agreement: mean((o) => o.agreement ?? 1) };
+}
+
+/** Outputs over all samples, tensors over some. */
+export async function measure(
+  float: Uint8Array,
+  { comparable, source, quantised: q }: Made,
+  samples: readonly Sample[],
+  { compile, labels }: { readonly compile: CompileOptions; readonly labels?: TensorData },
+): Promise<{ readonly outputs: OutputQuality[]; readonly tensors: TensorQuality[] }> {
+  const original = EditableModel.read(float), model = EditableModel.read(comparable);
+  const names = [...new Set([...original.outputs, ...judged(original)])];
+  const wanted = await record(float, names, samples, compile);
+  const meters = names.map((name, i) => new QualityMeter(name, i === 0 ? labels ?? null : null));
+  const inside = names.map((name) => inQuantised(model, q, name));
+  await observe(
+    comparable,
+    compile,
+    inside,
+    samples,
+    (values, index) =>
+      meters.forEach((m, i) =>
+        m.add(wanted[index][i], values(inside[i]).data as Float32Array, index)
+      ),
+  );
+  const few = spread(samples, TENSOR_SAMPLES), { tensors } = q.plan;
+  const real = await record(source.file, tensors, few, compile);
+  const snrs = tensors.map(() => new SignalToNoise());
+  const made = tensors.map((t) => inQuantised(model, q, t));
+  await observe(
+    comparable,
+    compile,
+    made,
+    few,
+    (values, index) =>
+      snrs.forEach((m, i) => m.add(real[index][i], values(made[i]).data as Float32Array)),
+  );
+  const producers = new Map(
+    original.nodes.flatMap((n) => n.outputs.map((o) => [o, n.name || n.opType] as const)),
+  );
+  const least = q.dtype === "int8" ? -128 : 0;
+  return {
+    outputs: meters.map((m) => m.result()),
+    tensors: tensors.map((tensor, i) => {
+      const { scale, zero } = q.params.get(tensor)!;
+      const [low, high] = [(least - zero) * scale, (least + 255 - zero) * scale];
+      const node = producers.get(tensor) ?? "";
+      return { tensor, node, low, high, scale, zero, snr: snrs[i].decibels };
+    }),
+  };
+}

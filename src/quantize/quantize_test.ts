@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { floatAttr, model, node, tensor, value } from "../../tests/onnx_builder.ts";
+import type { CompileOptions } from "../compile.ts";
+import { readModel } from "../onnx/reader.ts";
+import { loadBoard } from "../target/boards.ts";
+import { BurinError } from "../util/errors.ts";
+import { tensor as tensorData } from "../util/tensor.ts";
+import { quantizeModel } from "./quantize.ts";
+
+const compile: CompileOptions = {
+  board: loadBoard("host"),
+  fileStem: "m",
+  optLevel: 3,
+  optimize: "balanced",
+  requant: "exact",
+  io: "caller",
+  dims: {},
+};
+
+let state = 7;
+const next = () => (state = Math.imul(state, 1664525) + 1013904223 >>> 0) / 2 ** 32 - 0.5;
+const list = (n: number, scale = 1) => Array.from({ length: n }, () => next() * scale);
+const weights = (name: string, dims: number[], scale = 1) =>
+  tensor(name, "float32", dims, list(dims.reduce((a, b) => a * b, 1), scale));
+
+/** A wave with noise: neighbours are alike, as in real signals. */
+const samples = (dims: number[], count: number) =>
+  Array.from({ length: count }, (_, s) => {
+    const n = dims.reduce((a, b) => a * b, 1);
+    const values = Array.from({ length: n }, (_, i) => Math.sin(i / 9 + s) + next() * 0.2);
+    return [tensorData("float32", dims, values)];
+  });
+
+/** Every role: folded constants, depthwise, residuals, joined tensors, pools, dense layers. */
+const net = model({
+  inputs: [value("x", "float32", ["n", 3, 12, 10])],
+  outputs: [value("p", "float32", ["n", 5]), value("mid", "float32", ["n", 6, 6, 5])],
+  initializers: [
+    weights("w0", [6, 3, 3, 3]),
+    tensor("gamma", "float32", [6], [1, 2, 0.1, 1, 3, 0.5]),
+    tensor("beta", "float32", [6], list(6)),
+    tensor("mean", "float32", [6], list(6)),
+    tensor("var", "float32", [6], [1, 2, 1, 0.5, 1, 1]),
+    weights("w1", [6, 1, 3, 3]),
+    weights("b1", [6]),
+    weights("w2", [6, 6, 1, 1]),
+    weights("shift", [1, 6, 1, 1]),
+    weights("w3", [4, 3, 3, 3]),
+    weights("factor", [1, 6, 1, 1]),
+    tensor("shape", "int64", [2], [0, -1]),
+    weights("w4", [10, 8]),
+    weights("b4", [8]),
+    weights("w5", [5, 8]),
+    tensor("low", "float32", [], [0]),
+    tensor("high", "float32", [], [6]),
+  ],
+  nodes: [
+    node("Conv", ["x", "w0"], ["c0"], { strides: [2, 2], pads: [1, 1, 1, 1] }),
+    node("BatchNormalization", ["c0", "gamma", "beta", "mean", "var"], ["n0"]),
+    node("Relu", ["n0"], ["r0"]),
+    node("Conv", ["r0", "w1", "b1"], ["c1"], { group: 6, auto_pad: "SAME_UPPER" }),
+    node("Clip", ["c1", "low", "high"], ["r1"]),
+    node("Conv", ["r1", "w2"], ["c2"]),
+    node("Add", ["c2", "shift"], ["s2"]),
+    node("Add", ["s2", "r0"], ["sum"]),
+    node("LeakyRelu", ["sum"], ["mid"], { alpha: floatAttr(0.1) }),
+    node("Mul", ["mid", "factor"], ["scaled"]),
+    node("Conv", ["x", "w3"], ["c3"], { strides: [2, 2], pads: [1, 1, 1, 1] }),
+    node("Concat", ["scaled", "c3"], ["joined"], { axis: 1 }),
+    node("GlobalAveragePool", ["joined"], ["pooled"]),
+    node("Reshape", ["pooled", "shape"], ["flat"]),
+    node("MatMul", ["flat", "w4"], ["m4"]),
+    node("Add", ["m4", "b4"], ["a4"]),
+    node("Sigmoid", ["a4"], ["g4"]),
+    node("Gemm", ["g4", "w5"], ["logits"], { transB: 1, alpha: floatAttr(4) }),
+    node("Softmax", ["logits"], ["p"], { axis: 1 }),
+  ],
+});
+
+const dims = [1, 3, 12, 10];
+
+Deno.test("quantise: a net with every role comes near its float outputs", async () => {
+  const r = await quantizeModel(net, samples(dims, 40), { compile, method: "mse" });
+  for (const o of r.outputs) assert(o.snr > 28, `${o.name}: ${o.snr} dB`);
+  assert.deepEqual(r.outputs.map((o) => o.name), ["p", "mid", "logits"]);
+  assert.deepEqual(r.notes, []);
+  const { graph, opsets } = readModel(r.file);
+  const kinds = new Set(graph.nodes.map((n) => n.opType));
+  assert(!kinds.has("BatchNormalization"), "it is folded");
+  assert.equal(opsets.get(""), 17);
+  assert.deepEqual(graph.inputs.map((v) => v.name), ["x"]);
+  assert.deepEqual(graph.outputs.map((v) => v.name), ["p", "mid"]);
+  const weights = graph.initializers.filter((t) => t.name.endsWith("_quantized"));
+  // int8 weights of seven layers and of the factor, int32 biases of those that have one.
+  assert.equal(weights.filter((t) => t.dataType === 3).length, 7);
+  assert(!graph.initializers.some((t) => /^w\d$/.test(t.name)), "float weights are gone");
+  const by = new Map(r.tensors.map((t) => [t.tensor, t]));
+  const same = (a: string, b: string) =>
+    assert.deepEqual([by.get(a)!.scale, by.get(a)!.zero], [by.get(b)!.scale, by.get(b)!.zero]);
+  same("scaled", "joined");
+  same("c3", "joined");
+  same("pooled", "flat");
+  assert.deepEqual([by.get("p")!.scale, by.get("p")!.zero], [1 / 256, -128]);
+});
+
+Deno.test("quantise: unsigned, symmetric, per tensor, nearest, with integer ports", async () => {
+  const inputs = samples(dims, 24);
+  const r = await quantizeModel(net, inputs, {
+    compile,
+    method: "minmax",
+    dtype: "uint8",
+    perChannel: false,
+    rounding: "nearest",
+    correctBias: false,
+    integerPorts: true,
+    equalize: false,
+  });
+  assert(r.outputs.every((o) => o.snr > 20), JSON.stringify(r.outputs));
+  const { graph } = readModel(r.file);
+  assert.deepEqual([...graph.inputs, ...graph.outputs].map((v) => v.type.elemType), [2, 2, 2]);
+  const s = await quantizeModel(net, inputs, { compile, method: "minmax", symmetric: true });
+  assert(s.tensors.every((t) => t.zero === 0 || t.tensor === "p" || t.tensor === "g4"));
+});
+
+Deno.test("quantise: rounding by samples, bias correction and equalising pay together", async () => {
+  const inputs = samples(dims, 40);
+  const plain = await quantizeModel(net, inputs, {
+    compile,
+    method: "minmax",
+    rounding: "nearest",
+    correctBias: false,
+    equalize: false,
+  });
+  const full = await quantizeModel(net, inputs, { compile });
+  const snr = (r: typeof full) => r.outputs.find((o) => o.name === "logits")!.snr;
+  assert(snr(full) > snr(plain) + 1, `${snr(full)} against ${snr(plain)} dB`);
+});
+
+Deno.test("quantise: a node that is kept in float has no quantised result of its own", async () => {
+  const r = await quantizeModel(net, samples(dims, 20), {
+    compile,
+    method: "minmax",
+    exclude: ["logits_node"],
+  });
+  const gemm = readModel(r.file).graph.nodes.find((n) => n.opType === "Gemm")!;
+  assert.equal(gemm.inputs[1], "w5");
+  assert.deepEqual(r.notes, ["1 Gemm node stays in float"]);
+});
+
+const refused = (code: string, task: () => Promise<unknown>) =>
+  assert.rejects(task, (e) => e instanceof BurinError && e.code === code && !!e.hint);
+
+Deno.test("quantise: what cannot be calibrated or quantised is refused", async () => {
+  const one = samples(dims, 1);
+  await refused("data/calibration", () => quantizeModel(net, [], { compile }));
+  const flat = [[tensorData("float32", dims, Array(360).fill(0.25))]];
+  await refused("data/calibration", () => quantizeModel(net, [...flat, ...flat], { compile }));
+  const broken = [[tensorData("float32", dims, Array(360).fill(0).map((_, i) => i ? i : NaN))]];
+  await refused("data/calibration", () => quantizeModel(net, broken, { compile }));
+  await refused(
+    "usage/unknown-node",
+    () => quantizeModel(net, one, { compile, exclude: ["nobody"] }),
+  );
+  const done = (await quantizeModel(net, one, { compile, method: "minmax" })).file;
+  await refused("model/quantized", () => quantizeModel(done, one, { compile }));
+  const relu = model({
+    inputs: [value("x", "float32", [1, 4])],
+    outputs: [value("y", "float32", [1, 4])],
+    nodes: [node("Relu", ["x"], ["y"])],
+  });
+  const four = [[tensorData("float32", [1, 4], [1, 2, 3, -4])]];
+  await refused("model/nothing-to-quantize", () => quantizeModel(relu, four, { compile }));
+  const old = model({
+    inputs: [value("x", "float32", [1, 4])],
+    outputs: [value("y", "float32", [1, 2])],
+    initializers: [weights("w", [4, 2])],
+    nodes: [node("MatMul", ["x", "w"], ["y"])],
+    opsets: { "": 11 },
+  });
+  await refused("model/old-opset", () => quantizeModel(old, four, { compile }));
+});
+
+Deno.test("quantise: few samples and samples of noise get a note", async () => {
+  const noise = Array.from({ length: 4 }, () => [tensorData("float32", dims, list(360))]);
+  const r = await quantizeModel(net, noise, { compile, method: "minmax" });
+  assert.equal(r.notes.length, 2);
+  assert.match(r.notes[0], /^4 samples are few/);
+  assert.match(r.notes[1], /look like noise/);
+});

@@ -1,0 +1,157 @@
+/** A layer's weights and bias as integers. */
+import { DTYPES } from "../util/dtype.ts";
+import { sizeOf, tensor, type TensorData } from "../util/tensor.ts";
+import type { Columns } from "./columns.ts";
+import type { Layer } from "./plan.ts";
+import type { ActivationType, Params } from "./ranges.ts";
+import {
+  compensated,
+  compensationOf,
+  nearest,
+  rowError,
+  rowScale,
+  secondMoments,
+} from "./rounding.ts";
+
+/** How weights are rounded. */
+export interface WeightOptions {
+  /** A scale for each channel of a weight instead of one for all. */
+  readonly perChannel: boolean;
+  /** `nearest`, or `compensated` where it leaves less error on the samples. */
+  readonly rounding: "nearest" | "compensated";
+  /** Move the mean error of each channel into the bias. */
+  readonly correctBias: boolean;
+}
+
+/** The constants of a quantised layer. */
+export interface QuantLayer {
+  /** int8, of the float weight's shape. */
+  readonly weight: TensorData;
+  /** Scale per index of the weight's axis, or one for all. */
+  readonly scales: Float32Array;
+  /** The float bias after correction; null where there is none and nothing can take one. */
+  readonly bias: Float32Array | null;
+  /** Signal to noise of the layer's results on the samples, alone, in dB. */
+  readonly snr: number;
+}
+
+/** Widest product that compensation is worth its cubic time for. */
+const WIDEST = 2304;
+
+/** Largest bias in steps of its scale, half of what int32 holds. */
+const BIAS_STEPS = 2 ** 30;
+
+/**
+ * Quantises one layer.
+ *
+ * @param columns what it reads, in float; @param input how its input is quantised
+ */
+export function quantizeLayer(
+  layer: Layer,
+  weight: TensorData,
+  bias: Float32Array | null,
+  columns: Columns,
+  input: Params & { readonly dtype: ActivationType },
+  options: WeightOptions,
+): QuantLayer {
+  const rows = rowsOf(weight, layer.weightAxis);
+  const { width } = columns.reading, { count } = columns;
+  const perGroup = rows.length / columns.reading.groups;
+  const compensate = options.rounding === "compensated" && width <= WIDEST;
+  const fake = (x: Float32Array) => fakeQuantised(x, input);
+  const shared = options.perChannel
+    ? 0
+    : Math.max(...rows.map((r) => Math.max(...r.map(Math.abs)))) / 127;
+  const scales = new Float32Array(rows.length), out: Int8Array[] = [];
+  const means = new Float64Array(rows.length);
+  let signal = 0, noise = 0;
+  for (let group = 0; group < columns.reading.groups; group++) {
+    const real = columns.groups[group].subarray(0, count * width), quantised = fake(real);
+    const h = width <= WIDEST ? secondMoments(quantised, count, width) : null;
+    const compensation = compensate && h ? compensationOf(h, width) : null;
+    for (let r = group * perGroup; r < (group + 1) * perGroup; r++) {
+      const row = rows[r];
+      const scale = atLeast(options.perChannel ? rowScale(row, h) : shared, bias?.[r] ?? 0, input);
+      const plain = nearest(row, scale);
+      const better = compensation && compensated(row, scale, compensation);
+      const q = better && rowError(row, better, scale, h!) < rowError(row, plain, scale, h!)
+        ? better
+        : plain;
+      scales[r] = scale;
+      out.push(q);
+      const e = errorOf(row, q, scale, real, quantised, count);
+      means[r] = e.mean;
+      signal += e.signal;
+      noise += e.noise - (options.correctBias ? e.mean ** 2 * count : 0);
+    }
+  }
+  const canCorrect = layer.bias !== null || layer.node.opType !== "MatMul";
+  const corrected = options.correctBias && canCorrect
+    ? Float32Array.from(means, (m, r) => (bias?.[r] ?? 0) + m)
+    : bias;
+  return {
+    weight: fromRows(out, weight, layer.weightAxis),
+    scales: options.perChannel ? scales : scales.slice(0, 1),
+    bias: corrected,
+    snr: 10 * Math.log10(signal / Math.max(noise, Number.MIN_VALUE)),
+  };
+}
+
+/** The scale of a row, wide enough for its bias to fit in int32; zero rows get one that does. */
+function atLeast(scale: number, bias: number, input: Params): number {
+  const least = Math.abs(bias) / (BIAS_STEPS * input.scale);
+  return Math.fround(Math.max(scale, least, 1e-10));
+}
+
+/** The weight as one list of operands for each result, in the order of the columns. */
+export function rowsOf({ shape, data }: TensorData, axis: number): Float32Array[] {
+  const all = data as Float32Array, n = shape[axis], width = sizeOf(shape) / n;
+  if (axis === 0) {
+    return Array.from({ length: n }, (_, r) => all.slice(r * width, (r + 1) * width));
+  }
+  return Array.from(
+    { length: n },
+    (_, r) => Float32Array.from({ length: width }, (_, k) => all[k * n + r]),
+  );
+}
+
+function fromRows(rows: readonly Int8Array[], { shape }: TensorData, axis: number): TensorData {
+  const width = rows[0].length, n = rows.length;
+  const values = axis === 0
+    ? rows.flatMap((r) => [...r])
+    : Array.from({ length: n * width }, (_, i) => rows[i % n][Math.floor(i / n)]);
+  return tensor("int8", shape, values);
+}
+
+function fakeQuantised(
+  x: Float32Array,
+  { scale, zero, dtype }: Params & { readonly dtype: ActivationType },
+): Float32Array {
+  const least = Number(DTYPES[dtype].min) - zero, most = Number(DTYPES[dtype].max) - zero;
+  return x.map((v) => Math.max(least, Math.min(most, Math.round(v / scale))) * scale);
+}
+
+/** Signal, noise and mean error of a row's results over the columns. */
+function errorOf(
+  row: Float32Array,
+  q: Int8Array,
+  scale: number,
+  real: Float32Array,
+  quantised: Float32Array,
+  count: number,
+): { mean: number; signal: number; noise: number } {
+  const width = row.length;
+  let sum = 0, signal = 0, noise = 0;
+  for (let n = 0, i = 0; n < count; n++) {
+    let y = 0, z = 0;
+    for (let k = 0; k < width; k++, i++) {
+      y += row[k] * real[i];
+      z += q[k] * quantised[i];
+    }
+    const e = y - z * scale;
+    sum += e;
+    signal += y * y;
+    noise += e * e;
+  }
+  return { mean: sum / count, signal, noise };
+}
