@@ -101,6 +101,7 @@ Deno.test("cli: run --json prints the fields that are promised, and compares", (
         "code_bytes",
         "flash_bytes",
         "stack_bytes",
+        "stack_bound_bytes",
       ]);
       assert.equal(result.samples, 360);
       assert.deepEqual(result.match.out0, {

@@ -156,7 +156,8 @@ function profileRows(profiled: Execution["profiled"]): string[][] {
 
 function summary({ result, firmware, profiled }: Execution): string {
   const r = result;
-  const stack = r.stack_bytes === null ? "" : `, stack ${grouped(r.stack_bytes)}`;
+  const most = r.stack_bound_bytes === null ? "" : ` of at most ${grouped(r.stack_bound_bytes)}`;
+  const stack = r.stack_bytes === null ? "" : `, stack ${grouped(r.stack_bytes)}${most}`;
   const rows = [
     ...matchRows(r),
     ...(r.instructions ? [["  instructions", instructionsText(r.instructions)]] : []),

@@ -7,6 +7,7 @@ import { type Board, isHost, memoryBlocks, type Target } from "../target/target.
 import { BurinError } from "../util/errors.ts";
 import { overflowOf, tooLarge, USAGE_FLAG } from "./overflow.ts";
 import { execute } from "./process.ts";
+import { FRAMES_FLAG } from "./stack.ts";
 import type { Toolchain } from "./toolchain.ts";
 
 /** The flags that generated sources have to be clean under. */
@@ -100,6 +101,7 @@ export async function compileLibrary(
         ...targetFlags(target, tools),
         ...LIBRARY_FLAGS,
         options.optimisation ?? "-O2",
+        ...(isHost(target) ? [] : [FRAMES_FLAG]),
         ...(options.extraFlags ?? []),
         "-Ilibrary/include",
         "-c",

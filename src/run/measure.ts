@@ -62,6 +62,9 @@ export function libraryCodeBytes(map: string): number {
     .reduce((sum, [, bytes]) => sum + parseInt(bytes, 16), 0);
 }
 
+/** File of the library that is linked by itself. */
+export const LINKED = "library.elf";
+
 /** Links the library alone, its entry function as root, so that only its own needs are pulled in. */
 async function pulledIn(
   artifact: CompiledLibrary,
@@ -83,7 +86,7 @@ async function pulledIn(
     "-lgcc",
     "-Wl,--end-group",
     "-o",
-    "library.elf",
+    LINKED,
   ], { cwd: folder });
   if (code !== 0) {
     throw new BurinError(

@@ -9,11 +9,12 @@ import { type BuildOptions, compileLibrary, linkHarness, stackBytes } from "./bu
 import { compareSamples, type OutputMatch, type Tolerance } from "./compare.ts";
 import { type Firmware, linkFirmware } from "./firmware.ts";
 import { harnessFiles, type Measured, readResult } from "./harness.ts";
-import { measureLibrary, type Sizes } from "./measure.ts";
+import { LINKED, measureLibrary, type Sizes } from "./measure.ts";
 import { execute } from "./process.ts";
 import { type Profiled, profileImage } from "./profile.ts";
 import { executeQemu, exitError } from "./qemu.ts";
 import { packSamples, type Sample, unpackSamples } from "./samples.ts";
+import { measureStack, type StackBound } from "./stack.ts";
 import { findToolchain, type Toolchain } from "./toolchain.ts";
 import { withWorkDir } from "./workdir.ts";
 
@@ -49,6 +50,8 @@ export interface RunResult {
   readonly flash_bytes: number;
   /** Deepest use of the stack by the entry function; null on this computer. */
   readonly stack_bytes: number | null;
+  /** What the entry function and all that it calls can use at most; null where nothing bounds it. */
+  readonly stack_bound_bytes: number | null;
 }
 
 /** Options of {@link runOnBoard}. */
@@ -75,6 +78,8 @@ export interface Execution {
   readonly passes: boolean;
   /** Null on this computer. */
   readonly firmware: Firmware | null;
+  /** Stack by function, or why it has no bound. */
+  readonly stack: StackBound;
   /** What was executed; null where it was not asked for. */
   readonly profiled: Profiled | null;
 }
@@ -181,6 +186,10 @@ export async function runOnBoard(
     const outputs = unpackSamples(file, artifact.outputs, samples.length);
     const onBoard = !isHost(board.target);
     if (onBoard) checkStack(artifact, measured, machineBoard);
+    const entry = `${artifact.name}_run_in`;
+    const bound: StackBound = onBoard
+      ? await measureStack(entry, LINKED, library.objects, board.target, folder)
+      : { functions: null, absent: "the stack of this computer is not counted" };
     const stack = measured.stackBytes + STACK_MARGIN;
     const firmware = onBoard
       ? await linkFirmware(artifact, library, board, tools, folder, stack)
@@ -189,7 +198,7 @@ export async function runOnBoard(
       {
         path: image,
         folder,
-        entry: `${artifact.name}_run_in`,
+        entry,
         instructions: mean(measured.instructions ?? [0]),
         timeoutSeconds: timeout,
       },
@@ -207,7 +216,8 @@ export async function runOnBoard(
       match: compared?.match ?? null,
       instructions: measured.instructions,
       ...figures(artifact, sizes, onBoard ? measured.stackBytes : null),
+      stack_bound_bytes: bound.functions?.[0].total ?? null,
     };
-    return { result, outputs, passes: compared?.passes ?? true, firmware, profiled };
+    return { result, outputs, passes: compared?.passes ?? true, firmware, stack: bound, profiled };
   });
 }
