@@ -28,6 +28,7 @@ import { ops as pad } from "./pad.ts";
 import { ops as pool } from "./pool.ts";
 import { ops as qlinear } from "./qlinear.ts";
 import { ops as quantize } from "./quantize.ts";
+import { ops as quantizeAny } from "./quantize_any.ts";
 import { ops as reduce } from "./reduce.ts";
 import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
@@ -92,6 +93,7 @@ export const ops: readonly OpDef<any>[] = [
   ...pool,
   ...qlinear,
   ...quantize,
+  ...quantizeAny,
   ...reduce,
   ...reshape,
   ...resize,

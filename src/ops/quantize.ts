@@ -21,7 +21,7 @@ import {
   type Var,
 } from "../te/expr.ts";
 import { quantize, requantize } from "../te/rounding.ts";
-import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
+import { type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 
@@ -58,35 +58,29 @@ function zeroOf(a: LinearAttrs, ins: Ins, at: readonly Var[]): Expr {
   return ins[2] ? cast("int32", parameter(ins[2], at, a.axis)) : imm(a.zero ?? 0);
 }
 
+/** Refuses a parameter that is neither one for all nor one for each index along the axis. */
+export function vectorAlong(t: TensorType, along: number, shape: readonly number[]): void {
+  const axis = along < 0 ? along + shape.length : along;
+  if (t.shape.length > 1) {
+    throw new OpError("its scale has more than one axis", "quantise per tensor or per channel");
+  }
+  const n = t.shape[0] ?? 1;
+  if (n !== 1 && (axis < 0 || axis >= shape.length || shape[axis] !== n)) {
+    throw new OpError(`its scale has ${n} elements, which does not fit axis ${along}`);
+  }
+}
+
 function checkParameters(a: LinearAttrs, ins: readonly (TensorType | null)[]): void {
   const x = ins[0];
   if (!x) throw new OpError("its input is missing");
-  const rank = x.shape.length, axis = a.axis < 0 ? a.axis + rank : a.axis;
   if (ins[1] && ins[1].dtype !== "float32") {
     throw new OpError(`its scale is ${ins[1].dtype}`, "use float32");
   }
-  for (const t of [ins[1], ins[2]]) {
-    if (!t) continue;
-    if (t.shape.length > 1) {
-      throw new OpError("its scale has more than one axis", "quantise per tensor or per channel");
-    }
-    const n = t.shape[0] ?? 1;
-    if (n !== 1 && (axis < 0 || axis >= rank || x.shape[axis] !== n)) {
-      throw new OpError(`its scale has ${n} elements, which does not fit axis ${a.axis}`);
-    }
-  }
+  for (const t of [ins[1], ins[2]]) if (t) vectorAlong(t, a.axis, dims(x));
   const count = (t: TensorType | null | undefined): number => t ? dims(t)[0] ?? 1 : 1;
   if (count(ins[1]) !== count(ins[2]) && count(ins[2]) !== 1) {
     throw new OpError(`its zero point has ${count(ins[2])} elements for ${count(ins[1])} scales`);
   }
-}
-
-function axisOf(r: AttrReader): number {
-  r.int("saturate", 1); // concerns float8 alone
-  if (r.int("block_size", 0) !== 0) {
-    throw new OpError("it quantises in blocks", "quantise per tensor or per channel");
-  }
-  return r.int("axis", 1);
 }
 
 /** Lowest and highest result. */
@@ -95,32 +89,13 @@ function bounds(dtype: DType, { lo, hi }: { lo?: number; hi?: number } = {}): [E
   return [imm(lo ?? min), imm(hi ?? max)];
 }
 
-const TARGETS: readonly DType[] = ["int8", "uint8", "int16", "uint16", "int32"];
-/** TensorProto.DataType of the types that `output_dtype` may name. */
-const BY_NUMBER: Readonly<Record<number, DType>> = {
-  2: "uint8",
-  3: "int8",
-  4: "uint16",
-  5: "int16",
-  6: "int32",
-};
-
-const readQuantize = (r: AttrReader): QuantizeAttrs => {
-  const number = r.int("output_dtype", 0);
-  const dtype = r.type(2)?.dtype ?? (number ? BY_NUMBER[number] : "uint8");
-  if (!dtype || !TARGETS.includes(dtype)) {
-    throw new OpError(`it quantises to ${dtype ?? `type number ${number}`}`, "use int8 or uint8");
-  }
-  return { axis: axisOf(r), dtype, scale: null, zero: null };
-};
+/** What is quantised to integers that compute. */
+export const TARGETS: readonly DType[] = ["int8", "uint8", "int16", "uint16", "int32"];
 
 /** y = saturate(rint(x / scale) + zero). */
 export const quantizeLinear: OpDef<QuantizeAttrs> = {
   name: "QuantizeLinear",
-  onnx: [
-    { domain: "", type: "QuantizeLinear", since: 10, attrs: readQuantize },
-    { domain: "com.microsoft", type: "QuantizeLinear", since: 1, attrs: readQuantize },
-  ],
+  onnx: [],
   infer(a, ins) {
     checkParameters(a, ins);
     if (!TARGETS.includes(a.dtype)) throw new OpError(`it quantises to ${a.dtype}`);
@@ -140,19 +115,10 @@ export const quantizeLinear: OpDef<QuantizeAttrs> = {
   },
 };
 
-const readDequantize = (r: AttrReader): LinearAttrs => ({
-  axis: axisOf(r),
-  scale: null,
-  zero: null,
-});
-
 /** y = float32(x − zero) × scale. */
 export const dequantizeLinear: OpDef<LinearAttrs> = {
   name: "DequantizeLinear",
-  onnx: [
-    { domain: "", type: "DequantizeLinear", since: 10, attrs: readDequantize },
-    { domain: "com.microsoft", type: "DequantizeLinear", since: 1, attrs: readDequantize },
-  ],
+  onnx: [],
   infer(a, ins) {
     checkParameters(a, ins);
     if (!isInt(ins[0]!.dtype)) throw new OpError(`it dequantises ${ins[0]!.dtype}`);
