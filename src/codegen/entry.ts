@@ -73,6 +73,12 @@ function argument(p: Program, call: Call, q: Parameter, last: boolean): string {
   return `${text}${last ? ");" : ","} /* ${q.buffer.name}: ${commentText(at.note)} */`;
 }
 
+/** The bool that a check wrote. */
+function checked(p: Program, call: Call, index: number): string {
+  const at = pointer(p, call.args[index], 1).text;
+  return `*(const uint8_t *)${at}`;
+}
+
 function callContext(p: Program, index: number): Record<string, unknown> {
   const call = p.calls[index];
   const parameters = kernelParameters(call.kernel);
@@ -81,6 +87,7 @@ function callContext(p: Program, index: number): Record<string, unknown> {
     step: index,
     comment: comment(kernelOrigin(call.kernel), "    "),
     symbol: kernelSymbol(p, index),
+    check: call.check === undefined ? "" : checked(p, call, call.check),
     args: parameters.length === 0
       ? [");"]
       : parameters.map((q, i) => argument(p, call, q, i === parameters.length - 1)),

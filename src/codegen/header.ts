@@ -93,6 +93,7 @@ export function headerSource(p: Program): string {
     macro,
     abi_version: ABI_VERSION,
     steps: p.calls.length,
+    checks: p.calls.some((c) => c.check !== undefined),
     params_bytes: p.params.reduce((sum, q) => sum + q.data.data.byteLength, 0),
     regions: regions.map((r) => ({
       comment: comment(

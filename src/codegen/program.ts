@@ -17,6 +17,8 @@ export interface Call {
   readonly kernel: Kernel;
   readonly args: readonly Argument[];
   readonly paramNames: readonly string[];
+  /** Index of the argument, a bool, that must hold behind the call for the run to go on. */
+  readonly check?: number;
 }
 
 /** A constant array of the library. */

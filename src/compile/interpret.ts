@@ -1,6 +1,6 @@
 /** Runs a compiled program on the loop IR, in the memory that was planned for it. */
 import { bytesOf } from "../util/dtype.ts";
-import { invariant } from "../util/errors.ts";
+import { BurinError, invariant } from "../util/errors.ts";
 import { arrayOver, type ElementArray, type TensorData, zeros } from "../util/tensor.ts";
 import { interpretKernel, type RunnableKernel } from "../tir/interp.ts";
 import type { Buffer } from "../tir/stmt.ts";
@@ -50,6 +50,18 @@ export function interpreter(
         ...c.kernel.buffers.map((b, j) => memory(c.args[j], b)),
         ...c.paramNames.map((n) => params.get(n)!),
       ]);
+      if (c.check === undefined) return;
+      const [holds] = memory(c.args[c.check], c.kernel.buffers[c.check]);
+      if (!holds) {
+        throw new BurinError(
+          "data/wrong-operand",
+          `Cannot run the sample as ${
+            c.kernel.origin.join(", ")
+          } gets another shape or axis than ` +
+            "the model declares",
+          "give the inputs that are shapes or axes the values that the declared outputs follow from",
+        );
+      }
     });
     return p.outputs.map((o, i) => {
       const { placement: at } = o;

@@ -100,7 +100,7 @@ export function prune(g: Graph): Graph {
   const needed = new Set<Value>(g.outputs);
   const nodes: Node[] = [];
   for (const n of [...g.nodes].reverse()) {
-    if (!n.outs.some((v) => needed.has(v))) continue;
+    if (!n.op.check && !n.outs.some((v) => needed.has(v))) continue;
     nodes.push(n);
     const read = (v: Value | null): void => void (v && needed.add(v));
     n.ins.forEach(read);

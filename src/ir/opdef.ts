@@ -29,9 +29,29 @@ export interface AttrReader {
    * it is left out. Throws `model/operand-not-constant` where it is computed at run time.
    */
   operand(input: number): TensorData | undefined;
-  /** The same, as numbers. */
-  operandInts(input: number): readonly number[] | undefined;
+  /**
+   * The same, as integers. With `solve`, one that is computed at run time is worked out from the
+   * declared types of the outputs; the generated code checks that it is what was worked out.
+   */
+  operandInts(input: number, solve?: Solve): readonly number[] | undefined;
 }
+
+/** What is known where an operand is not: its own type, the inputs', and the outputs' as declared. */
+export interface OperandContext {
+  readonly type: TensorType;
+  readonly ins: readonly (TensorType | null)[];
+  readonly outs: readonly (TensorType | null)[];
+}
+
+/** What an operand may be. */
+export interface Candidate {
+  readonly values: readonly number[];
+  /** By element, all numbers that mean the same; only the value itself where it is left out. */
+  readonly same?: readonly (readonly number[])[];
+}
+
+/** What an operand may be, so that the node's outputs have their declared types. */
+export type Solve = (c: OperandContext) => readonly Candidate[];
 
 /** One ONNX operator that reads into this definition. */
 export interface OnnxBinding<A> {
@@ -107,6 +127,8 @@ export interface OpDef<A> {
    * passes than its result does (the weights of quantised graphs behind DequantizeLinear).
    */
   readonly fold?: false;
+  /** Its one output is a bool that must hold, else the run ends with a status; never left out. */
+  readonly check?: true;
   /**
    * How the output can share its input's memory, given the input's strides: movement operators.
    * Returns null where no strided view can express it.

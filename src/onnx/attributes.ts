@@ -1,8 +1,8 @@
 /** Typed access to the attributes and constant operands of one ONNX node. */
 import { BurinError } from "../util/errors.ts";
-import { numbers, type TensorData } from "../util/tensor.ts";
-import type { TensorType, Value } from "../ir/graph.ts";
-import { type AttrReader, OpError } from "../ir/opdef.ts";
+import { numbers, sizeOf, type TensorData, zeros } from "../util/tensor.ts";
+import { dims, type TensorType, type Value } from "../ir/graph.ts";
+import { type AttrReader, type Candidate, OpError, type Solve } from "../ir/opdef.ts";
 import type { AttributeKind, NodeView, TensorView } from "./reader.ts";
 import { tensorData } from "./tensors.ts";
 import { malformed } from "./wire.ts";
@@ -13,6 +13,17 @@ export interface Operands {
   readonly ins: readonly (Value | null)[];
   /** The data of a value where it can be known at import. */
   known(v: Value): TensorData | undefined;
+  /** Types of the outputs as the file declares them. */
+  readonly outs: readonly (TensorType | null)[];
+  /** What run-time operands are taken to be, by input. */
+  readonly assumed: ReadonlyMap<number, Candidate>;
+}
+
+/** Thrown where a node can be read for each of several values of an operand. */
+export class Undecided extends Error {
+  constructor(readonly input: number, readonly candidates: readonly Candidate[]) {
+    super();
+  }
 }
 
 const KIND_TEXT: Readonly<Record<AttributeKind, string>> = {
@@ -89,14 +100,20 @@ export class NodeAttributes implements AttrReader {
     if (!v) return undefined;
     const data = this.operands.known(v);
     if (data) return data;
-    throw new BurinError(
-      "model/operand-not-constant",
-      `its input ${input} ('${v.name}') is computed when the model runs`,
-      "this input must be a constant: fix the shapes when exporting the model",
-    );
+    if (sizeOf(dims(v.type)) === 0) return zeros(v.type.dtype, dims(v.type));
+    throw notConstant(input, v);
   }
 
-  operandInts(input: number): readonly number[] | undefined {
+  operandInts(input: number, solve?: Solve): readonly number[] | undefined {
+    const assumed = this.operands.assumed.get(input);
+    if (assumed) return assumed.values;
+    const v = this.operands.ins[input];
+    if (solve && v && !this.operands.known(v) && sizeOf(dims(v.type)) > 0) {
+      const { ins, outs } = this.operands;
+      const types = ins.map((x) => x && x.type);
+      const candidates = solve({ type: v.type, ins: types, outs });
+      if (candidates.length > 0) throw new Undecided(input, candidates);
+    }
     const t = this.operand(input);
     if (t === undefined) return undefined;
     if (t.dtype !== "int64" && t.dtype !== "int32") {
@@ -121,3 +138,11 @@ export class NodeAttributes implements AttrReader {
     );
   }
 }
+
+/** The error of an operand that is not known while compiling. */
+export const notConstant = (input: number, v: Value): BurinError =>
+  new BurinError(
+    "model/operand-not-constant",
+    `its input ${input} ('${v.name}') is computed when the model runs`,
+    "this input must be a constant: fix the shapes when exporting the model",
+  );

@@ -5,8 +5,9 @@ import { sizeOf, type TensorData } from "../util/tensor.ts";
 import { Builder } from "../ir/build.ts";
 import { constantOutputs, foldBudget } from "../ir/evaluate.ts";
 import { dims, type Graph, type Node, type TensorType, type Value } from "../ir/graph.ts";
-import { OpError } from "../ir/opdef.ts";
-import { NodeAttributes } from "./attributes.ts";
+import { type Candidate, OpError } from "../ir/opdef.ts";
+import { NodeAttributes, Undecided } from "./attributes.ts";
+import { chosen, decide, type Reading, sameShape } from "./readings.ts";
 import { constantNode } from "./constant.ts";
 import type { DimSizes } from "./dims.ts";
 import { nestedGraphs, topological } from "./order.ts";
@@ -161,20 +162,64 @@ export class GraphImporter {
   #make(
     n: NodeView,
     name: string,
-    { op, binding }: Found,
+    found: Found,
     inputs: readonly (Value | null)[],
     outNames: readonly string[],
     scope: Scope,
   ): Value[] {
+    const declared = n.outputs.map((x) => this.#declared(scope, x));
+    const readings = this.#readings(n, found, inputs, declared, new Map());
+    if (readings.length === 1 && readings[0].assumed.size === 0) {
+      return this.#emit(n, name, found, readings[0], outNames, scope);
+    }
+    return chosen(readings, inputs, scope.b.at({ name, origin: [name] }), (r, i) => {
+      const names = readings.length === 1 ? outNames : outNames.map((x) => `${x}_${i}`);
+      return this.#emit(n, name, found, r, names, scope);
+    });
+  }
+
+  /** The ways to read a node: one, or where a run-time operand is not known, one a possible value. */
+  #readings(
+    n: NodeView,
+    { op, binding }: Found,
+    inputs: readonly (Value | null)[],
+    declared: readonly (TensorType | null)[],
+    assumed: ReadonlyMap<number, Candidate>,
+  ): Reading[] {
     const reader = new NodeAttributes(n, {
       opset: this.model.opsets.get(n.domain)!,
       ins: inputs,
       known: (v) => this.#data(v),
+      outs: declared,
+      assumed,
     });
-    const attrs = binding.attrs(reader);
-    const ins = inputs.slice(0, binding.inputs);
-    const types = op.infer(attrs, ins.map((v) => v?.type ?? null), (i) => ins[i]?.data);
-    types.forEach((t) => checkSize(t));
+    try {
+      const attrs = binding.attrs(reader);
+      const ins = inputs.slice(0, binding.inputs);
+      const types = op.infer(attrs, ins.map((v) => v?.type ?? null), (i) => ins[i]?.data);
+      types.forEach((t) => checkSize(t));
+      const fits = declared.every((t, i) => !t || !types[i] || sameShape(t, types[i]));
+      if (assumed.size > 0 && !fits) return [];
+      return [{ attrs, ins, types, assumed, unread: reader.unread() }];
+    } catch (e) {
+      if (!(e instanceof Undecided)) throw e;
+      return decide(
+        e,
+        inputs,
+        (c) =>
+          this.#readings(n, { op, binding }, inputs, declared, new Map([...assumed, [e.input, c]])),
+      );
+    }
+  }
+
+  #emit(
+    n: NodeView,
+    name: string,
+    { op }: Found,
+    { attrs, ins, types, unread }: Reading,
+    outNames: readonly string[],
+    scope: Scope,
+  ): Value[] {
     const extra = n.outputs.slice(types.length).find((x) => x !== "");
     if (extra !== undefined) throw new OpError(`its output '${extra}' is not supported`);
     const bodies = nestedGraphs(n).map((g) => this.#body(g, name, scope));
@@ -182,7 +227,7 @@ export class GraphImporter {
     // Without a budget nothing is computed, but the definition is made and may throw.
     const budget = foldable ? this.#budget : { steps: 0 };
     const computed = constantOutputs({ op, attrs, ins, outs: types }, budget);
-    for (const a of reader.unread()) {
+    for (const a of unread) {
       const key = `${typeName(n.domain, n.opType)}.${a}`;
       this.#dropped.set(key, (this.#dropped.get(key) ?? 0) + 1);
     }
@@ -192,6 +237,13 @@ export class GraphImporter {
     const outs = scope.b.node(op, attrs, ins, { name, origin: [name], outNames, bodies });
     this.#remember(scope.b.nodes[scope.b.nodes.length - 1]);
     return outs;
+  }
+
+  /** The type that the file declares for a value, where it is complete. */
+  #declared(scope: Scope, name: string): TensorType | null {
+    const v = name === "" ? undefined : scope.declared.get(name);
+    if (!v || (v.type.kind === "tensor" && unsupportedType(v.type.elemType))) return null;
+    return this.sizes.type(v.type, `the value '${name}'`);
   }
 
   #remember(node: Node): void {

@@ -6,6 +6,7 @@ import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { axisIndex, onnx, operand } from "./common.ts";
+import { anyAxis } from "./solve.ts";
 
 interface CumulativeAttrs {
   readonly axis: number;
@@ -16,7 +17,7 @@ interface CumulativeAttrs {
 }
 
 function read(r: AttrReader): CumulativeAttrs {
-  const axis = r.operandInts(1);
+  const axis = r.operandInts(1, anyAxis);
   if (axis?.length !== 1) throw new OpError("its axis is no scalar", "give it one axis");
   return {
     axis: axis[0],

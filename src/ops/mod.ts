@@ -4,6 +4,7 @@ import { ops as activation } from "./activation.ts";
 import { ops as arg } from "./arg.ts";
 import { ops as attention } from "./attention.ts";
 import { ops as cast } from "./cast.ts";
+import { ops as check } from "./check.ts";
 import { ops as concat } from "./concat.ts";
 import { ops as conv } from "./conv.ts";
 import { ops as convTranspose } from "./conv_transpose.ts";
@@ -41,8 +42,9 @@ import { ops as unary } from "./unary.ts";
 // Operators and helpers that passes speak of by name.
 export { clip, type ClipAttrs, relu } from "./activation.ts";
 export { cast } from "./cast.ts";
+export { check, operandIs } from "./check.ts";
 export { concat, type ConcatAttrs } from "./concat.ts";
-export { add, div, max, min, mul, pow, sub } from "./elementwise.ts";
+export { add, div, max, min, mul, pow, sub, where } from "./elementwise.ts";
 export { conv, type ConvAttrs, convGeometry } from "./conv.ts";
 export { slice, type SliceAttrs, split, transpose, type TransposeAttrs } from "./movement.ts";
 export { pad, type PadAttrs, padding } from "./pad.ts";
@@ -69,6 +71,7 @@ export const ops: readonly OpDef<any>[] = [
   ...arg,
   ...attention,
   ...cast,
+  ...check,
   ...concat,
   ...conv,
   ...dropout,

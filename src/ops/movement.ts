@@ -5,6 +5,7 @@ import { type AttrReader, type IO, type OpDef, OpError, type StridedView } from 
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { axisIndex, broadcastLoad, broadcastShapes, onnx, type Types } from "./common.ts";
+import { broadcastTo, repeats as solveRepeats, sizesAlong } from "./solve.ts";
 
 /** What distinguishes a movement operator of one input. */
 interface Movement<A> {
@@ -72,7 +73,7 @@ export const transpose = movement<TransposeAttrs>({
 /** The size is what the shape and the input broadcast to. */
 const expand = movement<{ shape: readonly number[] }>({
   name: "Expand",
-  onnx: [onnx("Expand", 8, (r) => ({ shape: r.operandInts(1) ?? [] }), 1)],
+  onnx: [onnx("Expand", 8, (r) => ({ shape: r.operandInts(1, broadcastTo) ?? [] }), 1)],
   shape: ({ shape }, from) => broadcastShapes([from, shape]),
   element: (_, x, at) => broadcastLoad(x, at),
   view({ shape }, from, strides) {
@@ -159,7 +160,7 @@ export const slice = movement<SliceAttrs>({
 
 const tile = movement<{ repeats: readonly number[] }>({
   name: "Tile",
-  onnx: [onnx("Tile", 6, (r) => ({ repeats: r.operandInts(1) ?? [] }), 1)],
+  onnx: [onnx("Tile", 6, (r) => ({ repeats: r.operandInts(1, solveRepeats) ?? [] }), 1)],
   shape({ repeats }, from) {
     if (repeats.length !== from.length) {
       throw new OpError(
@@ -254,7 +255,11 @@ function splitSizes(a: SplitAttrs, n: number): readonly number[] {
 
 const readSplit = (r: AttrReader): SplitAttrs => ({
   axis: r.int("axis", 0),
-  split: r.has("split") ? r.ints("split") : r.inputCount > 1 ? r.operandInts(1) ?? null : null,
+  split: r.has("split")
+    ? r.ints("split")
+    : r.inputCount > 1
+    ? r.operandInts(1, sizesAlong(r.int("axis", 0))) ?? null
+    : null,
   parts: r.int("num_outputs", r.outputCount),
 });
 

@@ -16,6 +16,7 @@ import { dims, type TensorType } from "../ir/graph.ts";
 import type { QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
 import { type Accepts, axisIndex, fn, highest, lowest, onnx, operand } from "./common.ts";
+import { someAxes } from "./solve.ts";
 import { average, averaged, averageIntegers, type QuantAttrs, sumType, term } from "./mean.ts";
 
 export interface ReduceAttrs {
@@ -28,7 +29,11 @@ export interface ReduceAttrs {
 }
 
 function readReduce(r: AttrReader): ReduceAttrs {
-  const given = r.has("axes") ? r.ints("axes") : r.inputCount > 1 ? r.operandInts(1) : undefined;
+  const given = r.has("axes")
+    ? r.ints("axes")
+    : r.inputCount > 1
+    ? r.operandInts(1, someAxes("input"))
+    : undefined;
   const none = r.int("noop_with_empty_axes", 0) !== 0 ? [] : null;
   return { axes: given?.length ? given : none, keepDims: r.int("keepdims", 1) !== 0 };
 }
@@ -156,6 +161,7 @@ const maxIntegers: QuantRule<ReduceAttrs> = (a, [x], { b }) => {
 export const reduceMax: OpDef<ReduceAttrs> = reduction({
   name: "ReduceMax",
   op: "max",
+  accepts: "any",
   onnx: [onnx("GlobalMaxPool", 1, readGlobal)],
   quantized: maxIntegers,
 });
@@ -206,7 +212,7 @@ export const ops = [
   reduceMax,
   logSumExp,
   reduceSum,
-  reduction({ name: "ReduceMin", op: "min" }),
+  reduction({ name: "ReduceMin", op: "min", accepts: "any" }),
   reduction({ name: "ReduceProd", op: "prod" }),
   reduceL1,
   reduceL2,

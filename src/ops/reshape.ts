@@ -6,6 +6,7 @@ import { type AttrReader, type OnnxBinding, type OpDef, OpError } from "../ir/op
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { axisIndex, type Ins, noAttrs, onnx, type Types } from "./common.ts";
+import { reshapedTo, someAxes } from "./solve.ts";
 import { reshapeStrides, viewOf } from "./views.ts";
 
 function first(ins: Types): TensorType {
@@ -91,7 +92,9 @@ function reshapeShape({ shape, allowZero }: ReshapeAttrs, from: number[]): numbe
 }
 
 const readReshape = (r: AttrReader): ReshapeAttrs => ({
-  shape: r.has("shape") ? r.ints("shape") : r.operandInts(1) ?? [],
+  shape: r.has("shape")
+    ? r.ints("shape")
+    : r.operandInts(1, reshapedTo(r.int("allowzero", 0) !== 0 ? "is 0" : "copies")) ?? [],
   allowZero: r.int("allowzero", 0) !== 0,
 });
 
@@ -115,13 +118,17 @@ export interface AxesAttrs {
   /** null: every axis of size 1 (Squeeze only). */
   readonly axes: readonly number[] | null;
 }
-const readAxes = (r: AttrReader): AxesAttrs => ({
-  axes: r.has("axes") ? r.ints("axes") : r.inputCount > 1 ? r.operandInts(1) ?? null : null,
+const readAxes = (of: "input" | "output") => (r: AttrReader): AxesAttrs => ({
+  axes: r.has("axes")
+    ? r.ints("axes")
+    : r.inputCount > 1
+    ? r.operandInts(1, someAxes(of)) ?? null
+    : null,
 });
 
 export const squeeze = reshaping<AxesAttrs>(
   "Squeeze",
-  [onnx("Squeeze", 1, readAxes, 1)],
+  [onnx("Squeeze", 1, readAxes("input"), 1)],
   ({ axes }, from) => {
     const gone = axes?.map((a) => axisIndex(a, from.length));
     const bad = gone?.find((a) => from[a] !== 1);
@@ -137,7 +144,7 @@ export const squeeze = reshaping<AxesAttrs>(
 
 export const unsqueeze = reshaping<AxesAttrs>(
   "Unsqueeze",
-  [onnx("Unsqueeze", 1, readAxes, 1)],
+  [onnx("Unsqueeze", 1, readAxes("output"), 1)],
   ({ axes }, from) => {
     if (!axes) throw new OpError("it has no axes", "give it an attribute or input 'axes'");
     const rank = from.length + axes.length;

@@ -7,6 +7,7 @@ import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { onnx, type Types } from "./common.ts";
+import { outputShape } from "./solve.ts";
 
 function input(ins: Types): TensorType {
   if (!ins[0]) throw new OpError("its input is missing", "give the node its input");
@@ -76,7 +77,7 @@ const constantOfShape: OpDef<FillAttrs> = {
   onnx: [onnx("ConstantOfShape", 9, (r) => {
     const value = r.has("value") ? r.tensor("value") : null;
     return {
-      shape: r.operandInts(0) ?? [],
+      shape: r.operandInts(0, outputShape) ?? [],
       dtype: value?.dtype ?? "float32",
       value: value ? numbers(value)[0] : 0,
     };

@@ -11,7 +11,7 @@ export const FOLD_BUDGET = 4 << 20;
 export function foldConstants(g: Graph, budget = FOLD_BUDGET): Graph {
   return rebuild(g, (n, b) => {
     if (
-      n.bodies.length || n.op.body.kind === "scan" || !n.ins.some((v) => v) ||
+      n.op.check || n.bodies.length || n.op.body.kind === "scan" || !n.ins.some((v) => v) ||
       n.ins.some((v) => v && !v.data)
     ) {
       return undefined;

@@ -1,5 +1,6 @@
 /** The passes over graphs in their order. Each is lossless; what changes bits is an option elsewhere. */
 import type { Graph } from "../ir/graph.ts";
+import { checksFirst } from "./checks_first.ts";
 import { denseToConv } from "./dense_to_conv.ts";
 import { commonSubexpressions } from "./common_subexpressions.ts";
 import { distinctNames } from "./distinct_names.ts";
@@ -34,6 +35,7 @@ export const PASSES: readonly Pass[] = [
   { name: "dense-to-conv", level: 1, run: denseToConv },
   { name: "dead-channels", level: 3, run: deadChannels },
   { name: "common-subexpressions", level: 1, run: commonSubexpressions },
+  { name: "checks-first", level: 0, run: checksFirst },
 ];
 
 export interface PipelineOptions {

@@ -1,12 +1,16 @@
 /** Tensor expressions: what each element of a tensor is, without saying how it is computed. */
 import { type DType, isStored } from "../util/dtype.ts";
 import {
+  and,
+  bin,
   type Expr,
   imm,
   type Indexable,
   type Reduce,
+  REDUCE_STEP,
   type ReduceAxis,
   type ReduceOp,
+  select,
   type Var,
   variable,
 } from "./expr.ts";
@@ -57,20 +61,19 @@ export function reduce(
   axes: readonly ReduceAxis[],
   body: Expr,
   options: { init: Expr; where?: readonly Expr[] },
-): Reduce {
+): Expr {
   if (options.init.dtype !== body.dtype) {
     throw new TypeError("reduce: init and body differ in type");
   }
   if (isStored(body.dtype)) throw new TypeError(`reduce of ${body.dtype}, which is storage only`);
-  return {
-    k: "reduce",
-    dtype: body.dtype,
-    op,
-    axes,
-    init: options.init,
-    where: (options.where ?? []).filter((w) => !(w.k === "imm" && w.value)),
-    body,
-  };
+  const where = (options.where ?? []).filter((w) => !(w.k === "imm" && w.value));
+  if (axes.length === 0) {
+    // Nothing is repeated: one step, as an expression.
+    const once = bin(REDUCE_STEP[op], options.init, body);
+    return where.length === 0 ? once : select(and(...where), once, options.init);
+  }
+  const r: Reduce = { k: "reduce", dtype: body.dtype, op, axes, init: options.init, where, body };
+  return r;
 }
 
 /** A sum that starts with `init` (zero by default). */
@@ -78,5 +81,5 @@ export const sum = (
   axes: readonly ReduceAxis[],
   body: Expr,
   options: { init?: Expr; where?: readonly Expr[] } = {},
-): Reduce =>
+): Expr =>
   reduce("sum", axes, body, { init: options.init ?? imm(0, body.dtype), where: options.where });
