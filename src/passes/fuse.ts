@@ -155,7 +155,10 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
     groups.add(members);
     for (const m of members) m.outs.forEach((v) => groupOf.set(v, members));
   }
-  return [...groups].map((nodes) => ({ nodes }));
+  // What has no elements needs no code.
+  const hasElements = (v: Value): boolean => sizeOf(dims(v.type)) > 0;
+  return [...groups].filter((nodes) => nodes.at(-1)!.outs.some(hasElements))
+    .map((nodes) => ({ nodes }));
 }
 
 const hasReduction = (nodes: readonly Node[]): boolean => nodes.some((n) => !isElementwise(n));

@@ -281,6 +281,6 @@ Deno.test("pipeline: a level runs its passes in order and shows each result", ()
   const seen: string[] = [];
   runPasses(g, { level: 0, observe: (pass) => seen.push(pass) });
   assert.deepEqual(seen, PASSES.filter((p) => p.level === 0).map((p) => p.name));
-  assert.deepEqual(seen, ["expand", "merge-bias", "integerize"]);
+  assert.deepEqual(seen, ["expand", "merge-bias", "integerize", "checks-first"]);
   assert.deepEqual(names(runPasses(g)), ["Relu"]);
 });

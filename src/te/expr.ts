@@ -215,6 +215,7 @@ export function bin(op: BinOp, x: Operand, y: Operand): Expr {
   const a = lift(x, dtype), b = lift(y, dtype);
   if (a.dtype !== b.dtype) throw new TypeError(`${op} of ${a.dtype} and ${b.dtype}`);
   refuseStored(op, dtype);
+  if (dtype === "bool" && (op === "max" || op === "min")) op = op === "max" ? "or" : "and";
   const out = COMPARE.has(op) ? "bool" : dtype;
   if (
     a.k === "imm" && b.k === "imm" && typeof a.value === "number" && typeof b.value === "number"
