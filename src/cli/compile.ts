@@ -123,12 +123,13 @@ async function pages(
   { models, board }: Bundle,
   names: readonly string[],
 ): Promise<Map<string, string>> {
-  const { REPORT_FILE, reportPage } = await import("./report.ts");
+  const { MEMORY_FILE, memoryPicture, REPORT_FILE, reportPage } = await import("./report.ts");
   const found = new Map<string, string>();
   for (const [i, c] of compilations.entries()) {
     const folder = compilations.length === 1 ? "" : `models/${c.artifact.name}-`;
     for (const p of describePages(c)) found.set(folder + p.file, sectionsText(p.sections));
     const options = { board, model: names[i], artifact: models[i] };
+    found.set(folder + MEMORY_FILE, memoryPicture(c.artifact));
     found.set(folder + REPORT_FILE, await reportPage(c, options));
   }
   return found;

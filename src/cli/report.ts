@@ -10,8 +10,8 @@ import type { Artifact } from "../project/mod.ts";
 import type { MeasuredRun } from "../report/html/data.ts";
 import type { FlowLayout } from "../report/html/flow.ts";
 import { flowParts } from "../report/html/flow.ts";
-import { MEMORY_STYLE } from "../report/html/memory_svg.ts";
-import { reportContext } from "../report/html/page.ts";
+import { MEMORY_STYLE, memorySvg } from "../report/html/memory_svg.ts";
+import { memoryMaps, reportContext } from "../report/html/page.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
 import { renderHtml } from "../util/template.ts";
 import { VERSION } from "../util/version.ts";
@@ -20,6 +20,12 @@ const style = `${pageStyle}${MEMORY_STYLE}\n`;
 
 /** Name of the file in a project. */
 export const REPORT_FILE = "report.html";
+
+/** The memory plan as a picture; the report has it too. */
+export const MEMORY_FILE = "memory.svg";
+
+/** That picture. */
+export const memoryPicture = (artifact: Artifact): string => memorySvg(memoryMaps({ artifact }));
 
 /** Places boxes and lines from top to bottom; the library that does is loaded when it is needed. */
 async function layOut(facts: ReportFacts): Promise<FlowLayout> {

@@ -50,6 +50,10 @@ export type Section =
     readonly bytes: number;
     /** Name of each step's kernel. */
     readonly steps: readonly string[];
+    /** The operators that each step computes, by their names in the model. */
+    readonly operators: readonly string[];
+    /** How the plan of all regions was found, its bytes, and those that no plan undercuts. */
+    readonly plan: { readonly planner: string; readonly bytes: number; readonly bound: number };
     /** All buffers of the plan. */
     readonly buffers: readonly PlannedBuffer[];
     /** Those that the table lists. */
@@ -213,6 +217,8 @@ function memorySections(c: Compilation, wanted: readonly boolean[]): Section[] {
     )
     : buffers;
   const steps = c.kernels.map((k) => k.kernel.name);
+  const operators = c.kernels.map((k) => k.kernel.origin.join(", "));
+  const plan = { ...c.placement.plan, bytes: c.artifact.arenaBytes };
   // A model without working memory has no region, but still the caller's buffers.
   const regions = c.artifact.regions.length > 0
     ? c.artifact.regions
@@ -222,6 +228,8 @@ function memorySections(c: Compilation, wanted: readonly boolean[]): Section[] {
     region: name,
     bytes,
     steps,
+    operators,
+    plan,
     buffers: buffers.filter((b) => b.region === name),
     listed: listed.filter((b) => b.region === name || (i === 0 && b.owner === "caller")),
   }));

@@ -26,6 +26,8 @@ export interface Placement {
   readonly args: readonly (readonly Argument[])[];
   readonly buffers: readonly PlannedBuffer[];
   readonly regions: readonly ArenaRegion[];
+  /** Which planner found the plan, and the bytes of all regions that no plan undercuts. */
+  readonly plan: { readonly planner: string; readonly bound: number };
   /** The memory that the plan places, and which of it each step uses: what the checker replays. */
   readonly replay: Replay;
   /** The kernels of the steps; those whose outputs lie over their inputs may run backwards. */
@@ -128,6 +130,7 @@ export function place(
     args,
     kernels: directed.map((x) => x.kernel),
     replay: replayOf(g, directed, owner, args, offsetOf),
+    plan: { planner: plan.planner, bound: plan.bound },
     buffers: plannedBuffers(ranges, plan.placed, { external, names, root }),
     regions: [...plan.used].filter(([, bytes]) => bytes > 0)
       .map(([name, bytes]) => ({ name, bytes, align: ALIGN })),

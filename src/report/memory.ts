@@ -64,9 +64,17 @@ export function memoryLines(m: Memory, width: number): string[] {
   const peak = peakOf(m);
   return [
     ...tableLines(["", "offset", "bytes", "steps", "buffer"], rows, width),
-    ...(peak === null ? [] : ["", ...wrapLine(peak, width)]),
+    ...(peak === null ? [] : ["", ...wrapLine(peak, width), ...wrapLine(planText(m.plan), width)]),
     ...(m.bytes === 0 ? [] : ["", ...mapLines(m, letters, width)]),
   ];
+}
+
+/** Who found the plan, and how near it is to the smallest one. */
+function planText({ planner, bytes, bound }: Memory["plan"]): string {
+  const proved = bytes <= bound
+    ? "optimal: no plan is smaller"
+    : `the smallest possible one has at least ${grouped(bound)} bytes`;
+  return `plan: by ${planner}, ${proved}`;
 }
 
 /** Which step needs the most, by name. */
@@ -75,7 +83,8 @@ function peakOf(m: Memory): string | null {
   const live = m.steps.map((_, i) => liveBytes(m.buffers, i));
   const step = live.indexOf(Math.max(...live));
   const names = ordered(m.buffers).filter((b) => isLive(b, step)).map((b) => short(b.name));
-  return `peak: step ${step} (${m.steps[step]}) with ${grouped(live[step])} of ${
+  const holder = [m.steps[step], short(m.operators[step] ?? "")].filter((t) => t !== "").join(": ");
+  return `peak: step ${step} (${holder}) with ${grouped(live[step])} of ${
     grouped(m.bytes)
   } bytes live: ${names.join(", ")}`;
 }

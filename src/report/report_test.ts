@@ -76,6 +76,8 @@ const buffer = (
   owner = "arena",
 ): PlannedBuffer => ({ name, region: "arena", offset, bytes, firstStep, lastStep, owner });
 
+const PLAN = { operators: [], plan: { planner: "greedy-size", bytes: 32, bound: 16 } } as const;
+
 Deno.test("bytes that two buffers share count once", () => {
   const buffers = [
     buffer("x", 0, 64, 0, 1),
@@ -95,6 +97,8 @@ Deno.test("the plan is sorted by offset, names its peak, and is drawn", () => {
     region: "arena",
     bytes: 48,
     steps: ["conv", "add", "softmax"],
+    operators: ["first/Conv", "Add_1", ""],
+    plan: { planner: "exact", bytes: 48, bound: 48 },
     buffers,
     listed: [...buffers, input],
   }, 80);
@@ -104,7 +108,8 @@ Deno.test("the plan is sorted by offset, names its peak, and is drawn", () => {
     "b      32     16  1 to 2  second",
     "               8  0       x (the caller's)",
     "",
-    "peak: step 1 (add) with 48 of 48 bytes live: first, second",
+    "peak: step 1 (add: Add_1) with 48 of 48 bytes live: first, second",
+    "plan: by exact, optimal: no plan is smaller",
     "",
     "map: bytes upwards, steps to the right",
     "32 |....bbbbbbbb",
@@ -118,7 +123,13 @@ Deno.test("the plan is sorted by offset, names its peak, and is drawn", () => {
 Deno.test("long names lose their middle, a table of memory stays one", () => {
   const name = `${"first".repeat(20)}/${"last".repeat(20)}`;
   const buffers = [buffer(name, 0, 16, 0, 1), buffer("y", 0, 16, 1, 2, name)];
-  const m = { kind: "memory", region: "arena", bytes: 16, steps: ["a", "b", "c"] } as const;
+  const m = {
+    kind: "memory",
+    region: "arena",
+    bytes: 16,
+    steps: ["a", "b", "c"],
+    ...PLAN,
+  } as const;
   const lines = memoryLines({ ...m, buffers, listed: buffers }, 80);
   assert.match(lines[1], /^a +0 +16 +0 to 1 {2}first\w+…\w*last$/);
   assert.match(lines[2], /^b +0 +16 +1 to 2 {2}y \(takes over a\)$/);
@@ -133,11 +144,12 @@ Deno.test("a map of more steps than fit goes on below; every buffer of it stands
     region: "arena",
     bytes: 32,
     steps,
+    ...PLAN,
     buffers,
     listed: buffers,
   } as const;
   const lines = memoryLines(m, 24);
-  assert(lines.every((l) => l.length <= 24 || l.startsWith("peak") || l.startsWith("map")));
+  assert(lines.every((l) => l.length <= 24 || /^(peak|plan)/.test(l) || l.startsWith("map")));
   assert.equal(lines.filter((l) => l.includes("+-")).length, 2);
 });
 
@@ -148,6 +160,7 @@ Deno.test("a model without working memory has no map", () => {
     region: "arena",
     bytes: 0,
     steps: ["relu"],
+    ...PLAN,
     buffers: [],
     listed: [input],
   }, 80);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { join } from "@std/path";
 import { compile } from "../../src/cli/compile.ts";
-import { memoryMapSvg } from "../../src/report/html/memory_svg.ts";
+import { memorySvg } from "../../src/report/html/memory_svg.ts";
 import { inFolder } from "../../src/util/testing.ts";
 import { testTool } from "../../tools/test_tools.ts";
 import { type Page, type View, withChromium } from "./chromium.ts";
@@ -269,8 +269,14 @@ Deno.test("report: the memory map is a picture of its own too", async () => {
     lastStep: i + 1,
     owner: "arena",
   }));
-  const map = { region: "arena", bytes: 112, steps: [...HOSTILE, "last"], buffers };
-  const svg = memoryMapSvg(map, "m", true);
+  const map = {
+    region: "arena",
+    bytes: 112,
+    steps: [...HOSTILE, "last"],
+    operators: [...HOSTILE, "last"],
+    buffers,
+  };
+  const svg = memorySvg([map]);
   await shown("<!DOCTYPE html><title>x</title><link rel=icon href=data:,>", async (page) => {
     const read = `new DOMParser().parseFromString(${JSON.stringify(svg)}, "image/svg+xml")`;
     assert.equal(await page.value(`${read}.querySelectorAll("parsererror, script").length`), 0);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { PlannedBuffer } from "../../codegen/artifact.ts";
 import { rangeBar, spreadChart, stackedBar } from "./bars.ts";
-import { memoryMapSvg, peakOf } from "./memory_svg.ts";
+import { memoryMapSvg, memorySvg, peakOf } from "./memory_svg.ts";
 import { byteText, deviation, escaped, percent, real, realValue, shortened } from "./text.ts";
 
 const NBSP = "\u00a0";
@@ -61,7 +61,13 @@ Deno.test("memory map: the peak is the step with the most live bytes, boxes are 
     ...buffer("c", 100, 300, [2, 3]),
     owner: "b",
   }];
-  const map = { region: "arena", bytes: 400, steps: ["k0", "k1", "k2", "k3"], buffers };
+  const map = {
+    region: "arena",
+    bytes: 400,
+    steps: ["k0", "k1", "k2", "k3"],
+    operators: ["A", "B", "", ""],
+    buffers,
+  };
   assert.deepEqual(peakOf(map), { step: 1, bytes: 400 });
   const svg = memoryMapSvg(map, "m");
   const boxes = [
@@ -77,12 +83,17 @@ Deno.test("memory map: the peak is the step with the most live bytes, boxes are 
   assert.equal(b[2] + b[4], a[2]);
   assert.equal(c[1] - b[1], b[1] - a[1]);
   assert.deepEqual([a[0], b[0], c[0]], [false, false, true]);
-  assert.match(svg, /peak: step 1, 400 bytes/);
+  assert.match(svg, /peak: 400 bytes in step 1, B</);
+  assert.match(svg, /region arena, 400 bytes/);
   assert.equal(peakOf({ ...map, buffers: [] }), null);
   assert.equal(
     memoryMapSvg({ ...map, steps: [], buffers: [], bytes: 0 }, "m").includes("NaN"),
     false,
   );
+  const both = memorySvg([map, { ...map, region: "fast" }]);
+  assert.equal(both.match(/class="box/g)!.length, 6);
+  assert.match(both, /translate\(0 362\)[^]*region fast/);
+  assert.match(memorySvg([]), /Nothing is stored between kernels<\/text>/);
 });
 
 Deno.test("bars: parts of a limit, of their sum where there is none, beyond it where it is passed", () => {

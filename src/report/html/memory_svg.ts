@@ -10,6 +10,8 @@ export interface MemoryMap {
   readonly bytes: number;
   /** Name of each step. */
   readonly steps: readonly string[];
+  /** What each step computes, by the names of the model. */
+  readonly operators: readonly string[];
   /** Buffers that lie in the region. */
   readonly buffers: readonly PlannedBuffer[];
 }
@@ -39,6 +41,7 @@ const COLOURS = 8;
  * colours, for dark screens.
  */
 export const MEMORY_STYLE = `.map text{font:11px system-ui,sans-serif;fill:var(--ink,#1c2330)}
+.map .ground{fill:var(--surface,#fff)}
 .map .axis{stroke:var(--line,#c3cad6);stroke-width:1}
 .map .muted{fill:var(--muted,#566074)}
 .map .box{stroke:var(--surface,#fff);stroke-width:1}
@@ -69,6 +72,39 @@ function ticks(bytes: number): number[] {
  * @param standalone with the style sheet, as a file of its own
  */
 export function memoryMapSvg(m: MemoryMap, id: string, standalone = false): string {
+  const { width, height, title, parts } = drawn(m);
+  const style = standalone ? `<style>${MEMORY_STYLE}</style>` : "";
+  const namespace = standalone ? ' xmlns="http://www.w3.org/2000/svg"' : "";
+  return `<svg${namespace} class="map" viewBox="0 0 ${width} ${height}" width="${width}" ` +
+    `height="${height}" role="img" aria-labelledby="${id}-title">` +
+    `<title id="${id}-title">${escaped(title)}</title>${style}\n${parts.join("\n")}\n</svg>`;
+}
+
+/** The maps of all regions below each other, as a file of its own. */
+export function memorySvg(maps: readonly MemoryMap[]): string {
+  const all = maps.map(drawn);
+  const width = Math.max(LEAST, ...all.map((d) => d.width));
+  let top = 0;
+  const groups = all.map(({ title, parts, height }) => {
+    const at = top;
+    top += height;
+    return `<g transform="translate(0 ${at})"><title>${escaped(title)}</title>\n${
+      parts.join("\n")
+    }\n</g>`;
+  });
+  const title = maps.length === 0 ? "Nothing is stored between kernels" : "Memory maps";
+  const none = maps.length > 0 ? "" : `<text x="12" y="24">${title}</text>`;
+  const height = Math.max(40, top);
+  return `<svg xmlns="http://www.w3.org/2000/svg" class="map" viewBox="0 0 ${width} ${height}" ` +
+    `width="${width}" height="${height}" role="img" aria-labelledby="title">` +
+    `<title id="title">${title}</title><style>${MEMORY_STYLE}</style>\n` +
+    `<rect class="ground" width="${width}" height="${height}"/>\n${none}${
+      groups.join("\n")
+    }\n</svg>\n`;
+}
+
+/** The parts of a map, and their size. */
+function drawn(m: MemoryMap) {
   const count = Math.max(1, m.steps.length);
   const cell = Math.min(WIDEST, Math.max(NARROWEST, PREFERRED / count));
   const width = Math.max(LEAST, Math.round(LEFT + cell * count + RIGHT)),
@@ -83,11 +119,7 @@ export function memoryMapSvg(m: MemoryMap, id: string, standalone = false): stri
     ...(peak ? [band(peak, x, y, cell)] : []),
     ...(peak ? marker(peak, m, x, y, width) : []),
   ];
-  const style = standalone ? `<style>${MEMORY_STYLE}</style>` : "";
-  const namespace = standalone ? ' xmlns="http://www.w3.org/2000/svg"' : "";
-  return `<svg${namespace} class="map" viewBox="0 0 ${width} ${height}" width="${width}" ` +
-    `height="${height}" role="img" aria-labelledby="${id}-title">` +
-    `<title id="${id}-title">${escaped(title)}</title>${style}\n${parts.join("\n")}\n</svg>`;
+  return { width, height, title, parts };
 }
 
 type Scale = (n: number) => number;
@@ -112,7 +144,7 @@ function axes(m: MemoryMap, x: Scale, y: Scale, cell: number, count: number): st
   );
   const label = `<text class="muted" x="${LEFT}" y="${
     TOP + HEIGHT + 30
-  }">step (index of the kernel)</text>`;
+  }">step (index of the kernel); region ${escaped(m.region)}, ${grouped(m.bytes)} bytes</text>`;
   return [...bytes, ...steps, label];
 }
 
@@ -122,7 +154,8 @@ const band = (p: Peak, x: Scale, y: Scale, cell: number): string =>
   }"/>`;
 
 function marker(p: Peak, m: MemoryMap, x: Scale, y: Scale, width: number): string[] {
-  const text = `peak: step ${p.step}, ${grouped(p.bytes)} bytes`;
+  const holder = shortened(lastName(m.operators[p.step] || m.steps[p.step]), 40);
+  const text = escaped(`peak: ${grouped(p.bytes)} bytes in step ${p.step}, ${holder}`);
   const left = x(p.step) < width / 2;
   return [
     `<path class="peak-line" d="M${LEFT} ${at(y(p.bytes))}H${at(x(m.steps.length))}"/>`,

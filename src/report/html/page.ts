@@ -32,11 +32,13 @@ export function reportContext(data: ReportData): Record<string, unknown> {
   };
 }
 
-const memoryMaps = ({ artifact }: ReportData): MemoryMap[] =>
+/** The memory map of each region. */
+export const memoryMaps = ({ artifact }: Pick<ReportData, "artifact">): MemoryMap[] =>
   artifact.regions.map(({ name, bytes }) => ({
     region: name,
     bytes,
     steps: artifact.kernels.map((k) => k.name),
+    operators: artifact.kernels.map((k) => k.nodes.join(", ")),
     buffers: artifact.buffers.filter((b) => b.region === name),
   }));
 
@@ -57,9 +59,9 @@ function regionContext(m: MemoryMap, i: number) {
     name: m.region,
     bytes: grouped(m.bytes),
     peak: peak
-      ? `Most is live in step ${peak.step} (${m.steps[peak.step]}): ${grouped(peak.bytes)} bytes, ${
-        percent(peak.bytes, m.bytes)
-      } of the region.`
+      ? `Most is live in step ${peak.step} (${m.steps[peak.step]}: ${
+        shortened(lastName(m.operators[peak.step]), 60)
+      }): ${grouped(peak.bytes)} bytes, ${percent(peak.bytes, m.bytes)} of the region.`
       : "",
     shares: m.buffers.some((b) => m.buffers.some((o) => o.name === b.owner)),
     map: m.bytes === 0 ? "" : memoryMapSvg(m, `map${i}`),
