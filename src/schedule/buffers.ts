@@ -4,9 +4,11 @@ import { rowMajor, sizeOf, type TensorData } from "../util/tensor.ts";
 import { type Expr, imm, type Indexable, rewrite, select } from "../te/expr.ts";
 import { loads } from "../te/analyze.ts";
 import { simplify, simplifyCondition } from "../te/linear.ts";
-import { type Buffer, expressions, type Stmt, visitStmt } from "../tir/stmt.ts";
+import { type Buffer, expressions, memoryOf, type Stmt, visitStmt } from "../tir/stmt.ts";
+import { rowStrides } from "../tir/tile.ts";
 import { type Box, relative } from "./region.ts";
 import { refuse, type Stage } from "./state.ts";
+import { streamed } from "./columns.ts";
 import type { PackedBuffer } from "./tensorize.ts";
 
 /** Intermediate results up to this size are local arrays; larger ones are scratch in the arena. */
@@ -16,6 +18,8 @@ const LOCAL_BYTES = 64;
 export class Buffers {
   readonly scratch: Buffer[] = [];
   readonly params: Buffer[] = [];
+  /** Constants that are put together while the program is made. */
+  readonly #streams: Buffer[] = [];
   readonly #buffers: Map<Indexable, Buffer>;
   /** Where the part of a tensor that is kept begins. */
   readonly #starts = new Map<Indexable, readonly Expr[]>();
@@ -39,13 +43,47 @@ export class Buffers {
     return b;
   }
 
+  /**
+   * A loop over blocks of columns as one call that reads a stream, where it has the form. Equal
+   * streams are one, also where one of them is for a single row and does not know how far apart rows
+   * are.
+   */
+  streamed(s: Stmt, name: string, own: boolean): Stmt {
+    const found = streamed(s, `${name}_stream${this.#streams.length || ""}_w`, own);
+    if (!found) return s;
+    const { call, stream } = found;
+    const text = (b: Buffer) => String(b.data!.data.slice(1));
+    const [first] = stream.data!.data;
+    const same = this.#streams.find((b) =>
+      (first === 0 || first === b.data!.data[0]) && text(b) === text(stream)
+    );
+    if (!same) this.#streams.push(stream);
+    return {
+      ...call,
+      args: call.args.map((a) => a.buf === stream ? { ...a, buf: same ?? stream } : a),
+    };
+  }
+
+  /** The constants that a program reads. */
+  used(body: Stmt): Buffer[] {
+    const names = new Set<string>();
+    visitStmt(body, (s) => {
+      expressions(s).flatMap(loads).forEach((l) => names.add(memoryOf(l.src as Buffer)));
+      if (s.k === "intrin") s.args.forEach((a) => names.add(memoryOf(a.buf)));
+    });
+    return [...this.params, ...this.#streams].filter((b) => names.has(memoryOf(b)));
+  }
+
   /** Memory for what a stage computes of its tensor; the first box is the largest. */
   provide(stage: Stage, box: Box): void {
     const { out } = stage.compute;
     const old = this.#buffers.get(out);
     if (old && (old.scope === "output" || old.scope === "input")) return;
     this.#starts.set(out, box.start);
-    if (stage.rows) this.#starts.set(stage.rows.flat, [box.start[0], imm(0)]);
+    if (stage.rows) {
+      const inside = stage.rows.flat.shape.slice(1).map(() => imm(0));
+      this.#starts.set(stage.rows.flat, [box.start[0], ...inside]);
+    }
     if (old) return;
     const shape = box.extent;
     const spaced = (n: number) => Math.ceil(n / stage.spacing) * stage.spacing;
@@ -53,7 +91,8 @@ export class Buffers {
     const strides = rowMajor(memory);
     const pitch = stage.rows?.pitch;
     if (pitch) strides[0] = pitch;
-    const length = pitch ? shape[0] * pitch : sizeOf(memory);
+    const tiles = stage.rows?.tiles ?? null;
+    const length = pitch ? (tiles?.rows ?? shape[0]) * pitch : sizeOf(memory);
     const bytes = length * bytesOf(out.dtype);
     const scope = bytes <= LOCAL_BYTES && !stage.rows && !stage.once ? "local" : "scratch";
     const b: Buffer = {
@@ -69,7 +108,12 @@ export class Buffers {
     this.#buffers.set(out, b);
     if (scope === "scratch") this.scratch.push(b);
     if (stage.rows) {
-      this.#buffers.set(stage.rows.flat, { ...b, shape: [shape[0], pitch!], strides: [pitch!, 1] });
+      const [, ...inside] = stage.rows.flat.shape;
+      this.#buffers.set(stage.rows.flat, {
+        ...b,
+        shape: [shape[0], ...inside],
+        strides: tiles ? rowStrides(tiles.rows) : [pitch!, 1],
+      });
     }
   }
 
@@ -111,8 +155,9 @@ export function checkPackedReads(body: Stmt): void {
     if (s.k === "intrin") return;
     for (const l of expressions(s).flatMap(loads)) {
       const order = (l.src as PackedBuffer).order;
-      if (order === undefined || (typeof order === "string" && order !== "paired")) continue;
-      if (order === "paired" || order.some((o, i) => o !== i)) {
+      const free = typeof order === "string" && order !== "paired" && order !== "tiles";
+      if (order === undefined || free) continue;
+      if (typeof order === "string" || order.some((o, i) => o !== i)) {
         refuse(
           `read ${l.src.name}`,
           "no intrinsic takes its packed order",

@@ -3,7 +3,7 @@
  * (im2row), dense layers and matrix products by constants have in common.
  */
 import { intRange } from "../util/dtype.ts";
-import { sizeOf, tensor, type TensorData } from "../util/tensor.ts";
+import { rowMajor, sizeOf, tensor, type TensorData } from "../util/tensor.ts";
 import { compute, placeholder, sum } from "../te/compute.ts";
 import {
   add,
@@ -15,24 +15,29 @@ import {
   imm,
   type Indexable,
   load,
+  lt,
   mul,
   rewrite,
   select,
+  sub,
   substitute,
   type Var,
   variable,
 } from "../te/expr.ts";
 import { valueRange, variables } from "../te/analyze.ts";
+import { simplify } from "../te/linear.ts";
 import { BLOCK_COLS, encodeOdd, ODD_LIMIT } from "../tir/dot_block.ts";
+import { GROUP, placeOf } from "../tir/tile.ts";
 import {
   byteShift,
   columnStarts,
   constantMatrix,
   moved,
+  ownStarts,
   type Product,
   productOf,
 } from "./product.ts";
-import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts";
+import { plainStage, refuse, type Rows, type Stage, stageOf, type State } from "./state.ts";
 
 /**
  *     acc[n, co, oh, ow] = b + Σ kh, kw, ci where inside: x[…]·w[co, …]
@@ -51,15 +56,23 @@ export interface GemmStep {
   readonly group: number;
   /**
    * Order of the constants inside a group; `paired`: as `dot_block` wants them; `columns`: one whole
-   * column after another.
+   * column after another; `tiles`: as tir/tile.ts wants them, in pairs of columns where they are
+   * bytes.
    */
-  readonly order: readonly number[] | "paired" | "columns";
+  readonly order: readonly number[] | "paired" | "columns" | "tiles";
   readonly dtype: "int8" | "int16";
   /**
    * Type of the rows, default int16. Rows of int8 hold the activation less a constant that brings it
    * into that range; what that takes from the sums is added to their start.
    */
   readonly rows?: "int8" | "int16";
+  /** With the order `tiles`: how many rows are interleaved. */
+  readonly tile?: number;
+  /**
+   * With the order `tiles`: elements of k that lie in a run in memory. The whole fours of all runs
+   * come first, what is left of them behind.
+   */
+  readonly run?: number;
 }
 
 /** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
@@ -85,6 +98,23 @@ export function factors(s: State, st: Stage): Factors | string {
   const rowAxes = axes.flatMap((v, i) => inCols.has(v) ? [] : [i]);
   const colAxes = axes.flatMap((v, i) => inCols.has(v) ? [i] : []);
   return { ...p, rowAxes, colAxes };
+}
+
+/**
+ * Where element k of a row of `length` goes: the whole fours of the runs, then what is left of them.
+ * What is left of a single run fills the end of a last four, which begins with elements that have
+ * been there before.
+ */
+function inRuns(k: Expr, length: number, { run = length }: GemmStep): Expr {
+  const left = run % GROUP, whole = run - left;
+  if (left === 0 || run < GROUP) return k;
+  if (run === length) return add(k, mul(floordiv(k, whole), GROUP - left));
+  const r = floormod(k, run), o = floordiv(k, run);
+  return select(
+    lt(r, whole),
+    add(mul(o, whole), r),
+    add(add(mul(o, left), r), whole * (length / run) - whole),
+  );
 }
 
 /** Row-major position of coordinates. */
@@ -113,6 +143,7 @@ export function gemm(s: State, step: GemmStep): State {
   const rows = sizeOf(rowExtents), cols = sizeOf(colExtents), length = sizeOf(kExtents);
   const type = step.rows ?? "int16";
   const pitch = step.order === "columns" ? length : Math.ceil(length / ROW_UNIT) * ROW_UNIT;
+  const tiled = step.order === "tiles";
   const shift = type === "int8" ? byteShift(f) : 0;
   if (shift === null) {
     refuse(`gemm ${step.stage}`, "the activation exceeds a byte", "keep rows of int16");
@@ -123,11 +154,15 @@ export function gemm(s: State, step: GemmStep): State {
       ...unflatten(col, colExtents).map((e, i) => [axes[f.colAxes[i]], e] as const),
     ]);
 
+  // A single run is copied with the elements that its last four repeats.
+  const left = length % GROUP, single = tiled && step.run === length && left > 0 && length > GROUP;
+  const repeats = (k: Expr): Expr => sub(k, mul(floordiv(k, length - left), GROUP - left));
   const staged = compute(
     `${st.name}_rows`,
     type,
-    [rows, ...kExtents],
-    (row, ...ks) => {
+    single ? [rows, pitch] : [rows, ...kExtents],
+    (row, ...axes) => {
+      const ks = single ? unflatten(repeats(axes[0]), kExtents) : axes;
       const at = new Map([
         ...coordinates(row, imm(0)),
         ...r.axes.map((a, i) => [a.v, ks[i]] as const),
@@ -138,9 +173,16 @@ export function gemm(s: State, step: GemmStep): State {
         imm(-shift, type),
       );
     },
-    ["row", ...r.axes.map((a) => a.v.name)],
+    ["row", ...(single ? ["k"] : r.axes.map((a) => a.v.name))],
   );
-  const flat = placeholder(staged.out.name, type, [rows, pitch]);
+  if (tiled && step.dtype === "int8" && !canTile(s, st)) {
+    refuse(`gemm ${step.stage}`, "its columns cannot be paired", "pack as int16");
+  }
+  const flat = placeholder(
+    staged.out.name,
+    type,
+    tiled ? [rows, pitch / GROUP, 2, 2] : [rows, pitch],
+  );
   const matrix = constantMatrix(s, st, f);
   const [packed, data] = packColumns(`${st.name}_w`, matrix, [cols, length, pitch], step);
   const sums = shift === 0 ? null : columnStarts(`${st.name}_start`, s, st, f, shift);
@@ -150,12 +192,18 @@ export function gemm(s: State, step: GemmStep): State {
     sum(
       [k],
       mul(
-        cast("int32", load(flat, [row, k.v])),
+        cast("int32", load(flat, [row, ...(tiled ? placeOf(k.v) : [k.v])])),
         cast("int32", load(packed, packedIndex(col, k.v, step))),
       ),
       { init: sums ? load(sums[0], [col]) : substitute(r.init, coordinates(row, col)) },
     ), ["row", "col"]);
 
+  const tilesOf = (): Rows["tiles"] => {
+    if (!tiled) return null;
+    const [row, ...ks] = staged.axes;
+    const place = single ? ks[0] : inRuns(flatten(ks, kExtents), length, step);
+    return { rows: step.tile ?? 1, at: [row, ...placeOf(place)] };
+  };
   const reader = (e: Expr): Expr | undefined =>
     e.k === "load" && e.src === out
       ? load(product.out, [
@@ -167,13 +215,23 @@ export function gemm(s: State, step: GemmStep): State {
     consts: new Map([...s.consts, [packed, data], ...(sums ? [sums] : [])]),
     stages: s.stages.flatMap((x) =>
       x === st
-        ? [{ ...plainStage(staged), rows: { flat, pitch, length } }, plainStage(product)]
+        ? [
+          { ...plainStage(staged), rows: { flat, pitch, length, tiles: tilesOf() } },
+          plainStage(product),
+        ]
         : [{ ...x, compute: { ...x.compute, body: rewrite(x.compute.body, reader) } }]
     ),
   };
 }
 
-function packedIndex(col: Expr, k: Expr, { block, group, order }: GemmStep): Expr[] {
+function packedIndex(col: Expr, k: Expr, { block, group, order, dtype }: GemmStep): Expr[] {
+  if (order === "tiles") {
+    const [g, half, word] = placeOf(k), c = floormod(col, block);
+    const inner = dtype === "int16"
+      ? [c, half]
+      : [floordiv(c, BLOCK_COLS), half, floormod(c, BLOCK_COLS)];
+    return [floordiv(col, block), g, word, ...inner];
+  }
   const outer = [floordiv(col, block), floordiv(k, group)];
   const c = floormod(col, block), i = floormod(k, group);
   if (order !== "paired") return [...outer, c, i];
@@ -181,7 +239,7 @@ function packedIndex(col: Expr, k: Expr, { block, group, order }: GemmStep): Exp
   return [...outer, ...pair, i, floormod(c, BLOCK_COLS)];
 }
 
-const placeOf = (order: GemmStep["order"], i: number): number =>
+const placeInGroup = (order: GemmStep["order"], i: number): number =>
   typeof order === "string" ? i : order.indexOf(i);
 
 /**
@@ -192,8 +250,10 @@ function packColumns(
   name: string,
   matrix: Int32Array,
   [cols, length, pitch]: readonly [number, number, number],
-  { block, group, order, dtype }: GemmStep,
+  step: GemmStep,
 ): [PackedTensor, TensorData] {
+  const { block, group, order, dtype } = step;
+  if (order === "tiles") return packTiles(name, matrix, [cols, length, pitch], step);
   const paired = order === "paired";
   const pairs = block > BLOCK_COLS ? [block / BLOCK_COLS] : [];
   const inner = paired ? [...pairs, group, BLOCK_COLS] : [block, group];
@@ -205,7 +265,7 @@ function packColumns(
       const i = k % group;
       const place = paired
         ? Math.floor(c / BLOCK_COLS) * group * BLOCK_COLS + i * BLOCK_COLS + c % BLOCK_COLS
-        : c * group + placeOf(order, i);
+        : c * group + placeInGroup(order, i);
       const w = matrix[col * length + k];
       values[base + Math.floor(k / group) * block * group + place] = paired && c % BLOCK_COLS === 1
         ? encodeOdd(matrix[(col - 1) * length + k], w)
@@ -217,6 +277,70 @@ function packColumns(
     refuse(`pack ${name} as ${dtype}`, "a constant exceeds it", "pack as int16, or unpaired");
   }
   return [{ name, dtype, shape, order }, tensor(dtype, shape, values)];
+}
+
+/** The value of an index without variables. */
+const evaluateIndex = (e: Expr): number => Number((simplify(e) as { value: number }).value);
+
+/** The constants in the order `tiles`: [blocks, groups, word, pair, half, 2], or [.., column, half]. */
+function packTiles(
+  name: string,
+  matrix: Int32Array,
+  [cols, length, pitch]: readonly [number, number, number],
+  step: GemmStep,
+): [PackedTensor, TensorData] {
+  const { block, dtype, order } = step;
+  const pairs = Math.ceil(block / BLOCK_COLS), wide = dtype === "int16";
+  const shape = [
+    Math.ceil(cols / block),
+    pitch / GROUP,
+    2,
+    ...(wide ? [block, 2] : [pairs, 2, BLOCK_COLS]),
+  ];
+  const strides = rowMajor(shape), values = new Int32Array(sizeOf(shape));
+  const place = Array.from({ length }, (_, k) => evaluateIndex(inRuns(imm(k), length, step)));
+  const put = (col: number, k: number, value: number): void => {
+    const c = col % block, q = place[k], half = q % GROUP >> 1;
+    const inner = wide ? [c, half] : [Math.floor(c / BLOCK_COLS), half, c % BLOCK_COLS];
+    const at = [Math.floor(col / block), Math.floor(q / GROUP), q % 2, ...inner];
+    values[at.reduce((sum, i, d) => sum + i * strides[d], 0)] = value;
+  };
+  const odd = (col: number) => !wide && col % BLOCK_COLS === 1;
+  for (let col = 0; col < cols; col++) {
+    for (let k = 0; k < length; k++) {
+      const w = matrix[col * length + k];
+      put(col, k, odd(col) ? encodeOdd(matrix[(col - 1) * length + k], w) : w);
+    }
+  }
+  // Beside a last column without a second one stands zero.
+  for (let k = 0; odd(cols) && k < length; k++) {
+    put(cols, k, encodeOdd(matrix[(cols - 1) * length + k], 0));
+  }
+  return [{ name, dtype, shape, order }, tensor(dtype, shape, values)];
+}
+
+/** Whether the sums of a stage, their start included, can be those of pairs of byte columns. */
+export function canTile(s: State, st: Stage): boolean {
+  const f = factors(s, st);
+  if (typeof f === "string") return false;
+  const starts = ownStarts(s, st, f);
+  if (starts === null) return false;
+  const cols = starts.length;
+  const [lo, hi] = valueRange(f.activation)!;
+  const largest = Math.max(-lo, hi);
+  const m = constantMatrix(s, st, f), length = m.length / cols;
+  for (let col = 0; col < cols; col++) {
+    let sum = Math.abs(starts[col]);
+    const odd = col % BLOCK_COLS === 1;
+    for (let k = 0; k < length; k++) {
+      const w = m[col * length + k];
+      if (w < -128 || w > 127) return false;
+      if (odd && encodeOdd(m[(col - 1) * length + k], w) < -128) return false;
+      sum += Math.abs(w) * largest;
+    }
+    if (odd && sum >= ODD_LIMIT) return false;
+  }
+  return true;
 }
 
 /**

@@ -67,7 +67,7 @@ class Lowering {
     return {
       name: this.w.name,
       buffers: [...this.w.buffers.values(), ...this.#buffers.scratch],
-      params: this.#buffers.params,
+      params: this.#buffers.used(body),
       body,
       origin: this.w.origin,
       ops: this.w.ops,
@@ -108,7 +108,8 @@ class Lowering {
 
   /** Zeros behind the data of each row, where the pitch is longer. */
   #fill({ rows, compute: { out } }: Stage, box: Box): Stmt | null {
-    if (!rows || rows.pitch === rows.length) return null;
+    // What lies behind interleaved rows is multiplied by zeros.
+    if (!rows || rows.tiles || rows.pitch === rows.length) return null;
     const row = fresh("row", box.extent[0]);
     const zeros = Array.from({ length: rows.pitch - rows.length }, (_, i): Stmt => ({
       k: "store",
@@ -172,16 +173,19 @@ class Lowering {
       }
       if (rest && split.tail === "cut") {
         this.#checkCut(split, f);
-        const main = whole ? this.#iterate(loop, f, inside, imm(0), imm(whole)) : null;
+        const main = whole
+          ? this.#streamed(loop, this.#iterate(loop, f, inside, imm(0), imm(whole)), f)
+          : null;
         const tail: Frame = {
           ...f,
           values: new Map([...f.values, [loop, imm(whole)]]),
           tails: new Set([...f.tails, split]),
         };
-        return seq(main, inside(tail));
+        return seq(main, this.#streamed(loop, inside(tail), f));
       }
       const g = rest ? { ...f, guards: [...f.guards, { loop: split.of, total }] } : f;
-      return this.#iterate(loop, g, inside, imm(0), imm(whole + (rest ? 1 : 0)));
+      const all = this.#iterate(loop, g, inside, imm(0), imm(whole + (rest ? 1 : 0)));
+      return this.#streamed(loop, all, f);
     }
     const call = this.#intrinsic(i, f);
     if (call) return call;
@@ -189,6 +193,11 @@ class Lowering {
     if (parts) return parts;
     const { lo, hi, where } = this.#clip(loop, f);
     return this.#iterate(loop, { ...f, where }, inside, lo, hi);
+  }
+
+  /** A loop over blocks as one call, where it is marked and has the form. */
+  #streamed({ columns }: Loop, s: Stmt, { stage }: Frame): Stmt {
+    return columns === null ? s : this.#buffers.streamed(s, stage.name, columns === "own");
   }
 
   /** What is behind a cut has its own inner loop, so that loop cannot stand outside. */
@@ -461,6 +470,15 @@ class Lowering {
   #store(f: Frame, value: Expr): Store {
     const { out, axes } = f.stage.compute;
     const { global, local } = this.#axes(f);
+    const { rows } = f.stage;
+    if (rows?.tiles) {
+      return {
+        k: "store",
+        buf: this.#buffers.of(rows.flat),
+        idx: rows.tiles.at.map((e) => simplify(this.#buffers.resolve(substitute(e, local)))),
+        value: this.#buffers.resolve(substitute(value, global)),
+      };
+    }
     const buf = this.#buffers.of(out);
     const placed = buf.scope === "output" || buf.scope === "input" ? global : local;
     return {

@@ -118,6 +118,14 @@ function startsOf(s: State, st: Stage, f: Product, shift: number): number[] {
   });
 }
 
+/** What each column's sum starts at; null where that is no constant of the column. */
+export function ownStarts(s: State, st: Stage, f: Product): readonly number[] | null {
+  const { init } = f.reduce, columns = variables(f.weights);
+  const rows = st.compute.axes.filter((v) => !columns.has(v));
+  if (!loads(init).every((l) => s.consts.has(l.src))) return null;
+  return rows.some((v) => variables(init).has(v)) ? null : startsOf(s, st, f, 0);
+}
+
 /** The starts of all columns as a constant of the stage. */
 export function columnStarts(
   name: string,

@@ -5,7 +5,7 @@
 import type { TensorData } from "../util/tensor.ts";
 import { BurinError } from "../util/errors.ts";
 import type { Compute, Tensor } from "../te/compute.ts";
-import type { Indexable, Var } from "../te/expr.ts";
+import type { Expr, Indexable, Var } from "../te/expr.ts";
 import type { Buffer } from "../tir/stmt.ts";
 import type { Groups } from "./groups.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
@@ -48,7 +48,7 @@ export type Domain =
  * output and the taps of its window; `sum` of a run of floats and the channels that they are summed in;
  * `product` of rows and columns of an output, with the sums that are computed inside of them; `map` of
  * all outputs of a channel with what is summed for each of them; `gather` of the rows and columns of
- * one channel's copy.
+ * one channel's copy; `spread` of the runs that go to an interleaved row.
  */
 export type BlockName =
   | "dot_block"
@@ -57,7 +57,8 @@ export type BlockName =
   | "sum"
   | "product"
   | "map"
-  | "gather";
+  | "gather"
+  | "spread";
 
 export interface Loop {
   readonly name: string;
@@ -67,6 +68,11 @@ export interface Loop {
   readonly intrinsic: TensorIntrin | null;
   /** This loop and those inside it become one call of a block intrinsic. */
   readonly block: BlockName | null;
+  /**
+   * All turns of this loop become one call that reads one stream of constants, where they can; of a
+   * text for this form alone, or of one that all such loops share.
+   */
+  readonly columns: "own" | "shared" | null;
   /** A stage inside whose conditions are tested once for a whole iteration. */
   readonly specialize: string | null;
 }
@@ -83,6 +89,8 @@ export interface Rows {
   readonly flat: Tensor;
   readonly pitch: number;
   readonly length: number;
+  /** Rows that lie interleaved: how many, and where an element goes, in terms of the stage's axes. */
+  readonly tiles: { readonly rows: number; readonly at: readonly Expr[] } | null;
 }
 
 export interface Stage {
@@ -117,6 +125,7 @@ const axisLoop = (v: Var, reduce: boolean): Loop => ({
   unroll: false,
   intrinsic: null,
   block: null,
+  columns: null,
   specialize: null,
 });
 

@@ -49,6 +49,13 @@ export type Step =
     readonly intrinsic: string;
   }
   | {
+    readonly do: "columns";
+    readonly stage: string;
+    readonly loop: string;
+    /** Whether its code is for this form alone, which is fewer instructions, or is shared. */
+    readonly text: "own" | "shared";
+  }
+  | {
     readonly do: "specialize";
     readonly stage: string;
     readonly loop: string;
@@ -129,6 +136,12 @@ function applyStep(s: State, step: Step): State {
         s,
         step.stage,
         (st) => replaceLoop(st, step.loop, (l) => [{ ...l, unroll: true }]),
+      );
+    case "columns":
+      return withLoops(
+        s,
+        step.stage,
+        (st) => replaceLoop(st, step.loop, (l) => [{ ...l, columns: step.text }]),
       );
     case "computeAt":
       return computeAt(s, step.stage, step.at, step.loop);

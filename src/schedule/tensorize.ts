@@ -25,6 +25,7 @@ import {
 } from "../tir/mve.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
+import { tensorizeSpread, tensorizeTile } from "./match_tile.ts";
 import { matchProduct } from "./match_product.ts";
 import { ACC_PITCH, planeFits, planeTile, TAPS } from "../tir/plane.ts";
 import type { PackedTensor } from "./gemm.ts";
@@ -42,6 +43,8 @@ export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
 
 /** Intrinsics that take a whole nest; see {@link tensorizeNest}. */
 export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane", SUM = "sum";
+/** The runs that go to one of several interleaved rows. */
+export const SPREAD = "spread";
 /** Blocks that also take the stage computed inside of them; see {@link matchWhole}. */
 export const PRODUCT = "product";
 /** Intrinsics that take a nest of several statements; see lower_blocks.ts. */
@@ -54,6 +57,7 @@ export const BLOCKS: readonly BlockName[] = [
   PRODUCT,
   MAP,
   GATHER,
+  SPREAD,
 ];
 
 /** Iterations that a loop must have to become one call. */
@@ -162,7 +166,7 @@ function find(s: Store, v: Var, i: TensorIntrin): Found | null {
 }
 
 /** A load less a zero point and made narrow, or a load alone. */
-const source = (e: Expr, dtype: string): { l: Load; zero: number } | null =>
+export const source = (e: Expr, dtype: string): { l: Load; zero: number } | null =>
   e.k === "load" && e.dtype === dtype
     ? { l: e, zero: 0 }
     : e.k === "cast"
@@ -200,7 +204,7 @@ export function tensorize(
 }
 
 /** The variables of a nest of rows × columns × k, and how far each goes. */
-interface BlockNest {
+export interface BlockNest {
   readonly row: Var;
   readonly col: Var;
   readonly k: Var;
@@ -254,6 +258,8 @@ export function tensorizeNest(
       return null;
     case "plane":
       return loops.length === 4 ? tensorizePlane(s, loops, start) : null;
+    case "spread":
+      return tensorizeSpread(s, loops, start);
     case "dot_block": {
       if (loops.length !== 3) return null;
       const [k, row, col] = loops;
@@ -269,6 +275,7 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
   const p = product(s);
   const w = p && widened(p.b, "int8");
   const order = w && (w.src as PackedBuffer).order;
+  if (order === "tiles") return tensorizeTile(s, n, start);
   const columns = order === "columns";
   const a = p && widened(p.a, columns ? "int8" : "int16");
   if (!a || !w || (!columns && order !== "paired")) return null;

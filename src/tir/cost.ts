@@ -416,7 +416,9 @@ class Counter {
       case "mod":
       case "floordiv":
       case "floormod":
-        return this.#at(b.k === "imm" ? "divideBy" : "divide", depth);
+        if (b.k !== "imm") return this.#at("divide", depth);
+        // By a power of two it is a shift or a mask.
+        return this.#at(Number.isInteger(Math.log2(Number(b.value))) ? "alu" : "divideBy", depth);
       case "and":
         return this.#at("alu", depth);
       case "eq":

@@ -39,7 +39,10 @@ export function estimate(kernel: Kernel, target: Target): Estimate {
     0,
   );
   const around = new Map([...once.counts].filter(([op]) => op !== "instruction"));
-  const intrinsics = [...once.texts].reduce((sum, [c, n]) => sum + n * written(c), 0);
+  const intrinsics = [...once.texts].reduce(
+    (sum, [c, n]) => sum + n * written(c) * (c.shared ? SHARE : 1),
+    0,
+  );
   return {
     instructions: Math.round(instructions),
     cycles: model && has(target, "fpu") ? Math.round(weigh(plain, CYCLES) + texts) : null,
@@ -59,6 +62,9 @@ const assembly = ({ text }: CVariant) =>
 
 /** Instructions around the assembly of a text: accumulators in and out. */
 const AROUND = 8;
+
+/** The part of a text that one of the kernels that call it is taken to cost. */
+const SHARE = 0.25;
 
 /** The share of a text's instructions that stands in the code: those of a loop stand there once. */
 function written(c: CVariant): number {

@@ -26,6 +26,8 @@ export interface CVariant {
   readonly instructions?: number;
   /** Instructions that stand in the text, where it has loops; absent: its lines of assembly. */
   readonly length?: number;
+  /** Its text is one for many forms: several kernels call it. */
+  readonly shared?: boolean;
   /** Its operands pass through memory: a local array that it takes lies there, not in registers. */
   readonly inMemory?: boolean;
   /** Instructions that bring each operand in, which calls with the same operand share. */

@@ -15,6 +15,7 @@ import { mapSchedule } from "./map.ts";
 import { planeSchedule } from "./plane.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
+import { tilesSchedule } from "./tiles.ts";
 import { vectorSchedule } from "./vector.ts";
 
 /** One accumulator at a time: it fits every reduction. */
@@ -30,7 +31,15 @@ const PRODUCTS: readonly Rule[] = [
     "vectors",
     ({ w, s, r, out, target }) => has(target, "mve") ? vectorSchedule(w, s, r, out) : null,
   ),
-  single("tiles", ({ w, s, r, out, target }) => gemmSchedule(w, s, r, out, target)),
+  {
+    name: "tiles",
+    propose: (f) =>
+      Object.entries({
+        own: tilesSchedule(f, "own"),
+        shared: tilesSchedule(f, "shared"),
+        blocks: gemmSchedule(f.w, f.s, f.r, f.out, f.target),
+      }).flatMap(([variant, steps]) => steps === null ? [] : [[variant, steps] as const]),
+  },
 ];
 
 /** The rules for a reduction; where estimates are near each other, the earlier one is taken. */

@@ -57,29 +57,45 @@ export function rowSteps(
   const border: Step[] = body.where.length
     ? [{ do: "specialize", stage, loop: "row", for: stage }]
     : [];
-  const source = loads(body.body).find((l) => w.buffers.has(l.src));
-  if (!source || (source.dtype !== "int8" && source.dtype !== "uint8")) return border;
-  const { strides } = w.buffers.get(source.src)!;
-  /** Elements of memory between neighbours along a reduction axis. */
-  const step = (v: Var): number =>
-    source.idx.reduce((sum, e, i) => sum + (coefficient(linear(e), v) ?? NaN) * strides[i], 0);
-  const run: string[] = [];
-  let length = 1;
-  for (const { v, extent } of [...body.axes].reverse()) {
-    // Runs of whole fours stay apart: at a border they are tested as a whole.
-    if (step(v) !== length || (run.length > 0 && length % 4 === 0)) break;
-    run.unshift(v.name);
-    length *= extent;
-  }
-  if (run.length === 0) return border;
+  const found = rowRun(w, r);
+  if (!found) return border;
+  const { loops: run, length, dtype } = found;
   const name = run.length > 1 ? "run" : run[0];
-  const intrinsic = move(source.dtype, length);
+  const intrinsic = move(dtype, length);
   return [
     ...(run.length > 1 ? [{ do: "fuse", stage, loops: run, into: name }] as Step[] : []),
     { do: "split", stage, loop: name, factor: widthOf(INTRINSICS.get(intrinsic)!), tail: "cut" },
     { do: "tensorize", stage, loop: `${name}_i`, intrinsic },
     ...border,
   ];
+}
+
+/** Loops of the reduction that run through neighbours in memory. */
+export interface Run {
+  readonly loops: readonly string[];
+  readonly length: number;
+  readonly dtype: "int8" | "uint8";
+}
+
+/** The run in which a product reads its activation; null where it reads no bytes, or no neighbours. */
+export function rowRun(w: Workload, r: Stage): Run | null {
+  const { body } = r.compute;
+  if (body.k !== "reduce") return null;
+  const source = loads(body.body).find((l) => w.buffers.has(l.src));
+  if (!source || (source.dtype !== "int8" && source.dtype !== "uint8")) return null;
+  const { strides } = w.buffers.get(source.src)!;
+  /** Elements of memory between neighbours along a reduction axis. */
+  const step = (v: Var): number =>
+    source.idx.reduce((sum, e, i) => sum + (coefficient(linear(e), v) ?? NaN) * strides[i], 0);
+  const loops: string[] = [];
+  let length = 1;
+  for (const { v, extent } of [...body.axes].reverse()) {
+    // Runs of whole fours stay apart: at a border they are tested as a whole.
+    if (step(v) !== length || (loops.length > 0 && length % 4 === 0)) break;
+    loops.unshift(v.name);
+    length *= extent;
+  }
+  return loops.length === 0 ? null : { loops, length, dtype: source.dtype };
 }
 
 /** The product as one call for the whole tile. */

@@ -1,0 +1,96 @@
+/** Which nests are products of tiles, and copies to the rows that they take. */
+import { coefficient, keyOf, linear, simplify } from "../te/linear.ts";
+import { add, type Expr, floordiv, floormod, imm, mul, substitute, type Var } from "../te/expr.ts";
+import { BLOCK_COLS } from "../tir/dot_block.ts";
+import { spread } from "../tir/spread.ts";
+import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
+import { dotTile, GROUP, MOST_COLS, placeOf } from "../tir/tile.ts";
+import { type BlockNest, type NestLoop, product, source, widened } from "./tensorize.ts";
+
+/** The call for a tile of interleaved rows; null where the nest is no such product. */
+export function tensorizeTile(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intrin | null {
+  const p = product(s);
+  const a = p && widened(p.a, "int16");
+  const w = p && (widened(p.b, "int8") ?? widened(p.b, "int16"));
+  if (!a || !w || a.idx.length !== 4 || s.idx.length !== 2) return null;
+  const rows = a.src as Buffer, wide = w.dtype === "int16";
+  const pitch = rows.strides[3] / 2;
+  const is = (e: Expr, want: Expr): boolean => keyOf(simplify(e)) === keyOf(simplify(want));
+  const by = (e: Expr, v: Var, extent: number): boolean =>
+    extent === 1 || coefficient(linear(e), v) === 1;
+  const place = placeOf(n.k);
+  // In the order of the constants: group, word, column, half.
+  const [group, half, word] = place;
+  const col = start(w.idx[0]);
+  const column = (e: Expr, want: Expr): boolean => is(start2(e, n), start2(want, n));
+  const inner = wide ? [w.idx[3], w.idx[4]] : [w.idx[3], w.idx[4], w.idx[5]];
+  const wanted = wide ? [n.col, half] : [floordiv(n.col, BLOCK_COLS), half, floormod(n.col, 2)];
+  const fits = by(s.idx[0], n.row, n.rows) && by(s.idx[1], n.col, n.cols) &&
+    by(a.idx[0], n.row, n.rows) && place.every((e, i) => is(a.idx[i + 1], e)) &&
+    is(w.idx[1], group) && is(w.idx[2], word) && inner.every((e, i) => column(e, wanted[i])) &&
+    is(w.idx[0], col) && n.length % GROUP === 0 && s.buf.strides[1] === 1 &&
+    n.rows <= pitch && n.cols <= MOST_COLS;
+  if (!fits) return null;
+  const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
+    buf,
+    idx: idx.map(start),
+    axis: idx.length - 1,
+  });
+  const tile = { rows: n.rows, cols: n.cols, groups: n.length / GROUP, pitch, wide };
+  return {
+    k: "intrin",
+    op: dotTile(tile, n.rows > 1 ? s.buf.strides[0] : n.cols),
+    args: [access(s.buf, s.idx), access(rows, a.idx), access(w.src as Buffer, w.idx)],
+    scalars: [],
+  };
+}
+
+/**
+ * The call that copies runs of bytes to one of several interleaved rows: the innermost loops that run
+ * through neighbours in memory are one run, those around them repeat it; null: another form.
+ */
+export function tensorizeSpread(
+  s: Store,
+  loops: readonly NestLoop[],
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  const src = source(s.value, "int8") ?? source(s.value, "uint8");
+  if (!src || s.idx.length !== 4) return null;
+  const from = src.l.src as Buffer;
+  const address = linear(
+    src.l.idx.reduce<Expr>((e, x, d) => add(e, mul(x, from.strides[d])), imm(from.offset)),
+  );
+  let count = 1, times = 1, stride = 0;
+  let position: Expr = imm(0);
+  for (const { v, extent } of [...loops].reverse()) {
+    const step = coefficient(address, v);
+    if (step === null) return null;
+    position = add(position, mul(v, count * times));
+    if (extent === 1) continue;
+    if (times === 1 && step === count) count *= extent;
+    else if (times === 1 || step === stride * times) {
+      stride = times === 1 ? step : stride;
+      times *= extent;
+    } else return null;
+  }
+  const axis = from.strides.indexOf(1);
+  const is = (e: Expr, want: Expr): boolean => keyOf(simplify(e)) === keyOf(simplify(want));
+  const placed = placeOf(position).every((e, d) => is(s.idx[d + 1], add(start(s.idx[d + 1]), e)));
+  const whole = is(start(s.idx[2]), imm(0)) && is(start(s.idx[3]), imm(0));
+  if (!placed || !whole || count % GROUP !== 0 || stride < 0 || axis < 0) return null;
+  const op = spread(from.dtype, s.buf.strides[3] / 2, { count, times, stride });
+  const scalars = { zero: src.zero, count, times, stride };
+  return {
+    k: "intrin",
+    op,
+    args: [
+      { buf: s.buf, idx: s.idx.map(start), axis: 3 },
+      { buf: from, idx: src.l.idx.map(start), axis },
+    ],
+    scalars: op.scalars.map((n) => scalars[n as keyof typeof scalars]),
+  };
+}
+
+/** An index where the only column of a block is the first one. */
+const start2 = (e: Expr, n: BlockNest): Expr =>
+  n.cols > 1 ? e : substitute(e, new Map([[n.col, imm(0)]]));

@@ -1,0 +1,123 @@
+/** Rows × columns on cores with SMLAD and an FPU: tiles of interleaved rows by a stream of columns. */
+import { intRange } from "../../util/dtype.ts";
+import { loads, valueRange } from "../../te/analyze.ts";
+import { REQUANTIZE } from "../../te/rounding.ts";
+import { GROUP } from "../../tir/tile.ts";
+import { canTile } from "../gemm.ts";
+import { has } from "../../target/target.ts";
+import type { Stage } from "../state.ts";
+import type { Form } from "./form.ts";
+import type { Step } from "../steps.ts";
+import { SPREAD } from "../tensorize.ts";
+import { pairedProduct, rowRun, type Run, tileAxes, tileSteps } from "./tile.ts";
+
+/** Rows and columns in registers; a single row takes two pairs of columns. */
+const ROWS = 3, COLS = 2, SINGLE_ROW_COLS = 4;
+
+/** Elements of a run up to which they are written out at a border. */
+const SHORT_RUN = 12;
+
+/** Whether an output is a byte that is requantised from the product alone. */
+function isRequantised({ compute: { body, out } }: Stage, r: Stage): boolean {
+  if (body.k !== "cast" || body.a.k !== "call" || body.a.fn !== REQUANTIZE) return false;
+  const [sum, scale, ...bounds] = body.a.args;
+  return (out.dtype === "int8" || out.dtype === "uint8") && bounds.every((b) => b.k === "imm") &&
+    sum.k === "load" && sum.src === r.compute.out &&
+    loads(scale).every((l) => l.src !== r.compute.out);
+}
+
+/** Rows are filled run by run, without tests where the window meets no border. */
+function fillSteps(r: Stage, stage: string, run: Run | null): Step[] {
+  const { body } = r.compute;
+  if (body.k !== "reduce") return [];
+  const axes = body.axes.map((a) => a.v.name);
+  const spreads = (loops: readonly string[]): Step[] =>
+    loops.map((loop) => ({ do: "tensorize", stage, loop, intrinsic: SPREAD }));
+  const border: Step[] = body.where.length
+    ? [{ do: "specialize", stage, loop: "row", for: stage }]
+    : [];
+  if (run === null || run.length < GROUP) return border;
+  // What a border leaves of a short run is copied element by element.
+  const short = run.length <= SHORT_RUN && body.where.length > 0;
+  const unrolled = (loop: string): Step[] => short ? [{ do: "unroll", stage, loop }] : [];
+  if (run.length % GROUP === 0) {
+    return [...spreads(axes), ...(run.loops.length === 1 ? unrolled(run.loops[0]) : []), ...border];
+  }
+  const single = run.length === body.axes.reduce((n, a) => n * a.extent, 1);
+  const name = single ? "k" : run.loops.length > 1 ? "run" : run.loops[0];
+  const fused: Step[] = !single && run.loops.length > 1
+    ? [{ do: "fuse", stage, loops: run.loops, into: name }]
+    : [];
+  const factor = run.length - run.length % GROUP;
+  return [
+    ...fused,
+    { do: "split", stage, loop: name, factor, tail: "cut" },
+    ...spreads([`${name}_i`]),
+    ...unrolled(`${name}_i`),
+    ...border,
+  ];
+}
+
+/**
+ * The steps; null where the product is none of small integers, or the core lacks the instructions.
+ *
+ * @param text whether the code is for this product alone, or shared with others
+ */
+export function tilesSchedule(
+  { w, s, r, out, target }: Form,
+  text: "own" | "shared",
+): Step[] | null {
+  if (!has(target, "dsp") || !has(target, "fpu")) return null;
+  const axes = tileAxes(w, s, r, out);
+  if (!axes) return null;
+  const [lo, hi] = valueRange(axes.weights) ?? [-Infinity, Infinity], i16 = intRange("int16");
+  if (lo < i16.min || hi > i16.max) return null;
+  const extent = (of: readonly string[]) =>
+    of.reduce(
+      (p, n) => p * out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === n)],
+      1,
+    );
+  const rows = Math.min(extent(axes.rowAxes), ROWS);
+  const cols = rows === 1 ? SINGLE_ROW_COLS : COLS;
+  const run = rowRun(w, r);
+  const stage = `${r.name}_rows`;
+  const gemm: Step = {
+    do: "gemm",
+    stage: r.name,
+    block: cols,
+    group: GROUP,
+    order: "tiles",
+    dtype: canTile(s, r) ? "int8" : "int16",
+    tile: rows,
+    ...(run === null || run.length % GROUP === 0 ? {} : { run: run.length }),
+  };
+  const fill = fillSteps(r, stage, run);
+  if (isRequantised(out, r)) {
+    return [
+      gemm,
+      ...tileSteps(r, out, axes, { rows, cols }),
+      { do: "columns", stage: out.name, loop: "col_o", text },
+      { do: "unroll", stage: r.name, loop: "row" },
+      { do: "unroll", stage: r.name, loop: "col" },
+      ...pairedProduct(r.name),
+      ...fill,
+    ];
+  }
+  // All sums of a few rows, then what is made of them.
+  return [
+    gemm,
+    { do: "reorder", stage: out.name, loops: [...axes.rowAxes, ...axes.colAxes] },
+    { do: "fuse", stage: out.name, loops: axes.rowAxes, into: "row" },
+    { do: "fuse", stage: out.name, loops: axes.colAxes, into: "col" },
+    { do: "split", stage: out.name, loop: "row", factor: rows, tail: "cut" },
+    { do: "computeAt", stage: r.name, at: out.name, loop: "row_o" },
+    { do: "computeAt", stage, at: out.name, loop: "row_o" },
+    { do: "split", stage: r.name, loop: "col", factor: cols, tail: "cut" },
+    { do: "reorder", stage: r.name, loops: ["col_o", "k", "row", "col_i"] },
+    { do: "unroll", stage: r.name, loop: "row" },
+    { do: "unroll", stage: r.name, loop: "col_i" },
+    { do: "tensorize", stage: r.name, loop: "k", intrinsic: "dot_block" },
+    { do: "columns", stage: r.name, loop: "col_o", text },
+    ...fill,
+  ];
+}
