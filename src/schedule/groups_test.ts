@@ -50,7 +50,7 @@ Deno.test("groups: one loop around one group's program, constants one group afte
   let calls = 0;
   visitStmt(
     kernel.body,
-    (s) => void (calls += Number(s.k === "intrin" && s.op.name.startsWith("dot"))),
+    (s) => void (calls += Number(s.k === "intrin" && /^(dot|columns)_/.test(s.op.name))),
   );
   assert(calls > 0);
   const weights = kernel.params.find((p) => p.name.endsWith("_w"))!;
