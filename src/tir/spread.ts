@@ -130,6 +130,7 @@ ${loops("        ")}
           ? 13 + each
           : 18 + times * (each + 8),
         shared: !once,
+        ...(once ? {} : { length: 50 }),
         text: `${head}\n{\n${dsp}\n}`,
       },
       { feature: null, needs: [], text: `${head}\n{\n${times > 1 ? runs : one}\n}` },
