@@ -94,6 +94,7 @@ function mapCase(seed: number): Case | null {
     bounded,
     rounding: "words" as const,
     pitch: 0,
+    words: bounded || r.oneIn(2) ? null : r.pick([1, 0.5]),
   };
   const pitch = 2 * Math.ceil(planeWidth(m) / 2) + r.pick([0, 0, 2, 60]);
   const width = 2 * taps[0] * (taps[1] - 1);
@@ -110,6 +111,9 @@ function mapCase(seed: number): Case | null {
     rounding: fitsHalfwords(largest, zero, lo, hi, y) ? "halfwords" : "words",
   };
   if (!mapFits(full)) return null;
+  const words = scales.map((x) =>
+    m.words === 1 || r.oneIn(2) ? -r.pick([r.int(1, 2 ** 31 - 1), 2 ** 31 - 1, 1]) : bitsOf(x)
+  );
   const rows = (shape[0] - 1) * stride[0] + (taps[0] - 1) * m.dilation + 1;
   const sizes = [
     (shape[0] - 1) * m.steps[0] + (shape[1] - 1) * col + 1,
@@ -125,7 +129,7 @@ function mapCase(seed: number): Case | null {
   return {
     intrinsic: planeMap(full),
     scalars: [
-      ...(m.shared ? [bitsOf(scales[0])] : []),
+      ...(m.shared ? [m.words === null ? bitsOf(scales[0]) : words[0]] : []),
       zero,
       ...(bounded ? [lo, hi] : []),
     ],
@@ -134,7 +138,7 @@ function mapCase(seed: number): Case | null {
       drawn(r, TRIALS * rows * pitch, -255, 255),
       weights.flat(),
       drawn(r, TRIALS, -large, large),
-      ...(m.shared ? [] : [scales]),
+      ...(m.shared ? [] : [m.words === null ? scales : words]),
     ],
   };
 }

@@ -8,6 +8,7 @@ import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
 import { stream, type StreamStep } from "./stream.ts";
+import { words, type WordsStep } from "./words.ts";
 import {
   type Loop,
   loopOf,
@@ -65,7 +66,8 @@ export type Step =
   | GemmStep
   | PackStep
   | PadStep
-  | StreamStep;
+  | StreamStep
+  | WordsStep;
 
 /** An immutable list of steps. */
 export type Schedule = readonly Step[];
@@ -180,6 +182,8 @@ function applyStep(s: State, step: Step): State {
       return pad(s, step);
     case "stream":
       return stream(s, step);
+    case "words":
+      return words(s, step);
   }
 }
 

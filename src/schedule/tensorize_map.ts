@@ -3,9 +3,9 @@ import { intRange } from "../util/dtype.ts";
 import { numbers } from "../util/tensor.ts";
 import { coefficient, linear } from "../te/linear.ts";
 import type { Expr, Interval, Load, Var } from "../te/expr.ts";
-import { REQUANTIZE } from "../te/rounding.ts";
+import { REQUANTIZE, REQUANTIZE_WORD } from "../te/rounding.ts";
 import { gather } from "../tir/gather.ts";
-import { bitsOf } from "../tir/mve.ts";
+import { bitsOf, floatOf } from "../tir/mve.ts";
 import { mapFits, type PlaneMap, planeMap } from "../tir/plane_map.ts";
 import { fitsHalfwords } from "../tir/requantize_asm.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
@@ -68,7 +68,9 @@ function tapsOf(plane: Load, taps: readonly NestLoop[]) {
 /** The call that computes what the nest does; null where it has another form. */
 export function tensorizeMap(n: MapNest): Intrin | null {
   const { value } = n.out;
-  if (value.k !== "cast" || value.a.k !== "call" || value.a.fn !== REQUANTIZE) return null;
+  if (value.k !== "cast" || value.a.k !== "call") return null;
+  const byWords = value.a.fn === REQUANTIZE_WORD;
+  if (value.a.fn !== REQUANTIZE && !byWords) return null;
   if (value.dtype !== "int8" && value.dtype !== "uint8") return null;
   const [acc, scale, ...rest] = value.a.args, bounds = rest.map(literal);
   if (acc.k !== "load" || acc.src !== n.product.buf || bounds.some((b) => b === null)) return null;
@@ -90,8 +92,9 @@ export function tensorizeMap(n: MapNest): Intrin | null {
   const inRows = taps.rows ? stepOf(weights, w.idx.slice(0, -1), taps.rows.v) : width;
   if (weights.shape.at(-1) !== width || inRows !== width) return null;
   const own = intRange(value.dtype), bounded = lo !== own.min || hi !== own.max;
-  const shared = scale.k === "imm";
-  const largest = largestResult(n, weights, scale, plane);
+  const shared = scale.k === "imm", scales = scalesOf(scale);
+  if (byWords && (!scales || bounded)) return null;
+  const largest = largestResult(n, weights, byWords ? floatsOf(scales) : scales, plane);
   const halfwords = fitsHalfwords(largest, zero, lo, hi, value.dtype);
   const m: PlaneMap = {
     taps: [taps.rows?.extent ?? 1, taps.cols.extent],
@@ -104,6 +107,7 @@ export function tensorizeMap(n: MapNest): Intrin | null {
     shared,
     bounded,
     rounding: halfwords ? "halfwords" : "words",
+    words: byWords ? scales!.filter((x) => x < 0).length / scales!.length : null,
   };
   const start = startOf([...n.outputs, ...n.taps]);
   if (!mapFits(m) || !atWord(a, start)) return null;
@@ -119,31 +123,45 @@ export function tensorizeMap(n: MapNest): Intrin | null {
       ...(scale.k === "load" ? [read(scale)] : []),
     ],
     scalars: [
-      ...(scale.k === "imm" ? [bitsOf(Number(scale.value))] : []),
+      ...(scale.k === "imm" ? [byWords ? Number(scale.value) : bitsOf(Number(scale.value))] : []),
       zero,
       ...(bounded ? [lo, hi] : []),
     ],
   };
 }
 
+/** The scales of all channels, or words; null where they are no constants. */
+function scalesOf(e: Expr): readonly number[] | null {
+  if (e.k === "imm") return [Number(e.value)];
+  const data = e.k === "load" ? (e.src as Buffer).data : undefined;
+  return data ? numbers(data) : null;
+}
+
+/** The scales that are taken as floats; multipliers stand as 0. */
+const floatsOf = (words: readonly number[] | null): readonly number[] | null =>
+  words && words.map((w) => w < 0 ? 0 : floatOf(w));
+
 /** The largest magnitude that an accumulator times its scale can have; Infinity where it is not known. */
-function largestResult(n: MapNest, w: PackedBuffer, scale: Expr, plane: Buffer): number {
+function largestResult(
+  n: MapNest,
+  w: PackedBuffer,
+  scales: readonly number[] | null,
+  plane: Buffer,
+): number {
   const starts = n.start.k === "load" ? (n.start.src as Buffer).data : undefined;
   const range = n.range(plane);
-  if (!starts || !w.data || !range || (scale.k === "load" && !(scale.src as Buffer).data)) {
-    return Infinity;
-  }
+  if (!starts || !w.data || !range || !scales) return Infinity;
   const channels = w.shape[0], each = w.length / channels, most = Math.max(-range[0], range[1]);
   const ws = numbers(w.data), ss = numbers(starts);
-  const scales = scale.k === "load" ? numbers((scale.src as Buffer).data!) : null;
-  if (ss.length !== channels || (scales && scales.length !== channels)) return Infinity;
+  if (ss.length !== channels || (scales.length !== channels && scales.length !== 1)) {
+    return Infinity;
+  }
   let largest = 0;
   for (let c = 0; c < channels; c++) {
     let sum = Math.abs(Number(ss[c]));
     // Pairs overlap: what they hold twice makes the bound larger, not smaller.
     for (let k = 0; k < each; k++) sum += Math.abs(Number(ws[c * each + k])) * most;
-    const s = scales ? Number(scales[c]) : Number((scale as { value: number }).value);
-    largest = Math.max(largest, sum * s);
+    largest = Math.max(largest, sum * scales[c % scales.length]);
   }
   return largest;
 }

@@ -5,14 +5,14 @@
  * w1 w2, …, so that outputs at odd columns take whole words too. Tiles are two rows by two columns;
  * where rows are odd in number the last pair overlaps the one before.
  */
-import { add, cast, type Expr, imm, load, mul, variable } from "../te/expr.ts";
-import { requantize } from "../te/rounding.ts";
+import { add, call, cast, type Expr, imm, load, mul, variable } from "../te/expr.ts";
+import { REQUANTIZE, REQUANTIZE_WORD, WORD_SHIFT } from "../te/rounding.ts";
 import { intRange } from "../util/dtype.ts";
 import { addLiteral, type Code, executed, literal, quoted, REACH } from "./asm.ts";
 import { flat } from "./gather.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { floatOf } from "./mve.ts";
-import { BOUNDS, type Epilogue, epilogue, SCALE, ZERO } from "./requantize_asm.ts";
+import { BOUNDS, type Epilogue, epilogue, fixedEpilogue, SCALE, ZERO } from "./requantize_asm.ts";
 import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
 
 /** What the text of one map depends on. */
@@ -31,6 +31,8 @@ export interface PlaneMap extends Epilogue {
   readonly steps: readonly [row: number, col: number];
   /** One scale for all channels: a scalar. */
   readonly shared: boolean;
+  /** Scales are words of `REQUANTIZE_WORD`; so many of them, from 0 to 1, are multipliers. Null: floats. */
+  readonly words: number | null;
 }
 
 /** Words of packed weights that stay in registers. */
@@ -84,7 +86,8 @@ function productOf(m: PlaneMap, p: number, j: number): Product | null {
 class MapText {
   readonly #kept: readonly string[];
 
-  constructor(readonly m: PlaneMap) {
+  /** @param fixed whether the scale is a multiplier */
+  constructor(readonly m: PlaneMap, readonly fixed: boolean) {
     const used = new Set<string>();
     for (const cols of [1, 2]) {
       for (const p of range(wordsOf(m, cols))) {
@@ -178,7 +181,11 @@ class MapText {
       }
     }
     const accs = range(rows).flatMap((i) => range(cols).map((j) => acc(i, j)));
-    out.push(...epilogue(m, accs, ["%[x0]", "%[x1]"]), ...this.#stores(rows, cols, on));
+    const free = ["%[x0]", "%[x1]"];
+    out.push(
+      ...(this.fixed ? fixedEpilogue(m.y, WORD_SHIFT, accs, free) : epilogue(m, accs, free)),
+      ...this.#stores(rows, cols, on),
+    );
     return out;
   }
 
@@ -261,9 +268,10 @@ class MapText {
 
   #setUp(): string[] {
     const words = this.m.rounding === "words";
+    const start = ["vmov s0, %[s0]", "vmov s1, %[s0]"];
+    if (this.fixed) return [...start, `vmov ${SCALE}, ${ZERO}, %[s1], %[s2]`];
     return [
-      "vmov s0, %[s0]",
-      "vmov s1, %[s0]",
+      ...start,
       `vmov.f32 ${SCALE}, %[scale]`,
       words ? `vmov ${ZERO}, %[s1]` : `vmov.f32 ${ZERO}, %[magic]`,
       ...(this.m.bounded ? [`vmov ${BOUNDS.join(", ")}, %[s2], %[s3]`] : []),
@@ -289,6 +297,7 @@ const nameOf = (m: PlaneMap): string =>
     m.y === "int8" ? "s8" : "u8",
     m.shared ? "shared" : "",
     m.rounding === "halfwords" ? "" : "w",
+    m.words === null ? "" : m.words < 1 ? "q" : "q1",
     m.bounded ? "clamp" : "",
   ].filter((x) => x !== "").join("_");
 
@@ -303,7 +312,7 @@ const AROUND = 16;
 export function planeMap(m: PlaneMap): TensorIntrin {
   const name = nameOf(m);
   const scalars = [
-    ...(m.shared ? ["scale_bits"] : []),
+    ...(m.shared ? [m.words === null ? "scale_bits" : "word"] : []),
     "zero",
     ...(m.bounded ? ["lo", "hi"] : []),
   ];
@@ -316,9 +325,13 @@ export function planeMap(m: PlaneMap): TensorIntrin {
   }] w[kh][kw], requantised: ${m.shape.join(" by ")} outputs,
  * windows of ${kh} by ${kw}, rows of a ${m.pitch} apart, weights in pairs w0 w1, w1 w2, ... */
 __attribute__((noinline)) static void ${name}(${type} *y, const int16_t *a, const int16_t *w, const int32_t *start, ${
-    m.shared ? "" : "const float *scale, "
+    m.shared ? "" : m.words === null ? "const float *scale, " : "const int32_t *scale, "
   }${scalars.map((s) => `int32_t ${s}`).join(", ")})`;
-  const text = new MapText(m), code = text.code();
+  const scale = m.words === null ? "float32" : "int32";
+  const texts = [false, true].map((fixed) => new MapText(m, fixed));
+  const [floats, fixed] = texts.map((t) => executed(t.code()) + t.kept.length + AROUND);
+  const share = m.words ?? 0;
+  const both = share > 0 && share < 1;
   return {
     name,
     args: [
@@ -326,7 +339,7 @@ __attribute__((noinline)) static void ${name}(${type} *y, const int16_t *a, cons
       { name: "a", dtype: "int16", count: 1, mode: "read" },
       { name: "w", dtype: "int16", count: 2 * kh * (kw - 1), mode: "read" },
       { name: "start", dtype: "int32", count: 1, mode: "read" },
-      ...(m.shared ? [] : [{ name: "scale", dtype: "float32", count: 1, mode: "read" } as const]),
+      ...(m.shared ? [] : [{ name: "scale", dtype: scale, count: 1, mode: "read" } as const]),
     ],
     scalars,
     byValue: false,
@@ -336,8 +349,8 @@ __attribute__((noinline)) static void ${name}(${type} *y, const int16_t *a, cons
         feature: "dsp",
         also: "fpu",
         needs: [],
-        instructions: executed(code) + text.kept.length + AROUND,
-        text: `${head}\n${assembly(m, text, code)}`,
+        instructions: share * fixed + (1 - share) * floats + (both ? 2 : 0),
+        text: `${head}\n${body(m, texts)}`,
       },
       { feature: null, needs: [], text: `${head}\n${portable(m)}` },
     ],
@@ -346,9 +359,11 @@ __attribute__((noinline)) static void ${name}(${type} *y, const int16_t *a, cons
 
 function meaning(m: PlaneMap, args: readonly Access[], values: readonly number[]): Stmt {
   const [y, a, w, start] = args.slice(0, 4).map(flat);
-  const scale: Expr = m.shared
+  const scale: Expr = !m.shared
+    ? ((s) => load(s.buf, [s.at]))(flat(args[4]))
+    : m.words === null
     ? imm(floatOf(values[0]), "float32")
-    : ((s) => load(s.buf, [s.at]))(flat(args[4]));
+    : imm(values[0]);
   const own = intRange(m.y);
   const [zero, lo = own.min, hi = own.max] = m.shared ? values.slice(1) : values;
   const [height, width] = m.shape;
@@ -363,43 +378,67 @@ function meaning(m: PlaneMap, args: readonly Access[], values: readonly number[]
       sum = add(sum, mul(x, wide(w.buf, add(w.at, k))));
     }
   }
-  const value = cast(m.y, requantize(sum, scale, imm(zero), imm(lo), imm(hi)));
+  const bounds = [imm(zero), imm(lo), imm(hi)];
+  const result = call(m.words === null ? REQUANTIZE : REQUANTIZE_WORD, sum, scale, ...bounds);
+  const value = cast(m.y, result);
   const idx = [add(y.at, add(mul(i, m.steps[0]), mul(j, m.steps[1])))];
   const store: Stmt = { k: "store", buf: y.buf, idx, value };
   const inner: Stmt = { k: "for", v: j, lo: imm(0), hi: imm(width), body: seq(store) };
   return { k: "for", v: i, lo: imm(0), hi: imm(height), body: inner };
 }
 
-const scaleOf = (m: PlaneMap): string =>
-  m.shared ? "    float scale;\n\n    memcpy(&scale, &scale_bits, 4);\n" : "";
-const SCALE_VALUE = (m: PlaneMap): string => m.shared ? "scale" : "*scale";
+/** Declares the scale, or the word, where it is not at hand. */
+function scaleOf(m: PlaneMap, indent: string): string {
+  if (!m.shared || m.words !== null) return "";
+  return `${indent}float scale;\n\n${indent}memcpy(&scale, &scale_bits, 4);\n`;
+}
+const wordOf = (m: PlaneMap): string => m.shared ? "word" : "*scale";
 
-function assembly(m: PlaneMap, text: MapText, code: Code): string {
-  const words = m.rounding === "words";
-  const kept = text.kept;
+/** The function's body: one text, or one for each kind of scale. */
+function body(m: PlaneMap, [floats, fixed]: readonly MapText[]): string {
+  const one = (t: MapText, indent: string): string => assembly(m, t, indent);
+  if (m.words === null || m.words === 0) return `{\n${one(floats, "    ")}\n}`;
+  if (m.words === 1) return `{\n${one(fixed, "    ")}\n}`;
+  return `{
+    if (${wordOf(m)} < 0) {
+${one(fixed, "        ")}
+    } else {
+${one(floats, "        ")}
+    }
+}`;
+}
+
+function assembly(m: PlaneMap, text: MapText, indent: string): string {
+  const byWords = m.rounding === "words", { kept, fixed } = text;
   const weights = kept.length > 0
     ? kept.map((k, i) => `[w${i}] "r"(((const uint32_t *)(const void *)w)[${k}])`)
     : ['[w] "r"(w)'];
   const temporaries = kept.length > 0 ? [] : ["w0", "w1"];
   const accs = ["s0", "s1", "s2", "s3"];
-  const starts = ["*start", words ? "zero" : "0", ...(m.bounded ? ["lo", "hi"] : ["0", "0"])];
-  return `{
-${scaleOf(m)}    int32_t ${accs.map((s, i) => `${s} = ${starts[i]}`).join(", ")};
+  const offset = `zero * ${2 ** WORD_SHIFT} + ${2 ** (WORD_SHIFT - 1)}`;
+  const starts = fixed
+    ? ["*start", wordOf(m), offset, "0"]
+    : ["*start", byWords ? "zero" : "0", ...(m.bounded ? ["lo", "hi"] : ["0", "0"])];
+  const bits = m.words !== null && !fixed;
+  const scale = bits || m.shared ? "scale_value" : "*scale";
+  const from = bits ? m.shared ? "&word" : "scale" : "&scale_bits";
+  const value = fixed || scale === "*scale" ? "" : `    float scale_value;\n`;
+  const copy = value === "" ? "" : `    memcpy(&scale_value, ${from}, 4);\n`;
+  const inputs = [
+    ...weights,
+    ...(fixed ? [] : [`[scale] "t"(${scale})`]),
+    ...(byWords || fixed ? [] : ['[magic] "t"(12582912.0f + (float)zero)']),
+  ];
+  const c = `    int32_t ${accs.map((s, i) => `${s} = ${starts[i]}`).join(", ")};
     uint32_t x0, x1${temporaries.map((t) => `, ${t}`).join("")};
-
-    __asm__ volatile(
-${quoted(code)}
+${value}
+${copy}    __asm__ volatile(
+${quoted(text.code())}
         : [y] "+r"(y), [a] "+r"(a), ${accs.map((s) => `[${s}] "+r"(${s})`).join(", ")},
           ${["x0", "x1", ...temporaries].map((x) => `[${x}] "=&r"(${x})`).join(", ")}
-        : ${
-    [
-      ...weights,
-      `[scale] "t"(${SCALE_VALUE(m)})`,
-      ...(words ? [] : ['[magic] "t"(12582912.0f + (float)zero)']),
-    ].join(", ")
-  }
-        : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "cc", "memory");
-}`;
+        : ${inputs.join(", ")}
+        : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "cc", "memory");`;
+  return c.split("\n").map((l) => l === "" ? l : indent.slice(4) + l).join("\n");
 }
 
 function portable(m: PlaneMap): string {
@@ -408,7 +447,9 @@ function portable(m: PlaneMap): string {
   const [lo, hi] = m.bounded ? ["lo", "hi"] : [own.min, own.max];
   const [kh, kw] = m.taps;
   return `{
-${scaleOf(m)}    const float low = (float)(${lo} - zero), high = (float)(${hi} - zero);
+${scaleOf(m, "    ")}${
+    m.words === null ? "" : "    float scale_value;\n"
+  }    const float low = (float)(${lo} - zero), high = (float)(${hi} - zero);
 
     for (int32_t i = 0; i < ${m.shape[0]}; i++) {
         for (int32_t j = 0; j < ${m.shape[1]}; j++) {
@@ -421,7 +462,23 @@ ${scaleOf(m)}    const float low = (float)(${lo} - zero), high = (float)(${hi} -
   } * j + kw] * w[${2 * (kw - 1)} * kh + (kw > 0 ? 2 * kw - 1 : 0)];
                 }
             }
-            const float x = (float)acc * ${SCALE_VALUE(m)};
+${
+    m.words === null ? "" : `            if (${wordOf(m)} < 0) {
+                const int64_t sum = (int64_t)(zero * ${2 ** WORD_SHIFT} + ${
+      2 ** (WORD_SHIFT - 1)
+    }) * 4294967296 - (int64_t)acc * ${wordOf(m)};
+                const int32_t q = (int32_t)(sum >> ${32 + WORD_SHIFT});
+
+                y[i * ${m.steps[0]} + j * ${
+      m.steps[1]
+    }] = (${type})(q < ${own.min} ? ${own.min} : q > ${own.max} ? ${own.max} : q);
+                continue;
+            }
+            memcpy(&scale_value, ${m.shared ? "&word" : "scale"}, 4);
+`
+  }            const float x = (float)acc * ${
+    m.words !== null ? "scale_value" : m.shared ? "scale" : "*scale"
+  };
             const float bounded = x < low ? low : x > high ? high : x;
 
             /* Adding and subtracting 1.5 * 2^23 rounds half to even. */

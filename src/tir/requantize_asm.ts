@@ -16,6 +16,21 @@ export interface Epilogue {
   readonly bounded: boolean;
 }
 
+/**
+ * By fixed point: `s2` holds minus the multiplier, `s3` the offset; products have `shift` bits behind
+ * the point. The two free registers are changed.
+ */
+export const fixedEpilogue = (
+  y: DType,
+  shift: number,
+  accs: readonly string[],
+  [minus, offset]: readonly string[],
+): string[] => [
+  `vmov ${minus}, ${offset}, ${SCALE}, ${ZERO}`,
+  ...accs.map((r) => `smmls ${r}, ${r}, ${minus}, ${offset}`),
+  ...accs.map((r) => `${y === "int8" ? "ssat" : "usat"} ${r}, #8, ${r}, asr #${shift}`),
+];
+
 /** Magnitude below which halfwords hold results with their zero point. */
 export const HALFWORD_LIMIT = 2 ** 15;
 

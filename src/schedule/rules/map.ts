@@ -9,6 +9,7 @@ import { canShift, productOf, rawShift } from "../product.ts";
 import { GATHER, MAP } from "../tensorize.ts";
 import type { Stage, State, Workload } from "../state.ts";
 import type { Step } from "../steps.ts";
+import { canTakeWords } from "../words.ts";
 import { memoryOrder, tensorize } from "./common.ts";
 
 /** Bytes of a copy at most, or the part of the operand that it may be: larger planes are copied in parts. */
@@ -66,6 +67,7 @@ export function mapSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[]
     : null;
   const inner = part ? `${rows}_i` : rows;
   return [
+    ...(canTakeWords(s, out) ? [{ do: "words", stage: out.name }] as Step[] : []),
     {
       do: "pack",
       stage: r.name,
