@@ -38,6 +38,11 @@ export interface CompileOptions {
   readonly name?: string;
   readonly optLevel: 0 | 1 | 2 | 3;
   readonly optimize: "balanced" | "speed" | "ram" | "flash";
+  /**
+   * Bytes of code and constants up to which flash is spent for speed; by default half of the board's
+   * for `speed`, and no such budget otherwise.
+   */
+  readonly flashBudget?: number;
   readonly requant: "exact" | "fast";
   readonly io: "caller" | "arena";
   /** Sizes of symbolic dimensions. */
@@ -214,6 +219,7 @@ const normalized = (o: CompileOptions, name: string): NormalizedOptions => ({
   name,
   optLevel: o.optLevel,
   optimize: o.optimize,
+  ...(o.flashBudget === undefined ? {} : { flashBudget: o.flashBudget }),
   requant: o.requant,
   io: o.io,
   dims: o.dims,

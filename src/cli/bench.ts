@@ -29,6 +29,7 @@ import {
   readBaselines,
 } from "./bench_models.ts";
 import { compileWhole } from "./compile.ts";
+import { COMPILE_OPTIONS, flashBudgetOf } from "./options.ts";
 import { readUserFile, stemOf, writeUserFile } from "./paths.ts";
 import { print, printJson, say } from "./terminal.ts";
 
@@ -53,6 +54,8 @@ export interface BenchRequest {
   readonly baselines?: string;
   /** What to trade for what; default balanced. */
   readonly optimize?: "balanced" | "speed" | "ram" | "flash";
+  /** As for compile. */
+  readonly flashBudget?: number;
   /** Whether to count each kernel: on all boards, or on the named ones for models of others. */
   readonly layers?: boolean | readonly string[];
   /** Called with what is being done, before it takes time. */
@@ -119,7 +122,12 @@ async function measure(
 ): Promise<BenchRow> {
   const { optimize, progress = () => {} } = request;
   progress(`${basename(model.path)} on ${board.name}`);
-  const { compilation } = await compileWhole({ model: model.path, board: board.name, optimize });
+  const { compilation } = await compileWhole({
+    model: model.path,
+    board: board.name,
+    optimize,
+    flashBudget: request.flashBudget,
+  });
   const { artifact } = compilation;
   const arrays = model.samples && readNpz(readUserFile(model.samples), model.samples);
   const samples = arrays
@@ -265,6 +273,7 @@ async function main(args: Args): Promise<number> {
     boards,
     baselines: args.value("baselines"),
     optimize: args.value("optimize") as BenchRequest["optimize"],
+    flashBudget: flashBudgetOf(args.value("flash-budget")),
     layers: write !== undefined ? PAGE_LAYERS : args.flag("layers"),
     progress: (doing) => say(`${doing} …`),
   });
@@ -290,6 +299,7 @@ export const command: Command = {
       help: "what to trade for what; default balanced",
       choices: ["balanced", "speed", "ram", "flash"],
     },
+    "flash-budget": COMPILE_OPTIONS["flash-budget"],
     layers: { kind: "flag", help: "count each generated kernel too" },
     write: { kind: "value", value: "F.md", help: "file to write a page with the figures to" },
     json: { kind: "flag", help: "print the figures as one JSON object" },

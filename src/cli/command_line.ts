@@ -22,6 +22,7 @@ export function commandLine(
     ...(request.sketches ?? []).flatMap((path) => file("--sketch", path)),
     ...(options.optLevel === 3 ? [] : [`-O${options.optLevel}`]),
     ...(options.optimize === "balanced" ? [] : ["--optimize", options.optimize]),
+    ...value("--flash-budget", options.flashBudget),
     ...(options.requant === "exact" ? [] : ["--requant", options.requant]),
     ...(options.io === "caller" ? [] : ["--io", options.io]),
     ...dims.flatMap(([name, size]) => ["--dim", `${name}=${size}`]),

@@ -19,6 +19,8 @@ export interface CompileRequest {
   readonly optLevel?: 0 | 1 | 2 | 3;
   /** What to trade for what; default balanced. */
   readonly optimize?: "balanced" | "speed" | "ram" | "flash";
+  /** Bytes of code and constants up to which flash is spent for speed; default by `optimize`. */
+  readonly flashBudget?: number;
   /** Rounding of requantisation; `fast` may differ by one step; default exact. */
   readonly requant?: "exact" | "fast";
   /** Where inputs and outputs live; default caller. */
@@ -50,6 +52,11 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     help: "what to trade for what; default balanced",
     choices: ["balanced", "speed", "ram", "flash"],
   },
+  "flash-budget": {
+    kind: "value",
+    value: "BYTES",
+    help: "spend flash for speed up to so much; default none, for speed half of the board's",
+  },
   requant: {
     kind: "value",
     value: "HOW",
@@ -80,6 +87,20 @@ export function dimsOf(list: readonly string[]): Record<string, number> {
   }));
 }
 
+/** The bytes of `--flash-budget`; throws `usage/bad-value`. */
+export function flashBudgetOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = Number(text);
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new BurinError(
+      "usage/bad-value",
+      `Cannot set --flash-budget to ${text} as it takes a number of bytes`,
+      "write --flash-budget 1048576",
+    );
+  }
+  return bytes;
+}
+
 /**
  * The request that a command line states; `--board` may be absent where `board` is given.
  * @throws BurinError `usage/no-board`, `usage/bad-value`
@@ -99,6 +120,7 @@ export function requestOf(args: Args, board = args.value("board")): CompileReque
     name: args.value("name"),
     optLevel: level === undefined ? undefined : Number(level) as 0 | 1 | 2 | 3,
     optimize: args.value("optimize") as CompileRequest["optimize"],
+    flashBudget: flashBudgetOf(args.value("flash-budget")),
     requant: args.value("requant") as CompileRequest["requant"],
     io: args.value("io") as CompileRequest["io"],
     externalData: args.flag("external-data"),
@@ -120,6 +142,7 @@ export function compileOptions(request: CompileRequest, path: string): CompileOp
     ...(name === undefined ? {} : { name }),
     optLevel,
     optimize,
+    ...(request.flashBudget === undefined ? {} : { flashBudget: request.flashBudget }),
     requant,
     io,
     dims: request.dims ?? {},

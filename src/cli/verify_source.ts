@@ -93,6 +93,7 @@ async function openModel(entry: LockEntry, at: (path: string) => string): Promis
     name: o.name,
     optLevel: o.opt_level,
     optimize: o.optimize,
+    flashBudget: o.flash_budget,
     requant: o.requant,
     io: o.io,
     externalData: o.external_data,

@@ -85,6 +85,8 @@ export interface NormalizedOptions {
   readonly optLevel: 0 | 1 | 2 | 3;
   /** What is traded for what. */
   readonly optimize: "balanced" | "speed" | "ram" | "flash";
+  /** Bytes of code and constants up to which flash is spent for speed; absent: by `optimize`. */
+  readonly flashBudget?: number;
   /** Rounding of requantisation. */
   readonly requant: "exact" | "fast";
   /** Where inputs and outputs live. */

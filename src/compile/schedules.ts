@@ -1,7 +1,8 @@
 /** The kernels of a model: every group's definitions under a schedule. */
 import type { Group } from "../passes/fuse.ts";
 import type { Layout } from "../passes/layout.ts";
-import { choose, explore, GOALS, lowered } from "../schedule/choose.ts";
+import { choose, explore, goalOf, lowered } from "../schedule/choose.ts";
+import { memoryBlocks } from "../target/target.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
@@ -11,13 +12,20 @@ import { groupWorkload } from "./workload.ts";
 export function scheduleGroups(
   groups: readonly Group[],
   { storage }: Layout,
-  { board: { target }, optLevel: level, optimize, schedule: other }: CompileOptions,
+  { board, optLevel: level, optimize, flashBudget, schedule: other }: CompileOptions,
 ): ScheduledKernel[] {
+  const { target } = board;
+  const flash = memoryBlocks(board, "flash").at(0)?.bytes ?? null;
+  const goal = goalOf(optimize, flashBudget, flash);
   const parts = groups.map((group) => ({ group, ...groupWorkload(group, storage) }));
   const options = parts.map(({ workload }) =>
-    explore(workload, target, candidates(workload, target, level))
+    explore(
+      workload,
+      target,
+      candidates(workload, target, level).filter((c) => goal.budget !== null || !c.large),
+    )
   );
-  const chosen = choose(options, GOALS[optimize]);
+  const chosen = choose(options, goal);
   return parts.map(({ group, workload, values }, i): ScheduledKernel => {
     const schedule = other?.(workload, chosen[i].schedule, options[i]) ?? chosen[i].schedule;
     const kernel = schedule === chosen[i].schedule

@@ -49,6 +49,7 @@ const optionsSchema = v.strictObject({
   name: v.optional(text),
   opt_level: v.optional(v.picklist([0, 1, 2, 3], "has to be one of 0, 1, 2, 3")),
   optimize: v.optional(oneOf(["balanced", "speed", "ram", "flash"])),
+  flash_budget: v.optional(positive),
   requant: v.optional(oneOf(["exact", "fast"])),
   io: v.optional(oneOf(["caller", "arena"])),
   external_data: v.optional(v.boolean("has to be true or false")),

@@ -57,6 +57,7 @@ export function modelJson(
       project,
       opt_level: options.optLevel,
       optimize: options.optimize,
+      flash_budget: options.flashBudget ?? null,
       requant: options.requant,
       io: options.io,
       dims: Object.fromEntries(Object.entries(options.dims).sort(([a], [b]) => a < b ? -1 : 1)),

@@ -47,15 +47,27 @@ export function explore(
 export interface Goal {
   /** How many percent of the model's time a percent of its flash is worth. */
   readonly flash: number;
+  /** Bytes of code and constants up to which that worth does not count; null: it always does. */
+  readonly budget: number | null;
 }
 
-/** Goals by the names that options give them. */
-export const GOALS = {
-  balanced: { flash: 0.2 },
-  speed: { flash: 0 },
-  flash: { flash: 20 },
-  ram: { flash: 0.2 },
-} as const satisfies Record<string, Goal>;
+/** How many percent of the time a percent of the flash is worth, by what is optimised for. */
+const WORTH = { balanced: 0.2, speed: 0, flash: 20, ram: 0.2 } as const;
+
+/**
+ * The goal of options.
+ *
+ * @param budget bytes of flash that may be spent for speed, where the options say so
+ * @param flash bytes of the board's flash; null: as much as there is
+ */
+export function goalOf(
+  optimize: keyof typeof WORTH,
+  budget: number | undefined,
+  flash: number | null,
+): Goal {
+  const own = optimize === "speed" ? (flash ?? Infinity) / 2 : null;
+  return { flash: WORTH[optimize], budget: optimize === "flash" ? null : budget ?? own };
+}
 
 /** How much more cycles than the least a candidate may take and still count as no slower. */
 const SLACK = 1.03;
@@ -87,13 +99,41 @@ export function choose(kernels: readonly (readonly Option[])[], goal: Goal): rea
   const time = kernels.map(times), flash = kernels.map((options) => options.map(flashOf));
   const allTime = Math.max(1, sum(time.map((t) => Math.min(...t))));
   const allFlash = Math.max(1, sum(flash.map((f) => Math.min(...f))));
-  return kernels.map((options, k) => {
+  const pick = (k: number, worth: number): number => {
+    const options = kernels[k];
     const score = (i: number, doubt: number): number =>
-      (1 + doubt) * time[k][i] / allTime + goal.flash * flash[k][i] / allFlash;
-    const best = options.reduce((best, { rule }, i) => {
+      (1 + doubt) * time[k][i] / allTime + worth * flash[k][i] / allFlash;
+    return options.reduce((best, { rule }, i) => {
       const doubt = options[best].rule === rule ? 0 : DOUBT;
       return score(i, doubt) < score(best, 0) ? i : best;
     }, 0);
-    return options[best];
-  });
+  };
+  const picked = kernels.map((_, k) => pick(k, goal.budget === null ? goal.flash : 0));
+  if (goal.budget !== null) fit(picked, time, flash, goal.budget);
+  return kernels.map((options, k) => options[picked[k]]);
+}
+
+/** Exchanges choices for smaller ones, each time where the least time is lost a byte. */
+function fit(
+  picked: number[],
+  time: readonly (readonly number[])[],
+  flash: readonly (readonly number[])[],
+  budget: number,
+): void {
+  let bytes = sum(picked.map((i, k) => flash[k][i]));
+  while (bytes > budget) {
+    let best: { k: number; i: number; price: number } | null = null;
+    picked.forEach((now, k) =>
+      flash[k].forEach((f, i) => {
+        const saved = flash[k][now] - f;
+        if (saved <= 0) return;
+        const price = (time[k][i] - time[k][now]) / saved;
+        if (best === null || price < best.price) best = { k, i, price };
+      })
+    );
+    if (best === null) return;
+    const { k, i } = best as { k: number; i: number };
+    bytes -= flash[k][picked[k]] - flash[k][i];
+    picked[k] = i;
+  }
 }

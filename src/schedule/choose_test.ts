@@ -4,7 +4,7 @@ import { compute, placeholder } from "../te/compute.ts";
 import { add, type Indexable, load } from "../te/expr.ts";
 import type { Estimate } from "../tir/estimate.ts";
 import { denseBuffer } from "../tir/stmt.ts";
-import { choose, explore, GOALS, type Option, times } from "./choose.ts";
+import { choose, explore, goalOf, type Option, times } from "./choose.ts";
 import type { Workload } from "./state.ts";
 
 const target = loadBoard("mps2-an386").target;
@@ -26,6 +26,12 @@ function workload(): Workload {
     macs: 0,
   };
 }
+
+const GOALS = {
+  balanced: goalOf("balanced", undefined, null),
+  speed: goalOf("speed", undefined, null),
+  flash: goalOf("flash", undefined, null),
+};
 
 const { kernel } = explore(workload(), target, [{ rule: "r", variant: "", schedule: [] }])[0];
 
@@ -91,4 +97,19 @@ Deno.test("explore: steps that do not fit leave a candidate out, but never the l
   const good = { rule: "r", variant: "", schedule: [] };
   assert.equal(explore(w, target, [bad, good]).length, 1);
   assert.throws(() => explore(w, target, [good, bad]), { code: "model/schedule-step" });
+});
+
+Deno.test("choose: a budget is spent where it saves the most time, and kept", () => {
+  const small = (t: number) => option("a", t, null, 100);
+  const large = (t: number) => option("a", t, null, 400);
+  const kernels = [[small(300), large(200)], [small(900), large(500)], [small(120), large(110)]];
+  const sizes = (budget: number) =>
+    choose(kernels, goalOf("balanced", budget, 1 << 20)).map((o) => o.takes.codeBytes);
+  assert.deepEqual(sizes(2000), [400, 400, 400]);
+  assert.deepEqual(sizes(1000), [400, 400, 100]);
+  assert.deepEqual(sizes(600), [100, 400, 100]);
+  assert.deepEqual(sizes(10), [100, 100, 100]);
+  assert.equal(goalOf("speed", undefined, 1000).budget, 500);
+  assert.equal(goalOf("balanced", undefined, 1000).budget, null);
+  assert.equal(goalOf("flash", 1000, 1000).budget, null);
 });

@@ -334,9 +334,10 @@ class Lowering {
     };
     const whole = unbound(f);
     const readers = [{ stage: f.stage, axes: this.#axes(whole).global }];
-    for (const x of this.s.stages) {
-      if (x === producer || x.at?.stage !== f.stage.name) continue;
-      const box = requiredBox(x, readers.slice(0, 1), free);
+    // Those behind it, the last first: each needs what the ones that read it do.
+    for (const x of this.s.stages.slice(this.s.stages.indexOf(producer) + 1).reverse()) {
+      if (x.at?.stage !== f.stage.name) continue;
+      const box = requiredBox(x, readers, free);
       const inner = unbound({ ...f, stage: x, box, values: new Map(), tails: new Set() });
       readers.push({ stage: x, axes: this.#axes(inner).global });
     }

@@ -58,7 +58,8 @@ export type BlockName =
   | "product"
   | "map"
   | "gather"
-  | "spread";
+  | "spread"
+  | "winograd";
 
 export interface Loop {
   readonly name: string;

@@ -7,6 +7,7 @@ import { groups, type GroupsStep } from "./groups.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
+import { winograd, type WinogradStep } from "./winograd.ts";
 import { stream, type StreamStep } from "./stream.ts";
 import { words, type WordsStep } from "./words.ts";
 import {
@@ -63,6 +64,7 @@ export type Step =
     readonly for: string;
   }
   | GroupsStep
+  | WinogradStep
   | GemmStep
   | PackStep
   | PadStep
@@ -174,6 +176,8 @@ function applyStep(s: State, step: Step): State {
       return specialize(s, step.stage, step.loop, step.for);
     case "groups":
       return groups(s, step);
+    case "winograd":
+      return winograd(s, step);
     case "gemm":
       return gemm(s, step);
     case "pack":

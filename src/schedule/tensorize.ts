@@ -27,6 +27,7 @@ import { REQUANTIZE } from "../te/rounding.ts";
 import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
 import { tensorizeSpread, tensorizeTile } from "./match_tile.ts";
 import { matchProduct } from "./match_product.ts";
+import { matchWinograd } from "./match_winograd.ts";
 import { ACC_PITCH, planeFits, planeTile, TAPS } from "../tir/plane.ts";
 import type { PackedTensor } from "./gemm.ts";
 import type { BlockName } from "./state.ts";
@@ -46,7 +47,7 @@ export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane", SUM = 
 /** The runs that go to one of several interleaved rows. */
 export const SPREAD = "spread";
 /** Blocks that also take the stage computed inside of them; see {@link matchWhole}. */
-export const PRODUCT = "product";
+export const PRODUCT = "product", WINOGRAD = "winograd";
 /** Intrinsics that take a nest of several statements; see lower_blocks.ts. */
 export const MAP = "map", GATHER = "gather";
 export const BLOCKS: readonly BlockName[] = [
@@ -55,6 +56,7 @@ export const BLOCKS: readonly BlockName[] = [
   PLANE,
   SUM,
   PRODUCT,
+  WINOGRAD,
   MAP,
   GATHER,
   SPREAD,
@@ -221,11 +223,15 @@ export interface NestLoop {
 
 /** The call of a block intrinsic in place of the whole nest that a loop was lowered to; null: none. */
 export function matchWhole(block: BlockName, nest: Stmt): Intrin | null {
-  return block === "product" ? matchProduct(nest) : null;
+  return block === "product"
+    ? matchProduct(nest)
+    : block === "winograd"
+    ? matchWinograd(nest)
+    : null;
 }
 
 /** Whether a block is matched against the lowered nest. */
-export const isWhole = (block: BlockName): boolean => block === "product";
+export const isWhole = (block: BlockName): boolean => block === "product" || block === "winograd";
 
 /** Gives an expression where all loops of a nest begin. */
 export function startOf(loops: readonly { readonly v: Var; readonly lo?: number }[]) {
@@ -248,6 +254,7 @@ export function tensorizeNest(
 ): Intrin | null {
   switch (block) {
     case "product":
+    case "winograd":
       return null;
     case "window":
       return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);

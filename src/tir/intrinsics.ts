@@ -131,6 +131,20 @@ static inline uint32_t ${s}xtab16_ror8(uint32_t a, uint32_t x)
 }`,
     ],
   ])),
+  sadd16: `/* Sums of halfwords. */
+static inline uint32_t sadd16(uint32_t x, uint32_t y)
+{
+    uint32_t r;
+    __asm__("sadd16 %0, %1, %2" : "=r"(r) : "r"(x), "r"(y));
+    return r;
+}`,
+  ssub16: `/* Differences of halfwords. */
+static inline uint32_t ssub16(uint32_t x, uint32_t y)
+{
+    uint32_t r;
+    __asm__("ssub16 %0, %1, %2" : "=r"(r) : "r"(x), "r"(y));
+    return r;
+}`,
   pkhbt: `/* Low halfword of x, low halfword of y above it. */
 static inline uint32_t pkhbt(uint32_t x, uint32_t y)
 {

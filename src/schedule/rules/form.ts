@@ -20,6 +20,8 @@ export interface Candidate {
   /** Which of the rule's it is, where there are several; empty otherwise. */
   readonly variant: string;
   readonly schedule: Schedule;
+  /** Only where flash is given for speed: constants become several times as large. */
+  readonly large?: true;
 }
 
 /** What a rule proposes: steps behind the inlining, by name; nothing where its form is another. */
@@ -28,6 +30,7 @@ export type Proposals = readonly (readonly [variant: string, steps: readonly Ste
 /** A rule. */
 export interface Rule {
   readonly name: string;
+  readonly large?: true;
   readonly propose: (f: Form) => Proposals;
 }
 

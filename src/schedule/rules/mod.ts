@@ -17,6 +17,7 @@ import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
 import { tilesSchedule } from "./tiles.ts";
 import { vectorSchedule } from "./vector.ts";
+import { winogradSchedule } from "./winograd.ts";
 
 /** One accumulator at a time: it fits every reduction. */
 const SCALAR = single("single", ({ w, r, out }) => scalarSchedule(w, r, out));
@@ -39,6 +40,13 @@ const PRODUCTS: readonly Rule[] = [
         shared: tilesSchedule(f, "shared"),
         blocks: gemmSchedule(f.w, f.s, f.r, f.out, f.target),
       }).flatMap(([variant, steps]) => steps === null ? [] : [[variant, steps] as const]),
+  },
+  {
+    ...single(
+      "winograd",
+      (f) => has(f.target, "dsp") && !has(f.target, "mve") ? winogradSchedule(f) : null,
+    ),
+    large: true,
   },
 ];
 
@@ -82,8 +90,8 @@ export function candidates(w: Workload, target: Target, level: number): readonly
 }
 
 const proposed = (rules: readonly Rule[], f: Form): readonly Candidate[] =>
-  rules.flatMap(({ name: rule, propose }) =>
-    propose(f).map(([variant, schedule]) => ({ rule, variant, schedule }))
+  rules.flatMap(({ name: rule, large, propose }) =>
+    propose(f).map(([variant, schedule]) => ({ rule, variant, schedule, ...(large && { large }) }))
   );
 
 /** Most groups that are scheduled on their own: each is lowered to the same program. */
