@@ -20,6 +20,7 @@ export interface AttrReader {
   float(name: string, fallback?: number): number;
   string(name: string, fallback?: string): string;
   ints(name: string, fallback?: readonly number[]): readonly number[];
+  strings(name: string, fallback?: readonly string[]): readonly string[];
   floats(name: string, fallback?: readonly number[]): readonly number[];
   tensor(name: string): TensorData;
   /** Type of an input, null where it is left out. */
@@ -34,6 +35,18 @@ export interface AttrReader {
    * declared types of the outputs; the generated code checks that it is what was worked out.
    */
   operandInts(input: number, solve?: Solve): readonly number[] | undefined;
+  /** Type of an output as the file declares it, null where it does not. */
+  declared(output: number): TensorType | null;
+  /** The data of an input where it is known at compile time. */
+  constant(input: number): TensorData | undefined;
+  /** The graph in an attribute, for inputs of these types; those with data are constants in it. */
+  graph(name: string, inputs: readonly GraphInput[]): Graph;
+}
+
+/** What a nested graph is read for. */
+export interface GraphInput {
+  readonly type: TensorType;
+  readonly data?: TensorData;
 }
 
 /** What is known where an operand is not: its own type, the inputs', and the outputs' as declared. */
@@ -61,6 +74,8 @@ export interface OnnxBinding<A> {
   /** First operator set version that this reading understands. */
   readonly since: number;
   attrs(r: AttrReader): A;
+  /** A reading for operands that are computed at run time, tried where the other one needs constants. */
+  readonly runtime?: true;
   /** How many leading inputs stay data; the rest were read as operands. All by default. */
   readonly inputs?: number;
 }

@@ -1,9 +1,15 @@
 /** Typed access to the attributes and constant operands of one ONNX node. */
 import { BurinError } from "../util/errors.ts";
 import { numbers, sizeOf, type TensorData, zeros } from "../util/tensor.ts";
-import { dims, type TensorType, type Value } from "../ir/graph.ts";
-import { type AttrReader, type Candidate, OpError, type Solve } from "../ir/opdef.ts";
-import type { AttributeKind, NodeView, TensorView } from "./reader.ts";
+import { dims, type Graph, type TensorType, type Value } from "../ir/graph.ts";
+import {
+  type AttrReader,
+  type Candidate,
+  type GraphInput,
+  OpError,
+  type Solve,
+} from "../ir/opdef.ts";
+import type { AttributeKind, GraphView, NodeView, TensorView } from "./reader.ts";
 import { tensorData } from "./tensors.ts";
 import { malformed } from "./wire.ts";
 
@@ -15,6 +21,8 @@ export interface Operands {
   known(v: Value): TensorData | undefined;
   /** Types of the outputs as the file declares them. */
   readonly outs: readonly (TensorType | null)[];
+  /** Imports a nested graph. */
+  readonly graph: (g: GraphView, inputs: readonly GraphInput[]) => Graph;
   /** What run-time operands are taken to be, by input. */
   readonly assumed: ReadonlyMap<number, Candidate>;
 }
@@ -84,6 +92,9 @@ export class NodeAttributes implements AttrReader {
   ints(name: string, fallback?: readonly number[]): readonly number[] {
     return this.#get("ints", name, fallback);
   }
+  strings(name: string, fallback?: readonly string[]): readonly string[] {
+    return this.#get("strings", name, fallback);
+  }
   floats(name: string, fallback?: readonly number[]): readonly number[] {
     return this.#get("floats", name, fallback);
   }
@@ -116,10 +127,28 @@ export class NodeAttributes implements AttrReader {
     }
     const t = this.operand(input);
     if (t === undefined) return undefined;
-    if (t.dtype !== "int64" && t.dtype !== "int32") {
+    if (t.dtype !== "int64" && t.dtype !== "int32" && t.dtype !== "bool") {
       throw new OpError(`its input ${input} is ${t.dtype} where integers belong`);
     }
     return numbers(t);
+  }
+
+  /** Nested graphs that were asked for. */
+  readonly graphs: Graph[] = [];
+
+  declared(output: number): TensorType | null {
+    return this.operands.outs[output] ?? null;
+  }
+
+  constant(input: number): TensorData | undefined {
+    const v = this.operands.ins[input];
+    return v ? this.operands.known(v) : undefined;
+  }
+
+  graph(name: string, inputs: readonly GraphInput[]): Graph {
+    const g = this.operands.graph(this.#get<GraphView>("graph", name), inputs);
+    this.graphs.push(g);
+    return g;
   }
 
   #get<T>(kind: AttributeKind, name: string, fallback?: T): T {

@@ -5,7 +5,8 @@ import { sizeOf, type TensorData } from "../util/tensor.ts";
 import { Builder } from "../ir/build.ts";
 import { constantOutputs, foldBudget } from "../ir/evaluate.ts";
 import { dims, type Graph, type Node, type TensorType, type Value } from "../ir/graph.ts";
-import { type Candidate, OpError } from "../ir/opdef.ts";
+import { capturedBy } from "../ir/inline.ts";
+import { type Candidate, type GraphInput, OpError } from "../ir/opdef.ts";
 import { NodeAttributes, Undecided } from "./attributes.ts";
 import { chosen, decide, type Reading, sameShape } from "./readings.ts";
 import { constantNode } from "./constant.ts";
@@ -168,7 +169,14 @@ export class GraphImporter {
     scope: Scope,
   ): Value[] {
     const declared = n.outputs.map((x) => this.#declared(scope, x));
-    const readings = this.#readings(n, found, inputs, declared, new Map());
+    let readings: Reading[];
+    try {
+      readings = this.#readings(n, found, inputs, declared, new Map(), scope);
+    } catch (e) {
+      const wanted = e instanceof BurinError && e.code === "model/operand-not-constant";
+      if (!found.runtime || !wanted) throw e;
+      return this.#make(n, name, found.runtime, inputs, outNames, scope);
+    }
     if (readings.length === 1 && readings[0].assumed.size === 0) {
       return this.#emit(n, name, found, readings[0], outNames, scope);
     }
@@ -185,29 +193,41 @@ export class GraphImporter {
     inputs: readonly (Value | null)[],
     declared: readonly (TensorType | null)[],
     assumed: ReadonlyMap<number, Candidate>,
+    scope: Scope,
   ): Reading[] {
     const reader = new NodeAttributes(n, {
       opset: this.model.opsets.get(n.domain)!,
       ins: inputs,
       known: (v) => this.#data(v),
       outs: declared,
+      graph: (g, ins) => this.#nested(g, ins, n.name || n.opType, scope),
       assumed,
     });
     try {
       const attrs = binding.attrs(reader);
-      const ins = inputs.slice(0, binding.inputs);
+      // What nested graphs read of this one are inputs too, so that passes see them.
+      const captured = capturedBy(reader.graphs);
+      const ins = [...inputs.slice(0, binding.inputs), ...captured];
       const types = op.infer(attrs, ins.map((v) => v?.type ?? null), (i) => ins[i]?.data);
       types.forEach((t) => checkSize(t));
       const fits = declared.every((t, i) => !t || !types[i] || sameShape(t, types[i]));
       if (assumed.size > 0 && !fits) return [];
-      return [{ attrs, ins, types, assumed, unread: reader.unread() }];
+      const bodies = reader.graphs.length === 0;
+      return [{ attrs, ins, types, assumed, bodies, unread: reader.unread() }];
     } catch (e) {
       if (!(e instanceof Undecided)) throw e;
       return decide(
         e,
         inputs,
         (c) =>
-          this.#readings(n, { op, binding }, inputs, declared, new Map([...assumed, [e.input, c]])),
+          this.#readings(
+            n,
+            { op, binding },
+            inputs,
+            declared,
+            new Map([...assumed, [e.input, c]]),
+            scope,
+          ),
       );
     }
   }
@@ -216,13 +236,13 @@ export class GraphImporter {
     n: NodeView,
     name: string,
     { op }: Found,
-    { attrs, ins, types, unread }: Reading,
+    { attrs, ins, types, bodies: own, unread }: Reading,
     outNames: readonly string[],
     scope: Scope,
   ): Value[] {
     const extra = n.outputs.slice(types.length).find((x) => x !== "");
     if (extra !== undefined) throw new OpError(`its output '${extra}' is not supported`);
-    const bodies = nestedGraphs(n).map((g) => this.#body(g, name, scope));
+    const bodies = own ? nestedGraphs(n).map((g) => this.#body(g, name, scope)) : [];
     const foldable = op.fold !== false && bodies.length === 0;
     // Without a budget nothing is computed, but the definition is made and may throw.
     const budget = foldable ? this.#budget : { steps: 0 };
@@ -274,6 +294,18 @@ export class GraphImporter {
       if (!type) throw new OpError(`its graph's input '${v.name}' has no declared type and shape`);
       return { name: v.name, type };
     });
+    const graph = this.#graph(g, inputs, g.name || name, outer, where);
+    if (!graph) throw new OpError("its graph holds nodes that are not supported");
+    return graph;
+  }
+
+  /** A nested graph for inputs of given types; those with data are constants. */
+  #nested(g: GraphView, types: readonly GraphInput[], name: string, outer: Scope): Graph {
+    const where = ` in '${name}'${outer.where}`;
+    if (types.length !== g.inputs.length) {
+      throw new OpError(`its graph has ${g.inputs.length} inputs for ${types.length} values`);
+    }
+    const inputs = g.inputs.map((v, i): Value => ({ name: v.name, ...types[i] }));
     const graph = this.#graph(g, inputs, g.name || name, outer, where);
     if (!graph) throw new OpError("its graph holds nodes that are not supported");
     return graph;

@@ -15,6 +15,8 @@ export interface Reading {
   readonly ins: readonly (Value | null)[];
   readonly types: readonly TensorType[];
   readonly assumed: ReadonlyMap<number, Candidate>;
+  /** The node's graphs where the operator did not ask for them by their inputs. */
+  readonly bodies: boolean;
   /** Attributes that nobody asked for. */
   readonly unread: readonly string[];
 }

@@ -11,6 +11,8 @@ export interface Found {
   readonly op: AnyOp;
   // deno-lint-ignore no-explicit-any
   readonly binding: OnnxBinding<any>;
+  /** The one for operands that are computed at run time. */
+  readonly runtime?: Found;
 }
 
 /** A node that cannot be compiled, and why. */
@@ -83,8 +85,10 @@ export class OpTable {
     if (version === undefined) {
       return { reason: `the model imports no operator set '${n.domain || "ai.onnx"}'` };
     }
-    const found = list.find((f) => f.binding.since <= version);
-    if (found) return found;
+    const fits = list.filter((f) => f.binding.since <= version);
+    const found = fits.find((f) => !f.binding.runtime);
+    const runtime = fits.find((f) => f.binding.runtime);
+    if (found) return { ...found, ...runtime && { runtime } };
     return {
       reason: `operator set ${version} is older than ${list[list.length - 1].binding.since}, ` +
         "the first that Burin reads for this operator",

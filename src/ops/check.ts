@@ -17,7 +17,9 @@ export const operandIs: OpDef<OperandIsAttrs> = {
   name: "OperandIs",
   onnx: [],
   infer(_, [x]) {
-    if (!x || !isInt(x.dtype)) throw new OpError("its operand is not of integers");
+    if (!x || (!isInt(x.dtype) && x.dtype !== "bool")) {
+      throw new OpError("its operand is not of integers");
+    }
     return [{ dtype: "bool", shape: [] }];
   },
   body: {

@@ -3,9 +3,11 @@ import type { OpDef } from "../ir/opdef.ts";
 import { ops as activation } from "./activation.ts";
 import { ops as arg } from "./arg.ts";
 import { ops as attention } from "./attention.ts";
+import { ops as atRunTime } from "./at_run_time.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as check } from "./check.ts";
 import { ops as concat } from "./concat.ts";
+import { ops as control } from "./control.ts";
 import { ops as conv } from "./conv.ts";
 import { ops as convTranspose } from "./conv_transpose.ts";
 import { ops as crop } from "./crop.ts";
@@ -30,6 +32,7 @@ import { ops as pool } from "./pool.ts";
 import { ops as qlinear } from "./qlinear.ts";
 import { ops as quantize } from "./quantize.ts";
 import { ops as quantizeAny } from "./quantize_any.ts";
+import { ops as recurrent } from "./recurrent.ts";
 import { ops as reduce } from "./reduce.ts";
 import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
@@ -70,9 +73,11 @@ export const ops: readonly OpDef<any>[] = [
   ...activation,
   ...arg,
   ...attention,
+  ...atRunTime,
   ...cast,
   ...check,
   ...concat,
+  ...control,
   ...conv,
   ...dropout,
   ...convTranspose,
@@ -97,6 +102,7 @@ export const ops: readonly OpDef<any>[] = [
   ...qlinear,
   ...quantize,
   ...quantizeAny,
+  ...recurrent,
   ...reduce,
   ...reshape,
   ...resize,

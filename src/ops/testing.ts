@@ -37,10 +37,16 @@ export function read<A>(op: OpDef<A>, type: string, n: FakeNode): A {
     string: get,
     ints: get,
     floats: get,
+    strings: get,
     tensor: (name) => get<TensorData>(name, undefined),
     type: (i) => inputs[i] ? typeOf(inputs[i]) : null,
     operand: (i) => inputs[i] ?? undefined,
     operandInts: (i) => inputs[i] ? numbers(inputs[i]) : undefined,
+    declared: () => null,
+    constant: (i) => inputs[i] ?? undefined,
+    graph: (name) => {
+      throw new OpError(`its attribute '${name}' is missing`);
+    },
   };
   return binding.attrs(reader);
 }
