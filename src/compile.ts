@@ -26,6 +26,7 @@ import { checkFits } from "./compile/fits.ts";
 import { kernelInfos } from "./compile/kernel_infos.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
+import { placeInOrder } from "./compile/order.ts";
 import { place, type Placement } from "./compile/place.ts";
 import { portQuants, ports } from "./compile/ports.ts";
 import { scheduleGroups } from "./compile/schedules.ts";
@@ -126,9 +127,14 @@ export async function compileStages(
   const graph = runPasses(imported.graph, { level, observe: options.observe });
   const layout = assignLayout(graph, level);
   const groups = fuse(layout.graph, layout.free, level);
-  const scheduled = scheduleGroups(groups, layout, options);
+  const kernelsInOrder = scheduleGroups(groups, layout, options);
   const inArena = options.io === "arena";
-  const placement = place(layout.graph, scheduled, layout.storage, { inArena, level });
+  const { steps: scheduled, placement } = placeInOrder(
+    layout.graph,
+    kernelsInOrder,
+    layout.storage,
+    { inArena, level },
+  );
   const kernels = scheduled.map((k, i) => ({ ...k, kernel: placement.kernels[i] }));
   const proof = level >= 2 ? replay(placement.replay) : { sampled: [] };
   const program = makeProgram(options, name, expand(imported.graph), {
