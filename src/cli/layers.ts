@@ -32,7 +32,8 @@ export const layerFigures = (
 /** Longest text of the column with the nodes; converters of TensorFlow models join many names. */
 const NODES = 44;
 
-const shortened = (text: string): string =>
+/** A name of a node, cut in the middle. */
+export const shortened = (text: string): string =>
   text.length <= NODES ? text : `${text.slice(0, NODES / 2 - 1)}…${text.slice(-NODES / 2)}`;
 
 /** The figures as a table, with what each kernel takes of the whole. */

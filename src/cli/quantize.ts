@@ -1,7 +1,6 @@
 /** `quantize`: a float ONNX model and samples in, an int8 QDQ model and the evidence out. */
 import { basename } from "@std/path";
 import { ensureTools } from "../run/install.ts";
-import { splitSamples } from "../run/samples.ts";
 import { missingError, toolsFor } from "../run/toolchain.ts";
 import type { OutputQuality } from "../quantize/evaluate.ts";
 import type { QuantizeResult, QuantizeSettings } from "../quantize/quantize.ts";
@@ -12,7 +11,9 @@ import { readNpy } from "../util/npy.ts";
 import { readNpz } from "../util/npz.ts";
 import type { TensorData } from "../util/tensor.ts";
 import { type Args, type Command, numberOption } from "./args.ts";
+import { readSamples } from "./calibration.ts";
 import { loadCompiler } from "./compiler.ts";
+import { shortened } from "./layers.ts";
 import { compileOptions, dimsOf } from "./options.ts";
 import { readUserFile, stemOf, userPath, writeUserFile } from "./paths.ts";
 import { print, printJson, say, table } from "./terminal.ts";
@@ -21,12 +22,14 @@ import { print, printJson, say, table } from "./terminal.ts";
 export interface QuantizeRequest extends QuantizeSettings {
   /** Path of the float ONNX file. */
   readonly model: string;
-  /** Path of an .npz or .npy with samples of the inputs. */
+  /** Path of samples of the inputs: an .npz, an .npy, an image, or a folder of these. */
   readonly calibration: string;
   /** Path of an .npy (or of an .npz with `labels`) with classes or targets. */
   readonly labels?: string;
   /** Path of the ONNX file to write; default `NAME_int8.onnx` (or `_uint8`) in the user's folder. */
   readonly out?: string;
+  /** What a pixel of 0 and one of 255 are in the model's units; default 0 and 255. */
+  readonly pixels?: readonly [black: number, white: number];
   /** Sizes of symbolic dimensions. */
   readonly dims?: Readonly<Record<string, number>>;
 }
@@ -35,12 +38,6 @@ export interface QuantizeRequest extends QuantizeSettings {
 export interface QuantizedFile extends QuantizeResult {
   /** As the user typed it, or the default. */
   readonly path: string;
-}
-
-/** Arrays of a samples file; an .npy is the first input. */
-function readArrays(path: string): Map<string, TensorData> {
-  const file = readUserFile(path);
-  return path.endsWith(".npy") ? new Map([["in0", readNpy(file, path)]]) : readNpz(file, path);
 }
 
 function readLabels(path: string): TensorData {
@@ -61,7 +58,7 @@ function readLabels(path: string): TensorData {
  * @throws BurinError `data/*` for the files, `tool/missing`, `model/*`
  */
 export async function quantize(request: QuantizeRequest): Promise<QuantizedFile> {
-  const { model, calibration, labels: labelFile, out, dims, ...options } = request;
+  const { model, calibration, labels: labelFile, out, dims, pixels, ...options } = request;
   const path = out ?? `${stemOf(model)}_${options.dtype ?? "int8"}.onnx`;
   if (userPath(path) === userPath(model)) {
     throw new BurinError(
@@ -74,7 +71,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizedFile>
   const bytes = readUserFile(model);
   const { compileModel } = await loadCompiler();
   const { inputs } = await compileModel(bytes, compile);
-  const samples = splitSamples(readArrays(calibration), inputs, "in", calibration);
+  const samples = await readSamples(calibration, inputs, pixels ?? [0, 255]);
   const labels = labelFile === undefined ? undefined : readLabels(labelFile);
   if (labels && labels.shape[0] !== samples.length) {
     throw new BurinError(
@@ -101,11 +98,14 @@ function outputRow(o: OutputQuality): string[] {
     ...(o.accuracy === null
       ? []
       : [`accuracy ${percent(o.accuracy.quantised)}, in float ${percent(o.accuracy.float)}`]),
+    ...(o.auc === null
+      ? []
+      : [`AUC ${o.auc.quantised.toFixed(4)}, in float ${o.auc.float.toFixed(4)}`]),
     ...(o.mse === null
       ? []
       : [`mean square ${o.mse.quantised.toPrecision(4)}, in float ${o.mse.float.toPrecision(4)}`]),
   ];
-  return [`  ${o.name}`, parts.join("; ")];
+  return [`  ${shortened(o.name)}`, parts.join("; ")];
 }
 
 /** How many layers the summary shows. */
@@ -119,11 +119,16 @@ function summary(r: QuantizedFile, model: string): string {
     (t === r.setting ? "  ← taken" : ""),
   ]);
   const worst = [...r.tensors].sort((a, b) => a.snr - b.snr).slice(0, WORST).map((t) => [
-    `  ${t.tensor}`,
+    `  ${shortened(t.tensor)}`,
     decibels(t.snr),
     `${t.low.toPrecision(3)} … ${t.high.toPrecision(3)}`,
-    t.node,
+    shortened(t.node),
   ]);
+  const alone = r.layers.flatMap((l) => l.alone ? [{ ...l.alone, node: l.node }] : [])
+    .sort((a, b) => a.snr - b.snr)
+    .map((
+      l,
+    ) => [`  ${shortened(l.node)}`, decibels(l.snr), `same class in ${percent(l.agreement)}`]);
   return [
     `Wrote ${r.path}, made of ${model}`,
     "",
@@ -135,7 +140,24 @@ function summary(r: QuantizedFile, model: string): string {
     "",
     "Tensors with the most noise: signal to noise, range, computed by",
     table(worst),
+    ...(alone.length === 0 ? [] : [
+      "",
+      "Layers quantised alone, the worst first: signal to noise of the outputs",
+      table(alone),
+    ]),
   ].join("\n");
+}
+
+/** `-1..1` as two numbers. */
+function pixelRange(text: string | undefined): readonly [number, number] | undefined {
+  if (text === undefined) return undefined;
+  const parts = text.split("..").map((part) => part.trim() === "" ? NaN : Number(part));
+  if (parts.length === 2 && parts.every(Number.isFinite)) return [parts[0], parts[1]];
+  throw new BurinError(
+    "usage/bad-value",
+    `Cannot set --pixels to ${text} as it takes the values of black and white`,
+    "write --pixels 0..1",
+  );
 }
 
 async function main(args: Args): Promise<number> {
@@ -171,6 +193,7 @@ async function main(args: Args): Promise<number> {
     labels: args.value("labels"),
     out: args.value("o") ?? args.value("out"),
     dims: dimsOf(args.list("dim")),
+    pixels: pixelRange(args.value("pixels")),
     method: args.value("method") as QuantizeRequest["method"],
     percentile,
     dtype: args.value("dtype") as QuantizeRequest["dtype"],
@@ -181,6 +204,8 @@ async function main(args: Args): Promise<number> {
     equalize: !args.flag("no-equalize"),
     exclude: args.list("keep-float"),
     integerPorts: args.flag("integer-io"),
+    sensitivity: args.flag("sensitivity"),
+    minSnr: numberOption(args, "min-snr", 0),
     progress: (doing) => say(`${doing} …`),
   });
   if (args.flag("json")) {
@@ -198,10 +223,15 @@ export const command: Command = {
   operands: "MODEL.onnx",
   maxOperands: 1,
   options: {
-    calibration: { kind: "value", value: "F.npz", help: "samples: in0, in1 … or an .npy" },
+    calibration: {
+      kind: "value",
+      value: "PATH",
+      help: "samples: .npz (in0, in1 …), .npy, PNG, JPEG, or a folder of these",
+    },
     labels: { kind: "value", value: "F.npy", help: "classes or targets, one a sample" },
     out: { kind: "value", value: "F.onnx", help: "file to write; default NAME_int8.onnx; also -o" },
     o: { kind: "value", value: " F.onnx", help: "the same" },
+    pixels: { kind: "value", value: "A..B", help: "black and white of images; default 0..255" },
     dim: { kind: "list", value: "batch=1", help: "size of a symbolic dimension; may be repeated" },
     method: {
       kind: "value",
@@ -223,6 +253,12 @@ export const command: Command = {
     "no-equalize": { kind: "flag", help: "leave channels as they are scaled" },
     "keep-float": { kind: "list", value: "NODE", help: "leave a node in float; may be repeated" },
     "integer-io": { kind: "flag", help: "integer inputs and outputs instead of float ones" },
+    sensitivity: { kind: "flag", help: "measure the outputs with each layer quantised alone" },
+    "min-snr": {
+      kind: "value",
+      value: "DB",
+      help: "keep layers in float, the worst first, until the outputs reach this",
+    },
     json: { kind: "flag", help: "print the figures as one JSON object" },
   },
   main,

@@ -1,5 +1,5 @@
 /** How near a quantised model comes to the float one, and to the labels. */
-import type { TensorData } from "../util/tensor.ts";
+import { numbers, type TensorData } from "../util/tensor.ts";
 
 /** Dequantised or float elements. */
 export type Elements = ArrayLike<number>;
@@ -40,8 +40,21 @@ export interface OutputQuality {
   readonly agreement: number | null;
   /** Part of the samples whose largest element is the label; null without labels. */
   readonly accuracy: { readonly float: number; readonly quantised: number } | null;
+  /** Area under the receiver operating characteristic of a single output whose labels are 0 and 1. */
+  readonly auc: { readonly float: number; readonly quantised: number } | null;
   /** Mean squared difference from float labels; null without such. */
   readonly mse: { readonly float: number; readonly quantised: number } | null;
+}
+
+/**
+ * Part of the pairs of a positive and a negative sample that are in the right order, equal ones
+ * half (Mann-Whitney U).
+ */
+export function areaUnderCurve(scores: readonly number[], positive: readonly boolean[]): number {
+  const high = scores.filter((_, i) => positive[i]), low = scores.filter((_, i) => !positive[i]);
+  let right = 0;
+  for (const p of high) for (const n of low) right += p > n ? 1 : p === n ? 0.5 : 0;
+  return right / (high.length * low.length);
 }
 
 /** Collects an {@link OutputQuality} while samples stream by. */
@@ -52,6 +65,7 @@ export class QualityMeter {
   #right = [0, 0];
   #squares = [0, 0];
   #classes = true;
+  readonly #scores: [number[], number[]] = [[], []];
 
   /** @param labels class numbers [samples], or targets [samples, …] of the output's size */
   constructor(readonly name: string, readonly labels: TensorData | null) {}
@@ -67,6 +81,7 @@ export class QualityMeter {
       const label = Number(this.labels.data[index]);
       classes.forEach((c, i) => this.#right[i] += c === label ? 1 : 0);
     } else {
+      if (float.length === 1) [float, quantised].forEach((x, i) => this.#scores[i].push(x[0]));
       const size = float.length;
       [float, quantised].forEach((x, i) => {
         for (let k = 0; k < size; k++) {
@@ -80,12 +95,18 @@ export class QualityMeter {
     const share = (n: number) => n / this.#samples;
     const classified = this.labels !== null && this.labels.shape.length <= 1 && this.#classes;
     const [float, quantised] = classified ? this.#right : this.#squares;
+    const known = this.labels === null ? [] : numbers(this.labels);
+    const binary = known.length > 0 && this.#scores[0].length === known.length &&
+      known.includes(0) && known.includes(1) && known.every((v) => v === 0 || v === 1);
+    const positive = known.map((v) => v === 1);
+    const [a, b] = this.#scores.map((scores) => binary ? areaUnderCurve(scores, positive) : 0);
     const both = { float: share(float), quantised: share(quantised) };
     return {
       name: this.name,
       snr: this.#snr.decibels,
       agreement: this.#classes ? share(this.#same) : null,
       accuracy: classified ? both : null,
+      auc: binary ? { float: a, quantised: b } : null,
       mse: this.labels !== null && !classified ? both : null,
     };
   }

@@ -67,7 +67,7 @@ export function planQuantisation(
   const roles = new Map<EditableNode, Role>();
   for (const n of model.nodes) {
     if (nodes.has(n)) continue;
-    const role = excluded.includes(n.name) ? null : roleOf(n);
+    const role = excluded.includes(nameOf(n)) ? null : roleOf(n);
     if (role === null || !isFloat(n.outputs[0]) || !dataInputs(n, role).some(isFloat)) {
       if (n.outputs.some(isFloat)) floatNodes.push(n);
       continue;
@@ -108,6 +108,7 @@ export function planQuantisation(
       "compile the float model as it is",
     );
   }
+  for (const n of unanchored(model, nodes)) nodes.delete(n);
   const tensors = touched(model, nodes, (name) => isFloat(name) && !inside.has(name));
   return {
     tensors,
@@ -120,7 +121,7 @@ export function planQuantisation(
 }
 
 function checkNames(model: EditableModel, excluded: readonly string[]): void {
-  const unknown = excluded.find((name) => !model.nodes.some((n) => n.name === name));
+  const unknown = excluded.find((name) => !model.nodes.some((n) => nameOf(n) === name));
   if (unknown === undefined) return;
   throw new BurinError(
     "usage/unknown-node",
@@ -181,6 +182,23 @@ function layerOf(
     output,
     clamp,
   };
+}
+
+/** Nodes that only move elements and touch no quantised computation: integers gain nothing there. */
+function unanchored(model: EditableModel, nodes: ReadonlySet<EditableNode>): EditableNode[] {
+  const moving = (n: EditableNode) => ["same", "shared"].includes(roleOf(n)?.kind ?? "");
+  const open = new Set([...nodes].filter(moving));
+  const names = (n: EditableNode) => [...n.inputs, ...n.outputs];
+  const held = new Set([...nodes].filter((n) => !moving(n)).flatMap(names));
+  for (let before = -1; before !== open.size;) {
+    before = open.size;
+    for (const n of model.nodes.filter((m) => open.has(m))) {
+      if (!names(n).some((name) => held.has(name) && !model.isConstant(name))) continue;
+      open.delete(n);
+      for (const name of names(n)) held.add(name);
+    }
+  }
+  return [...open];
 }
 
 /** The tensors at the borders of the quantised nodes, in the order in which they are computed. */

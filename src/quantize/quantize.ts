@@ -22,7 +22,7 @@ import {
   type TensorQuality,
 } from "./measure.ts";
 import { observe } from "./observe.ts";
-import { type Layer, planQuantisation, type QuantPlan } from "./plan.ts";
+import { type Layer, nameOf, planQuantisation, type QuantPlan } from "./plan.ts";
 import { checkFloat, prepare } from "./prepare.ts";
 import {
   type ActivationType,
@@ -52,6 +52,10 @@ export interface QuantizeSettings extends Partial<WeightOptions> {
   readonly exclude?: readonly string[];
   /** Integer inputs and outputs instead of float ones; default false. */
   readonly integerPorts?: boolean;
+  /** Measure the outputs with each layer quantised alone; default false. */
+  readonly sensitivity?: boolean;
+  /** Layers stay in float, the worst first, until the outputs reach this signal to noise, in dB. */
+  readonly minSnr?: number;
   /** Called with what is being done. */
   readonly progress?: (doing: string) => void;
 }
@@ -64,12 +68,14 @@ export interface QuantizeOptions extends QuantizeSettings {
   readonly labels?: TensorData;
 }
 
-/** One layer's error alone: its own weights and its quantised input. */
+/** What one layer does to the quality. */
 export interface LayerQuality {
   /** Name of the node. */
   readonly node: string;
-  /** Signal to noise in dB. */
-  readonly snr: number;
+  /** Signal to noise of its own results, its input quantised, in dB; null for a float layer. */
+  readonly snr: number | null;
+  /** The outputs of a model in which it alone is quantised; null where that was not asked for. */
+  readonly alone: Pick<Trial, "snr" | "agreement"> | null;
 }
 
 /** The quantised model and how good it is. */
@@ -155,18 +161,83 @@ export async function quantizeModel(
     const again = candidates.find((c) => c.equalized === taken().equalized)!;
     await attempt(again, taken().method, false);
   }
-  const { trial, made } = best!;
+  const chosen = candidates.find((c) => c.equalized === taken().equalized)!;
+  const reference = { names, values };
+  const variant = async (exclude: readonly string[]) => {
+    const { method, correctBias } = taken();
+    const made = quantised(chosen.source, chosen.seen, method, {
+      ...options,
+      correctBias,
+      exclude,
+    });
+    return { made, quality: await judge(reference, made, trialSamples, options.compile) };
+  };
+  const wanted = options.sensitivity || options.minSnr !== undefined;
+  const alone = wanted ? await eachAlone(source.plan, variant, doing) : null;
+  let { trial, made } = best!;
+  const kept: Layer[] = [];
+  for (const layer of worstFirst(source.plan.layers, alone)) {
+    if (trial.snr >= (options.minSnr ?? -Infinity)) break;
+    kept.push(layer);
+    // The last layer would leave nothing to quantise.
+    if (kept.length === source.plan.layers.length) break;
+    doing(`measuring with ${kept.length} layers in float`);
+    const exclude = [...options.exclude ?? [], ...kept.flatMap(layerNodes)];
+    const next = await variant(exclude);
+    [trial, made] = [{ ...trial, ...next.quality }, next.made];
+  }
+  if (options.minSnr !== undefined && trial.snr < options.minSnr) {
+    notes.push(
+      `${
+        trial.snr.toFixed(1)
+      } dB is the most that is reached with layers in float, not ${options.minSnr}`,
+    );
+  }
+  if (made !== best!.made) notes.push(...floatNotes(made.quantised.plan));
   doing("measuring the quantised model");
   const quality = await measure(source.file, made, samples, options);
+  const snrOf = new Map([...made.quantised.layers].map(([l, q]) => [l.name, q.snr]));
   return {
     file: made.file,
     setting: trial,
     trials,
     ...quality,
-    layers: [...made.quantised.layers].map(([l, q]) => ({ node: l.name, snr: q.snr })),
-    notes,
+    layers: source.plan.layers.map((l) => ({
+      node: l.name,
+      snr: snrOf.get(l.name) ?? null,
+      alone: alone?.get(l.name) ?? null,
+    })),
+    notes: [...new Set(notes)],
   };
 }
+
+/** A layer whole: what adds its bias and what clamps it. */
+const layerNodes = (l: Layer): string[] =>
+  [l.node, l.bias?.node, l.clamp ?? undefined].flatMap((n) => n ? [nameOf(n)] : []);
+
+/** The quality of models in which one layer is quantised and nothing else. */
+async function eachAlone(
+  plan: QuantPlan,
+  variant: (
+    exclude: readonly string[],
+  ) => Promise<{ readonly quality: Pick<Trial, "snr" | "agreement"> }>,
+  doing: (what: string) => void,
+): Promise<Map<string, Pick<Trial, "snr" | "agreement">>> {
+  const all = [...plan.nodes].map(nameOf);
+  const alone = new Map<string, Pick<Trial, "snr" | "agreement">>();
+  for (const layer of plan.layers) {
+    doing(`measuring with ${layer.name} quantised alone`);
+    const own = new Set(layerNodes(layer));
+    alone.set(layer.name, (await variant(all.filter((name) => !own.has(name)))).quality);
+  }
+  return alone;
+}
+
+const worstFirst = (
+  layers: readonly Layer[],
+  alone: ReadonlyMap<string, Pick<Trial, "snr">> | null,
+): Layer[] =>
+  alone === null ? [] : [...layers].sort((a, b) => alone.get(a.name)!.snr - alone.get(b.name)!.snr);
 
 /** A float model that may be quantised, and what its samples showed. */
 interface Candidate {
@@ -196,7 +267,10 @@ function sourceOf(file: Uint8Array, { compile, exclude }: QuantizeOptions): Sour
     [...graph.inputs, ...values].flatMap((v) => v && !v.data ? [[v.name, v.type] as const] : []),
   );
   prepare(model, known);
-  return planned(model, types, exclude);
+  // A node that stays in float takes along what is rounded together with it.
+  const { layers } = planQuantisation(model, types);
+  const whole = layers.filter((l) => exclude?.includes(l.name)).flatMap(layerNodes);
+  return planned(model, types, [...exclude ?? [], ...whole]);
 }
 
 /** The plan refers to nodes of a file as it is written. */

@@ -187,3 +187,16 @@ Deno.test("quantise: few samples and samples of noise get a note", async () => {
   assert.match(r.notes[0], /^4 samples are few/);
   assert.match(r.notes[1], /look like noise/);
 });
+
+Deno.test("quantise: layers stay in float until the outputs are near enough", async () => {
+  const inputs = samples(dims, 24);
+  const plain = await quantizeModel(net, inputs, { compile, method: "minmax" });
+  const wanted = plain.setting.snr + 0.5;
+  const r = await quantizeModel(net, inputs, { compile, method: "minmax", minSnr: wanted });
+  assert(r.setting.snr >= wanted, `${r.setting.snr} dB`);
+  const float = r.layers.filter((l) => l.snr === null).map((l) => l.alone!.snr);
+  const integer = r.layers.filter((l) => l.snr !== null).map((l) => l.alone!.snr);
+  assert(float.length > 0 && integer.length > 0);
+  assert(Math.max(...float) <= Math.min(...integer), "the worst ones");
+  assert(r.notes.some((n) => /stays? in float/.test(n)));
+});
