@@ -35,6 +35,8 @@ export interface AttrReader {
    * declared types of the outputs; the generated code checks that it is what was worked out.
    */
   operandInts(input: number, solve?: Solve): readonly number[] | undefined;
+  /** The same of any type of numbers. */
+  operandNumbers(input: number, solve?: Solve): readonly number[] | undefined;
   /** Type of an output as the file declares it, null where it does not. */
   declared(output: number): TensorType | null;
   /** The data of an input where it is known at compile time. */
@@ -59,8 +61,11 @@ export interface OperandContext {
 /** What an operand may be. */
 export interface Candidate {
   readonly values: readonly number[];
-  /** By element, all numbers that mean the same; only the value itself where it is left out. */
-  readonly same?: readonly (readonly number[])[];
+  /**
+   * By element, all numbers that mean the same, null where any does; only the value itself where
+   * it is left out.
+   */
+  readonly same?: readonly (readonly number[] | null)[];
 }
 
 /** What an operand may be, so that the node's outputs have their declared types. */

@@ -116,6 +116,15 @@ export class NodeAttributes implements AttrReader {
   }
 
   operandInts(input: number, solve?: Solve): readonly number[] | undefined {
+    const dtype = this.type(input)?.dtype;
+    const whole = dtype === "int64" || dtype === "int32" || dtype === "bool";
+    if (dtype !== undefined && !whole) {
+      throw new OpError(`its input ${input} is ${dtype} where integers belong`);
+    }
+    return this.operandNumbers(input, solve);
+  }
+
+  operandNumbers(input: number, solve?: Solve): readonly number[] | undefined {
     const assumed = this.operands.assumed.get(input);
     if (assumed) return assumed.values;
     const v = this.operands.ins[input];
@@ -126,11 +135,7 @@ export class NodeAttributes implements AttrReader {
       if (candidates.length > 0) throw new Undecided(input, candidates);
     }
     const t = this.operand(input);
-    if (t === undefined) return undefined;
-    if (t.dtype !== "int64" && t.dtype !== "int32" && t.dtype !== "bool") {
-      throw new OpError(`its input ${input} is ${t.dtype} where integers belong`);
-    }
-    return numbers(t);
+    return t && numbers(t);
   }
 
   /** Nested graphs that were asked for. */

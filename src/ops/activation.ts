@@ -1,9 +1,8 @@
 /** Activation functions. All are one expression of their input, so that chains become tables. */
 import { isInt } from "../util/dtype.ts";
-import { numbers } from "../util/tensor.ts";
 import * as te from "../te/expr.ts";
 import { add, div, type Expr, imm, mul, select, sub, un } from "../te/expr.ts";
-import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
+import { type OpDef, OpError } from "../ir/opdef.ts";
 import type { Acc, QuantRule } from "../ir/quant.ts";
 import { elementwise, fn, onnx } from "./common.ts";
 
@@ -42,25 +41,10 @@ export const relu: OpDef<null> = elementwise({
   quantized: reluOnIntegers,
 });
 
-function readBounds(r: AttrReader): ClipAttrs {
-  const bound = (name: string, input: number): number | null => {
-    if (r.has(name)) return r.float(name);
-    const t = r.opset >= 11 && input < r.inputCount ? r.operand(input) : undefined;
-    if (!t) return null;
-    if (t.data.length !== 1) {
-      throw new OpError(`its ${name} has shape [${t.shape}]`, "use a scalar");
-    }
-    const dtype = r.type(0)?.dtype;
-    if (t.dtype !== dtype) throw new OpError(`its input is ${dtype} but its ${name} ${t.dtype}`);
-    return numbers(t)[0];
-  };
-  return { lo: bound("min", 1), hi: bound("max", 2) };
-}
-
 /** min(max(x, lo), hi). */
 export const clip: OpDef<ClipAttrs> = elementwise<ClipAttrs>({
   name: "Clip",
-  onnx: [onnx("Clip", 6, readBounds, 1)],
+  onnx: [],
   accepts: "number",
   body([x], { lo, hi }) {
     for (const v of [lo, hi]) {

@@ -15,11 +15,12 @@ import {
   sub,
   type Var,
 } from "../te/expr.ts";
-import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
+import { type AttrReader, type OpDef, OpError, type Solve } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames, spatialNames } from "./axes.ts";
 import { onnx, operand, sameType, type Types } from "./common.ts";
 import { type ConvAttrs, readConv } from "./conv.ts";
+import { factorizations, sizesFrom } from "./solve.ts";
 
 interface TransposedAttrs extends Omit<ConvAttrs, "xZero" | "wZero" | "acc"> {
   /** Empty: 0 along every axis. */
@@ -206,6 +207,14 @@ function blocks(a: FoldAttrs): { counts: number[]; s: Spread } {
   };
 }
 
+/** Blocks of as many elements as the input has rows for each of the output's channels. */
+const blockSizes: Solve = ({ ins, outs }) => {
+  if (!ins[0] || !outs[0]) return [];
+  const size = dims(ins[0])[1] / dims(outs[0])[1];
+  if (!Number.isInteger(size)) return [];
+  return factorizations(size, outs[0].shape.length - 2).map((values) => ({ values }));
+};
+
 /** The image whose blocks are the columns of [N, C · block, columns]; what overlaps is added. */
 const col2im: OpDef<FoldAttrs> = {
   name: "Col2Im",
@@ -217,8 +226,8 @@ const col2im: OpDef<FoldAttrs> = {
     group: 1,
     outputPadding: [],
     outputShape: [],
-    image: r.operandInts(1) ?? [],
-    block: r.operandInts(2) ?? [],
+    image: r.operandInts(1, sizesFrom(2)) ?? [],
+    block: r.operandInts(2, blockSizes) ?? [],
   }), 1)],
   infer(a, ins) {
     const x = operand(ins, 0, "number"), [n, rows, columns] = dims(x), { counts } = blocks(a);

@@ -6,6 +6,7 @@ import { type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { axisIndex, onnx, operand } from "./common.ts";
+import { outputShape, sizesOf } from "./solve.ts";
 
 interface CropAttrs {
   /** null: all, in order. */
@@ -28,10 +29,10 @@ function cropped(a: CropAttrs, from: readonly number[]): number[] {
 /** The middle of the input, with zeros around it where the shape is larger. */
 const centerCropPad: OpDef<CropAttrs> = {
   name: "CenterCropPad",
-  onnx: [onnx("CenterCropPad", 18, (r) => ({
-    axes: r.has("axes") ? r.ints("axes") : null,
-    shape: r.operandInts(1) ?? [],
-  }), 1)],
+  onnx: [onnx("CenterCropPad", 18, (r) => {
+    const axes = r.has("axes") ? r.ints("axes") : null;
+    return { axes, shape: r.operandInts(1, axes ? sizesOf(axes) : outputShape) ?? [] };
+  }, 1)],
   infer(a, ins) {
     const x = operand(ins, 0, "any");
     return [{ dtype: x.dtype, shape: cropped(a, dims(x)) }];

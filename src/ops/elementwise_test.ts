@@ -127,15 +127,6 @@ Deno.test("activations against their formulas", () => {
   close(tanh, numbers(gelu), 5e-4);
 });
 
-Deno.test("Clip reads its bounds from attributes or from inputs", () => {
-  const clip = named(activation, "Clip"), x = floats([1], [0]);
-  const attrs = (n: Parameters<typeof read>[2]) => read(clip, "Clip", n);
-  assert.deepEqual(attrs({ opset: 6, attrs: { min: -1, max: 6 }, inputs: [x] }), { lo: -1, hi: 6 });
-  assert.deepEqual(attrs({ opset: 6, inputs: [x] }), { lo: null, hi: null });
-  assert.deepEqual(attrs({ opset: 11, inputs: [x, null, floats([], [6])] }), { lo: null, hi: 6 });
-  refuses(() => attrs({ opset: 11, inputs: [x, floats([2], [0, 1])] }), /min has shape \[2\]/);
-});
-
 Deno.test("Cast truncates towards zero; text is refused", () => {
   const op = named(cast, "Cast");
   expect(op, { to: "int8" }, [floats([3], [1.9, -1.9, 0.5])], tensor("int8", [3], [1, -1, 0]));

@@ -2,7 +2,7 @@
 import { axis as reduceAxis, compute, sum, type Tensor } from "../te/compute.ts";
 import * as te from "../te/expr.ts";
 import { add, cast, div, type Expr, imm, load, mul, select, sub, un } from "../te/expr.ts";
-import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
+import { type AttrReader, type OpDef, OpError, type Solve } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames, spatialNames } from "./axes.ts";
 import { onnx, operand, sameType, type Types } from "./common.ts";
@@ -143,11 +143,21 @@ interface AffineAttrs {
   readonly alignCorners: boolean;
 }
 
+/** The channels make no difference. */
+const sizeOfGrid: Solve = ({ outs }) => {
+  if (!outs[0]) return [];
+  const [n, ...rest] = dims(outs[0]), spatial = rest.slice(0, -1);
+  return [{
+    values: [n, 1, ...spatial],
+    same: [[n], null, ...spatial.map((size) => [size])],
+  }];
+};
+
 /** Places for GridSample: an affine map [N, axes, axes + 1] of evenly spaced ones. */
 const affineGrid: OpDef<AffineAttrs> = {
   name: "AffineGrid",
   onnx: [onnx("AffineGrid", 20, (r) => ({
-    size: r.operandInts(1) ?? [],
+    size: r.operandInts(1, sizeOfGrid) ?? [],
     alignCorners: r.int("align_corners", 0) !== 0,
   }), 1)],
   infer({ size }, ins) {

@@ -6,6 +6,7 @@ import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { fn, onnx, operand, type Types } from "./common.ts";
+import { outputShape } from "./solve.ts";
 import { readWindow, taps, type WindowAttrs, windows } from "./window.ts";
 
 interface NormAttrs {
@@ -108,7 +109,7 @@ const maxUnpool: OpDef<UnpoolAttrs> = {
     kernel: r.ints("kernel_shape"),
     strides: r.ints("strides", []),
     pads: r.ints("pads", []),
-    shape: r.inputCount > 2 ? r.operandInts(2) ?? null : null,
+    shape: r.inputCount > 2 ? r.operandInts(2, outputShape) ?? null : null,
   }), 2)],
   infer: (a, ins): TensorType[] => [{ dtype: ins[0]!.dtype, shape: unpooled(a, ins).shape }],
   body: {

@@ -1,6 +1,5 @@
 /** Operators that compare positions: triangles, diagonals, one-hot vectors. */
 import type { DType } from "../util/dtype.ts";
-import { numbers } from "../util/tensor.ts";
 import { compute } from "../te/compute.ts";
 import * as te from "../te/expr.ts";
 import { add, cast, eq, type Expr, imm, load, select, sub } from "../te/expr.ts";
@@ -11,6 +10,7 @@ import { axisNames } from "./axes.ts";
 import { building } from "./building.ts";
 import { typeNumbered } from "./cast.ts";
 import { axisIndex, onnx, operand, type Types } from "./common.ts";
+import { sizeOfOutput } from "./solve.ts";
 import type { SoftmaxAttrs } from "./softmax.ts";
 import { readSoftmax } from "./softmax.ts";
 
@@ -87,9 +87,9 @@ const oneHot: OpDef<OneHotAttrs> = {
   name: "OneHot",
   // The depth is read from input 1, and stays there as it is no data.
   onnx: [onnx("OneHot", 9, (r) => {
-    const depth = r.operand(1);
-    if (depth?.data.length !== 1) throw new OpError("its depth is no scalar", "use a scalar");
-    return { depth: Math.trunc(numbers(depth)[0]), axis: r.int("axis", -1) };
+    const axis = r.int("axis", -1), depth = r.operandNumbers(1, sizeOfOutput(axis));
+    if (depth?.length !== 1) throw new OpError("its depth is no scalar", "use a scalar");
+    return { depth: Math.trunc(depth[0]), axis };
   })],
   infer(a, ins) {
     const indices = dims(operand(ins, 0, "number")), values = present(ins, 2);

@@ -6,6 +6,7 @@ import { ops as attention } from "./attention.ts";
 import { ops as atRunTime } from "./at_run_time.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as check } from "./check.ts";
+import { ops as clip } from "./clip.ts";
 import { ops as concat } from "./concat.ts";
 import { ops as control } from "./control.ts";
 import { ops as conv } from "./conv.ts";
@@ -76,6 +77,7 @@ export const ops: readonly OpDef<any>[] = [
   ...atRunTime,
   ...cast,
   ...check,
+  ...clip,
   ...concat,
   ...control,
   ...conv,

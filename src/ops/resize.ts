@@ -10,6 +10,7 @@ import { type Building, building } from "./building.ts";
 import { axisIndex, onnx } from "./common.ts";
 import { where } from "./elementwise.ts";
 import { gather } from "./gather.ts";
+import { outputShape, sizesOf } from "./solve.ts";
 import {
   MODES,
   NEAREST,
@@ -38,6 +39,15 @@ const shapeOf = (r: AttrReader): number[] => dims(r.type(0)!);
 function list(r: AttrReader, input: number): number[] | null {
   const t = input < r.inputCount ? r.operand(input) : undefined;
   return t?.data.length ? numbers(t) : null;
+}
+
+/** The sizes that are asked for; where the aspect ratio is kept, the output does not tell them. */
+function sizesOperand(r: AttrReader): readonly number[] | null {
+  if (r.inputCount < 4 || !r.type(3)) return null;
+  const axes = r.has("axes") ? r.ints("axes") : null;
+  const kept = r.string("keep_aspect_ratio_policy", "stretch") !== "stretch";
+  const sizes = r.operandInts(3, kept ? undefined : axes ? sizesOf(axes) : outputShape);
+  return sizes?.length ? sizes : null;
 }
 
 /** Every axis whose size or place changes. */
@@ -97,7 +107,7 @@ function readResize(r: AttrReader): ResizeAttrs {
     exclude: r.int("exclude_outside", 0) !== 0,
     antialias: r.int("antialias", 0) !== 0,
     outside: r.float("extrapolation_value", 0),
-    axes: resizedAxes(r, { scales, sizes: list(r, 3) }, roi),
+    axes: resizedAxes(r, { scales, sizes: sizesOperand(r) }, roi),
   };
 }
 

@@ -1,15 +1,16 @@
 /** Fourier transforms, windows and the weights of a mel spectrum. */
 import type { DType } from "../util/dtype.ts";
-import { numbers, tensor } from "../util/tensor.ts";
+import { tensor } from "../util/tensor.ts";
 import { axis as reduceAxis, compute, sum, type Tensor } from "../te/compute.ts";
 import * as te from "../te/expr.ts";
 import { add, type Expr, floormod, imm, load, mul, sub } from "../te/expr.ts";
-import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
+import { type AttrReader, type OpDef, OpError, type Solve } from "../ir/opdef.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import { type Building, building } from "./building.ts";
 import { typeNumbered } from "./cast.ts";
 import { axisIndex, onnx, operand, type Types } from "./common.ts";
+import { anyAxis, oneOfRange, sizeOfOutput } from "./solve.ts";
 
 interface DftAttrs {
   readonly axis: number;
@@ -20,20 +21,22 @@ interface DftAttrs {
 }
 
 /** A scalar operand, undefined where it is left out. */
-function scalarOperand(r: AttrReader, input: number): number | undefined {
-  const t = input < r.inputCount ? r.operand(input) : undefined;
-  if (t && t.data.length !== 1) {
-    throw new OpError(`its input ${input} is no scalar`, "use a scalar");
-  }
-  return t && numbers(t)[0];
+function scalarOperand(r: AttrReader, input: number, solve?: Solve): number | undefined {
+  const t = input < r.inputCount ? r.operandNumbers(input, solve) : undefined;
+  if (t && t.length !== 1) throw new OpError(`its input ${input} is no scalar`, "use a scalar");
+  return t?.[0];
 }
 
-const readDft = (axis: (r: AttrReader) => number) => (r: AttrReader): DftAttrs => ({
-  axis: axis(r),
-  length: scalarOperand(r, 1) ?? null,
-  inverse: r.int("inverse", 0) !== 0,
-  onesided: r.int("onesided", 0) !== 0,
-});
+const readDft = (axisOf: (r: AttrReader) => number) => (r: AttrReader): DftAttrs => {
+  const axis = axisOf(r);
+  const inverse = r.int("inverse", 0) !== 0, onesided = r.int("onesided", 0) !== 0;
+  const length: Solve = ({ outs }) => {
+    const out = outs[0] ? dims(outs[0]).at(axis) : undefined;
+    if (out === undefined) return [];
+    return onesided && !inverse ? oneOfRange(2 * out - 2, 2 * out - 1) : oneOfRange(out, out);
+  };
+  return { axis, length: scalarOperand(r, 1, length) ?? null, inverse, onesided };
+};
 
 /** Products of indices stay within int32 up to here. */
 const MAX_LENGTH = 46340;
@@ -132,7 +135,7 @@ const dft: OpDef<DftAttrs> = {
   name: "DFT",
   onnx: [
     onnx("DFT", 17, readDft((r) => r.int("axis", 1)), 1),
-    onnx("DFT", 20, readDft((r) => scalarOperand(r, 2) ?? -2), 1),
+    onnx("DFT", 20, readDft((r) => scalarOperand(r, 2, anyAxis) ?? -2), 1),
   ],
   infer: (a, ins) => [dftExtents(a, ins).y],
   body: { kind: "expand", rewrite: (a, [x], _, b) => [transformed(building(b), a, x!)] },
@@ -174,13 +177,21 @@ interface StftAttrs {
 }
 
 function readStft(r: AttrReader): StftAttrs {
-  const step = scalarOperand(r, 1), given = scalarOperand(r, 3), window = r.type(2)?.shape[0];
+  const onesided = r.int("onesided", 1) !== 0, window = r.type(2)?.shape[0];
+  const bins: Solve = ({ outs }) => {
+    const out = outs[0] ? dims(outs[0])[2] : undefined;
+    if (typeof window === "number") return oneOfRange(window, window);
+    if (out === undefined) return [];
+    return onesided ? oneOfRange(2 * out - 2, 2 * out - 1) : oneOfRange(out, out);
+  };
+  const given = scalarOperand(r, 3, bins);
+  const step = scalarOperand(r, 1, ({ ins }) => oneOfRange(1, dims(ins[0]!)[1]));
   const length = given ?? window ?? r.type(0)?.shape[1];
   if (step === undefined) throw new OpError("it has no frame_step", "give the node its inputs");
   if (typeof length !== "number" || (window !== undefined && window !== length)) {
     throw new OpError(`its window of ${window} is not of its frame_length ${length}`);
   }
-  return { step, length, onesided: r.int("onesided", 1) !== 0 };
+  return { step, length, onesided };
 }
 
 /** Inputs signal [batch, samples, parts], (step,) window [length] or null: a transform per frame. */
@@ -233,7 +244,7 @@ const table = (
 /** A sum of cosines: a₀ − a₁·cos(2πi/n) + a₂·cos(4πi/n). */
 const window = (name: string, [a0, a1, a2]: readonly number[]): OpDef<TableAttrs> =>
   table(name, (r) => {
-    const size = scalarOperand(r, 0) ?? 0;
+    const size = scalarOperand(r, 0, sizeOfOutput(0)) ?? 0;
     const n = r.int("periodic", 1) !== 0 ? size : size - 1;
     if (!(size >= 1) || n < 1) throw new OpError(`its size is ${size}`, "use 2 or more");
     const values = Array.from({ length: size }, (_, i) => {

@@ -78,3 +78,22 @@ export const sizeOfOutput = (axis: number, output = 0): Solve => ({ outs }) => {
   const n = outs[output] ? dims(outs[output]!).at(axis) : undefined;
   return n === undefined ? [] : one([n]);
 };
+
+/** Sizes of the output's axes, −1 standing for none. */
+export const sizesOf = (axes: readonly number[]): Solve => ({ outs }) =>
+  outs[0] ? one(axes.map((a) => dims(outs[0]!).at(a) ?? -1)) : [];
+
+/** Sizes of the output's axes from one on. */
+export const sizesFrom = (axis: number): Solve => ({ outs }) =>
+  outs[0] ? one(dims(outs[0]).slice(axis)) : [];
+
+/** Every integer of a range that the types leave open. */
+export const oneOfRange = (from: number, to: number): Candidate[] =>
+  Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => ({ values: [from + i] }));
+
+/** Every list of so many factors of a number. */
+export function factorizations(n: number, count: number): number[][] {
+  if (count === 0) return n === 1 ? [[]] : [];
+  return Array.from({ length: n }, (_, i) => i + 1).filter((f) => n % f === 0)
+    .flatMap((f) => factorizations(n / f, count - 1).map((rest) => [f, ...rest]));
+}

@@ -41,6 +41,7 @@ export function read<A>(op: OpDef<A>, type: string, n: FakeNode): A {
     tensor: (name) => get<TensorData>(name, undefined),
     type: (i) => inputs[i] ? typeOf(inputs[i]) : null,
     operand: (i) => inputs[i] ?? undefined,
+    operandNumbers: (i) => inputs[i] ? numbers(inputs[i]) : undefined,
     operandInts: (i) => inputs[i] ? numbers(inputs[i]) : undefined,
     declared: () => null,
     constant: (i) => inputs[i] ?? undefined,
