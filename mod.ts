@@ -59,6 +59,8 @@ export type { ToolReport } from "./src/run/doctor.ts";
 export type { Profile, Traffic } from "./src/run/cycles.ts";
 export type { Profiled } from "./src/run/profile.ts";
 export type { Firmware } from "./src/run/firmware.ts";
+export type { StackBound } from "./src/run/stack.ts";
+export type { StackUse } from "./src/run/stack.ts";
 export type { Execution, RunResult } from "./src/run/mod.ts";
 export type { Sample } from "./src/run/samples.ts";
 export type {
