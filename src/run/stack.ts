@@ -11,6 +11,7 @@ export const FRAMES_FLAG = "-fcallgraph-info=su";
 
 /** Stack of one function. */
 export interface StackUse {
+  /** Its name in the linked image. */
   readonly name: string;
   /** Bytes of its own frame, saved registers included. */
   readonly own: number;
