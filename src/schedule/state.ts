@@ -48,7 +48,8 @@ export type Domain =
  * output and the taps of its window; `sum` of a run of floats and the channels that they are summed in;
  * `product` of rows and columns of an output, with the sums that are computed inside of them; `map` of
  * all outputs of a channel with what is summed for each of them; `gather` of the rows and columns of
- * one channel's copy; `spread` of the runs that go to an interleaved row.
+ * one channel's copy; `spread` of the runs that go to an interleaved row; `pool`
+ * of the taps of a window of bytes and four channels.
  */
 export type BlockName =
   | "dot_block"
@@ -58,6 +59,7 @@ export type BlockName =
   | "product"
   | "map"
   | "gather"
+  | "pool"
   | "spread"
   | "winograd";
 

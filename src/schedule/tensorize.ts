@@ -31,6 +31,7 @@ import { matchWinograd } from "./match_winograd.ts";
 import { ACC_PITCH, planeFits, planeTile, TAPS } from "../tir/plane.ts";
 import type { PackedTensor } from "./gemm.ts";
 import type { BlockName } from "./state.ts";
+import { tensorizePool } from "./tensorize_pool.ts";
 
 /** The intrinsics that schedules can name. */
 export const INTRINSICS: ReadonlyMap<string, TensorIntrin> = new Map(
@@ -50,6 +51,8 @@ export const SPREAD = "spread";
 export const PRODUCT = "product", WINOGRAD = "winograd";
 /** Intrinsics that take a nest of several statements; see lower_blocks.ts. */
 export const MAP = "map", GATHER = "gather";
+/** Windows of bytes in four channels; see tensorize_pool.ts. */
+export const POOL = "pool";
 export const BLOCKS: readonly BlockName[] = [
   DOT_BLOCK,
   WINDOW,
@@ -59,6 +62,7 @@ export const BLOCKS: readonly BlockName[] = [
   WINOGRAD,
   MAP,
   GATHER,
+  POOL,
   SPREAD,
 ];
 
@@ -66,7 +70,7 @@ export const BLOCKS: readonly BlockName[] = [
 export const widthOf = (i: TensorIntrin): number => Math.max(...i.args.map((a) => a.count));
 
 /** The access whose elements run with `v`, one by one; null where they do not. */
-function running(l: Load | Store, v: Var): Access | null {
+export function running(l: Load | Store, v: Var): Access | null {
   const buf = (l.k === "load" ? l.src : l.buf) as Buffer;
   const steps = l.idx.map((e) => coefficient(linear(e), v));
   const axis = steps.findIndex((c) => c !== 0);
@@ -95,7 +99,7 @@ export const widened = (e: Expr, dtype: string): Load | null =>
   e.k === "cast" && e.dtype === "int32" && e.a.k === "load" && e.a.dtype === dtype ? e.a : null;
 
 /** `load − zero`, or a load alone. */
-function centred(e: Expr, dtype: string): { l: Load; zero: number } | null {
+export function centred(e: Expr, dtype: string): { l: Load; zero: number } | null {
   if (e.k === "bin" && e.op === "sub" && e.b.k === "imm") {
     const l = widened(e.a, dtype);
     return l && { l, zero: Number(e.b.value) };
@@ -256,6 +260,8 @@ export function tensorizeNest(
     case "product":
     case "winograd":
       return null;
+    case "pool":
+      return tensorizePool(s, loops.slice(0, -1), loops.at(-1)!, start);
     case "window":
       return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
     case "sum":

@@ -145,6 +145,16 @@ static inline uint32_t ssub16(uint32_t x, uint32_t y)
     __asm__("ssub16 %0, %1, %2" : "=r"(r) : "r"(x), "r"(y));
     return r;
 }`,
+  ...Object.fromEntries((["s8", "u8"] as const).map((s) => [
+    `max4_${s}`,
+    `/* The larger of each two bytes. */
+static inline uint32_t max4_${s}(uint32_t x, uint32_t y)
+{
+    uint32_t r;
+    __asm__("${s[0]}sub8 %0, %1, %2\\n\\tsel %0, %1, %2" : "=&r"(r) : "r"(x), "r"(y) : "cc");
+    return r;
+}`,
+  ])),
   pkhbt: `/* Low halfword of x, low halfword of y above it. */
 static inline uint32_t pkhbt(uint32_t x, uint32_t y)
 {

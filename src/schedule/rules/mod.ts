@@ -13,6 +13,7 @@ import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
 import { mapSchedule } from "./map.ts";
 import { planeSchedule } from "./plane.ts";
+import { poolSchedule } from "./pool.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
 import { tilesSchedule } from "./tiles.ts";
@@ -62,6 +63,7 @@ const RULES: readonly Rule[] = [
     "planes",
     ({ w, s, r, out, target }) => has(target, "dsp") ? planeSchedule(w, s, r, out) : null,
   ),
+  single("pools", ({ w, r, out, target }) => has(target, "dsp") ? poolSchedule(w, r, out) : null),
   single("channels", ({ w, s, r, out, target }) => channelSchedule(w, s, r, out, target)),
   SCALAR,
 ];

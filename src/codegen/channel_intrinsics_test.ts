@@ -1,5 +1,5 @@
 /**
- * Maps of one channel and the copies that they are computed from: the C, portable on this computer
+ * Maps of one channel, the copies that they are computed from, and pools: the C, portable on this computer
  * and in assembly on Cortex-M4 and M7 under QEMU, does what its meaning says for windows, strides, dilations,
  * shapes, memory steps, zero points and extremes drawn at random.
  */
@@ -9,6 +9,7 @@ import { runOnBoard } from "../run/mod.ts";
 import { loadBoard } from "../target/boards.ts";
 import { imm, mul, variable } from "../te/expr.ts";
 import { gather } from "../tir/gather.ts";
+import { poolBlock } from "../tir/pool_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
 import { bitsOf } from "../tir/mve.ts";
@@ -157,13 +158,33 @@ function gatherCase(seed: number): Case {
   };
 }
 
+function poolCase(seed: number): Case {
+  const r = random(seed);
+  const x = r.pick(["int8", "uint8"] as const), { min, max } = intRange(x);
+  const op = r.pick(["sum", "max"] as const);
+  const [rows, cols] = r.pick([[1, 1], [2, 2], [3, 3], [1, 17], [25, 5], [7, 40], [20, 20], [
+    11,
+    13,
+  ]]);
+  const col = r.pick([4, 5, 64]), steps = [cols * col + r.pick([0, 0, 3]), col] as const;
+  const size = (rows - 1) * steps[0] + (cols - 1) * col + 4;
+  const intrinsic = poolBlock({ op, x, rows, cols, steps });
+  return {
+    intrinsic,
+    scalars: op === "sum" ? [r.int(min, max)] : [],
+    sizes: [4, size],
+    values: [drawn(r, TRIALS * size, min, max)],
+  };
+}
+
 const cases = [
   ...Array.from({ length: 90 }, (_, n) => mapCase(n + 1)).filter((c) => c !== null),
   ...Array.from({ length: 12 }, (_, n) => gatherCase(n + 1)),
+  ...Array.from({ length: 32 }, (_, n) => poolCase(n + 1)),
 ];
 
 for (const board of ["host", "mps2-an386", "mps2-an500", "mps2-an385"]) {
-  Deno.test(`the C of maps and gathers does what they mean: ${board}`, async () => {
+  Deno.test(`the C of maps, gathers and pools does what they mean: ${board}`, async () => {
     assert(cases.length > 60);
     const kernels = cases.map(kernelOf);
     kernels.forEach(verifyKernel);
