@@ -199,7 +199,7 @@ function sharedMemory(
   const owner = (v: Value): Value => storage.get(v)!.owner;
   steps.forEach(({ kernel, values }, step) => {
     const outs = kernel.buffers.flatMap((b, j) => b.scope === "output" ? [j] : []);
-    if (outs.length !== 1) return;
+    if (outs.length !== 1 || kernel.ordered) return;
     const out = owner(values[outs[0]]);
     const taken = external.has(out) || merged.has(out) || g.inputs.includes(out);
     if (taken || ranges.get(out)!.first !== step) return;
@@ -256,7 +256,7 @@ function overwrite(
   const owner = (v: Value): Value => storage.get(v)!.owner;
   steps.forEach(({ kernel, values }, i) => {
     const outs = kernel.buffers.flatMap((b, j) => b.scope === "output" ? [j] : []);
-    if (outs.length !== 1) return;
+    if (outs.length !== 1 || kernel.ordered) return;
     const out = owner(values[outs[0]]);
     if (external.has(out) || ranges.get(out)!.first !== i || g.inputs.includes(out)) return;
     const j = values.findIndex((v, k) => {

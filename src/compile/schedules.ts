@@ -6,7 +6,9 @@ import { memoryBlocks } from "../target/target.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
-import { groupWorkload } from "./workload.ts";
+import type { Workload } from "../schedule/state.ts";
+import type { Kernel } from "../tir/stmt.ts";
+import { groupKernel, groupWorkload } from "./workload.ts";
 
 /** The kernels of all groups, each under the schedule that the goal chooses among its candidates. */
 export function scheduleGroups(
@@ -17,7 +19,9 @@ export function scheduleGroups(
   const { target } = board;
   const flash = memoryBlocks(board, "flash").at(0)?.bytes ?? null;
   const goal = goalOf(optimize, flashBudget, flash);
-  const parts = groups.map((group) => ({ group, ...groupWorkload(group, storage) }));
+  const own = groups.map((group) => groupKernel(group, storage));
+  const parts = groups.filter((_, i) => !own[i])
+    .map((group) => ({ group, ...groupWorkload(group, storage) }));
   const options = parts.map(({ workload }) =>
     explore(
       workload,
@@ -26,7 +30,7 @@ export function scheduleGroups(
     )
   );
   const chosen = choose(options, goal);
-  return parts.map(({ group, workload, values }, i): ScheduledKernel => {
+  const scheduled = parts.map(({ group, workload, values }, i): ScheduledKernel => {
     const schedule = other?.(workload, chosen[i].schedule, options[i]) ?? chosen[i].schedule;
     const kernel = schedule === chosen[i].schedule
       ? chosen[i].kernel
@@ -34,4 +38,22 @@ export function scheduleGroups(
     verifyKernel(kernel);
     return { group, workload, schedule, kernel, values };
   });
+  const rest = scheduled.values();
+  return groups.map((group, i): ScheduledKernel => {
+    const mine = own[i];
+    if (!mine) return rest.next().value!;
+    verifyKernel(mine.kernel);
+    return { group, workload: withoutStages(mine.kernel), schedule: [], ...mine };
+  });
 }
+
+/** What there is to say of a kernel that was not made from definitions. */
+const withoutStages = ({ name, origin, ops, macs }: Kernel): Workload => ({
+  name,
+  computes: [],
+  buffers: new Map(),
+  consts: new Map(),
+  origin,
+  ops,
+  macs,
+});

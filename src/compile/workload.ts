@@ -8,7 +8,8 @@ import { dims, type Node, type Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { define, type Group, groupInputs } from "../passes/fuse.ts";
 import type { Workload } from "../schedule/state.ts";
-import type { Buffer, Scope } from "../tir/stmt.ts";
+import { kernelOf } from "../ir/kernel.ts";
+import type { Buffer, Kernel, Scope } from "../tir/stmt.ts";
 
 /** A workload and the values behind its buffers, in the same order. */
 export interface GroupWorkload {
@@ -46,6 +47,31 @@ export function groupWorkload(g: Group, storage: ReadonlyMap<Value, Storage>): G
     },
     values: [...data, ...last.outs],
   };
+}
+
+/** The kernel of a group that is an operator with a loop program of its own; null for any other. */
+export function groupKernel(
+  g: Group,
+  storage: ReadonlyMap<Value, Storage>,
+): { kernel: Kernel; values: readonly Value[] } | null {
+  const [n] = g.nodes, { body } = n.op;
+  if (body.kind !== "kernel") return null;
+  const buffers = new Map<Value, Buffer>();
+  n.ins.forEach((v, i) => {
+    if (!v || buffers.has(v)) return;
+    const b = bufferOf(v, storage, `x${i || ""}`, v.data ? "param" : "input");
+    buffers.set(v, v.data ? { ...b, data: v.data } : b);
+  });
+  const outs = n.outs.map((v, i) => bufferOf(v, storage, `y${i || ""}`, "output"));
+  const io = { ins: n.ins.map((v) => v && v.type), outs: n.outs.map((v) => v.type) };
+  const ins = n.ins.map((v) => v && buffers.get(v)!);
+  const kernel = kernelOf(body, n.attrs, io, { ins, outs }, {
+    name: n.op.name.toLowerCase(),
+    origin: n.origin,
+    ops: [n.op.name],
+    macs: macsOf(n),
+  });
+  return { kernel, values: [...[...buffers.keys()].filter((v) => !v.data), ...n.outs] };
 }
 
 const macsOf = (n: Node): number =>

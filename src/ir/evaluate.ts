@@ -14,6 +14,7 @@ import {
   typeText,
   type Value,
 } from "./graph.ts";
+import { runKernel } from "./kernel.ts";
 import type { OpDef } from "./opdef.ts";
 
 /** Steps of inner loops that folding may still take; shared by all nodes of an import. */
@@ -46,6 +47,8 @@ export function constantOutputs(n: Application, budget: Budget): TensorData[] | 
     case "compute":
       return foldCompute(n, budget);
     case "kernel":
+      if (!known || !charge(budget, n.outs)) return null;
+      return runKernel(body, n.attrs, n.ins.map((v) => v?.data ?? null), n.outs);
     case "extern":
       if (!known || !charge(budget, n.outs)) return null;
       return body.reference(n.attrs, n.ins.map((v) => v?.data ?? null));
@@ -175,6 +178,7 @@ function apply(n: Application, ins: readonly (TensorData | null)[]): TensorData[
       return runStages(n, stages, inputs, ins);
     }
     case "kernel":
+      return runKernel(body, n.attrs, ins, n.outs);
     case "extern":
       return body.reference(n.attrs, ins);
     case "expand": {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { BurinError } from "../util/errors.ts";
 import { numbers, tensor, type TensorData } from "../util/tensor.ts";
 import { axis, compute, sum } from "../te/compute.ts";
-import { add, imm, load, mul } from "../te/expr.ts";
+import { add, imm, load, mul, sub, variable } from "../te/expr.ts";
+import type { Stmt } from "../tir/stmt.ts";
 import { Builder } from "./build.ts";
 import { constantOutputs, evaluateGraph, evaluateNode, foldBudget } from "./evaluate.ts";
 import { dims, type Graph, type TensorType, type Value } from "./graph.ts";
@@ -73,9 +74,12 @@ const reversed: OpDef<null> = {
   infer: (_, [x]) => [x!],
   body: {
     kind: "kernel",
-    template: "reversed",
-    reference: (_, [x]) => [ints([...x!.shape], numbers(x!).reverse())],
-    context: () => ({}),
+    program(_, { ins: [x], outs: [y] }) {
+      const v = variable("i"), n = y.shape[0];
+      const value = load(x!, [sub(n - 1, v)]);
+      const body: Stmt = { k: "store", buf: y, idx: [v], value };
+      return { k: "for", v, lo: imm(0), hi: imm(n), body };
+    },
   },
 };
 

@@ -2,6 +2,7 @@
 import { BurinError } from "../util/errors.ts";
 import type { TensorData } from "../util/tensor.ts";
 import type { Compute, Tensor } from "../te/compute.ts";
+import type { Buffer, Stmt } from "../tir/stmt.ts";
 import type { Graph, StateSlot, TensorType, Value } from "./graph.ts";
 import type { Builder } from "./build.ts";
 import type { QuantRule } from "./quant.ts";
@@ -107,6 +108,23 @@ export interface Region {
   readonly start: readonly number[];
 }
 
+/** What a kernel works on: its operands, then what it asked for, in order. */
+export interface KernelBuffers {
+  readonly ins: readonly (Buffer | null)[];
+  readonly outs: readonly Buffer[];
+  /** Memory of its own, in the arena. */
+  readonly scratch: readonly Buffer[];
+  readonly constants: readonly Buffer[];
+}
+
+/** An operator that no tensor expression describes. Its loops run in the order that they are written. */
+export interface KernelBody<A> {
+  scratch?(a: A, io: IO): readonly TensorType[];
+  /** Data that the attributes hold. */
+  constants?(a: A): readonly TensorData[];
+  program(a: A, b: KernelBuffers): Stmt;
+}
+
 export type Body<A> =
   /** Tensor expressions, in order; the last `outs.length` of them are the outputs. */
   | {
@@ -120,13 +138,8 @@ export type Body<A> =
   }
   /** A step graph run a known number of times. */
   | { readonly kind: "scan"; readonly step: Graph; readonly state: readonly StateSlot[] }
-  /** Data-dependent control flow: a C template and its reference. */
-  | {
-    readonly kind: "kernel";
-    readonly template: string;
-    reference(a: A, ins: readonly (TensorData | null)[]): TensorData[];
-    context(a: A, io: IO): unknown;
-  }
+  /** Data-dependent control flow: a loop program, which the interpreter and C share. */
+  | ({ readonly kind: "kernel" } & KernelBody<A>)
   /** A user's or vendor's C function. */
   | {
     readonly kind: "extern";

@@ -38,9 +38,11 @@ import { ops as reduce } from "./reduce.ts";
 import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
 import { ops as scatter } from "./scatter.ts";
+import { ops as select } from "./select.ts";
 import { ops as shape } from "./shape.ts";
 import { ops as signal } from "./signal.ts";
 import { ops as softmax } from "./softmax.ts";
+import { ops as topK } from "./top_k.ts";
 import { ops as unary } from "./unary.ts";
 
 // Operators and helpers that passes speak of by name.
@@ -109,8 +111,10 @@ export const ops: readonly OpDef<any>[] = [
   ...reshape,
   ...resize,
   ...scatter,
+  ...select,
   ...shape,
   ...signal,
   ...softmax,
+  ...topK,
   ...unary,
 ];

@@ -138,7 +138,7 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
     if (free.has(n)) continue;
     let members: Node[] = [n];
     const joins = ({ group, value, by }: { group: Node[]; value: Value; by: Node }): boolean =>
-      isElementwise(by)
+      group.every((m) => m.op.body.kind === "compute") && isElementwise(by)
         ? pointwiseIn(by, value) && !(hasReduction(members) && hasReduction(group))
         : group.every(isElementwise) && readsPerElement(by, value) <= RECOMPUTE;
     if (level >= 1 && n.outs.length === 1 && !waits(n)) {

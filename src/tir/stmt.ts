@@ -95,6 +95,8 @@ export interface Kernel {
   readonly origin: readonly string[];
   readonly ops: readonly string[];
   readonly macs: number;
+  /** Its loops run as they are written: no element may be computed in another order. */
+  readonly ordered?: true;
 }
 
 /** Bytes of the memory behind a buffer. */

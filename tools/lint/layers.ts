@@ -21,10 +21,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   target: { values: ["util"], instead: "a target is data: let the caller look it up" },
   te: { values: ["util"], instead: "tensor expressions know no graph and no target" },
   tir: { values: ["te", "target", "util"], instead: "lower to the loop IR in schedule/" },
-  ir: { values: ["te", "util"], instead: "put what knows an operator into its file in ops/" },
+  ir: {
+    values: ["te", "tir", "util"],
+    instead: "put what knows an operator into its file in ops/",
+  },
   ops: {
     values: ["ir", "te", "util"],
-    instead: "an operator is a definition: no target, no loops",
+    types: ["tir"],
+    instead: "an operator is a definition: no target, no schedule",
   },
   onnx: {
     values: ["ir", "ops/mod", "util"],
