@@ -35,6 +35,7 @@ import { ops as quantize } from "./quantize.ts";
 import { ops as quantizeAny } from "./quantize_any.ts";
 import { ops as recurrent } from "./recurrent.ts";
 import { ops as reduce } from "./reduce.ts";
+import { ops as resampleRunTime } from "./resample_run_time.ts";
 import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
 import { ops as scatter } from "./scatter.ts";
@@ -108,6 +109,7 @@ export const ops: readonly OpDef<any>[] = [
   ...quantizeAny,
   ...recurrent,
   ...reduce,
+  ...resampleRunTime,
   ...reshape,
   ...resize,
   ...scatter,
