@@ -49,6 +49,8 @@ export interface Goal {
   readonly flash: number;
   /** Bytes of code and constants up to which that worth does not count; null: it always does. */
   readonly budget: number | null;
+  /** How many times the fewest cycles a candidate may take and still count as no slower. */
+  readonly slack: number;
 }
 
 /** How many percent of the time a percent of the flash is worth, by what is optimised for. */
@@ -66,11 +68,12 @@ export function goalOf(
   flash: number | null,
 ): Goal {
   const own = optimize === "speed" ? (flash ?? Infinity) / 2 : null;
-  return { flash: WORTH[optimize], budget: optimize === "flash" ? null : budget ?? own };
+  return {
+    flash: WORTH[optimize],
+    budget: optimize === "flash" ? null : budget ?? own,
+    slack: optimize === "speed" ? 1.1 : 1.03,
+  };
 }
-
-/** How much more cycles than the least a candidate may take and still count as no slower. */
-const SLACK = 1.03;
 
 /** How much better another rule has to look: estimates of unlike programs are no nearer than that. */
 const DOUBT = 0.05;
@@ -79,14 +82,14 @@ const DOUBT = 0.05;
  * Time of each option. Instructions and cycles count alike where both are known; one that wins on
  * instructions and loses on cycles does not win.
  */
-export function times(options: readonly Option[]): number[] {
+export function times(options: readonly Option[], slack: number): number[] {
   const known = options.flatMap(({ takes: { instructions, cycles } }) =>
     cycles === null ? [] : [{ cycles, mean: Math.sqrt(instructions * cycles) }]
   );
   if (known.length < options.length) return options.map((o) => o.takes.instructions);
   const best = known.reduce((a, b) => b.cycles < a.cycles ? b : a);
   return known.map(({ cycles, mean }) =>
-    cycles <= SLACK * best.cycles ? mean : Math.max(mean, best.mean * cycles / best.cycles)
+    cycles <= slack * best.cycles ? mean : Math.max(mean, best.mean * cycles / best.cycles)
   );
 }
 
@@ -96,7 +99,8 @@ const sum = (ns: readonly number[]): number => ns.reduce((a, b) => a + b, 0);
 
 /** Chooses an option for each kernel of a model. */
 export function choose(kernels: readonly (readonly Option[])[], goal: Goal): readonly Option[] {
-  const time = kernels.map(times), flash = kernels.map((options) => options.map(flashOf));
+  const time = kernels.map((options) => times(options, goal.slack)),
+    flash = kernels.map((options) => options.map(flashOf));
   const allTime = Math.max(1, sum(time.map((t) => Math.min(...t))));
   const allFlash = Math.max(1, sum(flash.map((f) => Math.min(...f))));
   const pick = (k: number, worth: number): number => {

@@ -288,7 +288,10 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
   const p = product(s);
   const w = p && widened(p.b, "int8");
   const order = w && (w.src as PackedBuffer).order;
-  if (order === "tiles") return tensorizeTile(s, n, start);
+  const constant = w ?? (p && widened(p.b, "int16"));
+  if (constant && (constant.src as PackedBuffer).order === "tiles") {
+    return tensorizeTile(s, n, start);
+  }
   const columns = order === "columns";
   const a = p && widened(p.a, columns ? "int8" : "int16");
   if (!a || !w || (!columns && order !== "paired")) return null;

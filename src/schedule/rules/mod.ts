@@ -6,9 +6,9 @@ import { has, type Target } from "../../target/target.ts";
 import { isPointwise, loads } from "../../te/analyze.ts";
 import { groupsOf, type GroupsStep, groupWorkload } from "../groups.ts";
 import { initialState, type Stage, type State, type Workload } from "../state.ts";
-import { applySteps } from "../steps.ts";
+import { applySteps, type Step } from "../steps.ts";
 import { channelSchedule } from "./channels.ts";
-import { type Candidate, type Form, type Rule, single } from "./form.ts";
+import { type Candidate, type Form, type Proposals, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
 import { mapSchedule } from "./map.ts";
@@ -23,6 +23,12 @@ import { winogradSchedule } from "./winograd.ts";
 /** One accumulator at a time: it fits every reduction. */
 const SCALAR = single("single", ({ w, r, out }) => scalarSchedule(w, r, out));
 
+/** Proposals by their names, but for those that do not fit. */
+const variants = (all: Readonly<Record<string, readonly Step[] | null>>): Proposals =>
+  Object.entries(all).flatMap(([variant, steps]) =>
+    steps === null ? [] : [[variant, steps] as const]
+  );
+
 /** The rules for products of rows by columns. */
 const PRODUCTS: readonly Rule[] = [
   single(
@@ -36,11 +42,20 @@ const PRODUCTS: readonly Rule[] = [
   {
     name: "tiles",
     propose: (f) =>
-      Object.entries({
+      variants({
         own: tilesSchedule(f, "own"),
         shared: tilesSchedule(f, "shared"),
         blocks: gemmSchedule(f.w, f.s, f.r, f.out, f.target),
-      }).flatMap(([variant, steps]) => steps === null ? [] : [[variant, steps] as const]),
+      }),
+  },
+  {
+    name: "tiles",
+    large: true,
+    propose: (f) =>
+      variants({
+        "wide, own": tilesSchedule(f, "own", true),
+        "wide, shared": tilesSchedule(f, "shared", true),
+      }),
   },
   {
     ...single(

@@ -62,10 +62,12 @@ function fillSteps(r: Stage, stage: string, run: Run | null): Step[] {
  * The steps; null where the product is none of small integers, or the core lacks the instructions.
  *
  * @param text whether the code is for this product alone, or shared with others
+ * @param wide whether constants of bytes are kept as halfwords, so that nothing has to be unpacked
  */
 export function tilesSchedule(
   { w, s, r, out, target }: Form,
   text: "own" | "shared",
+  wide = false,
 ): Step[] | null {
   if (!has(target, "dsp") || !has(target, "fpu")) return null;
   const axes = tileAxes(w, s, r, out);
@@ -80,6 +82,9 @@ export function tilesSchedule(
   const rows = Math.min(extent(axes.rowAxes), ROWS);
   const cols = rows === 1 ? SINGLE_ROW_COLS : COLS;
   const run = rowRun(w, r);
+  const bytes = canTile(s, r);
+  // Halfwords are what is proposed anyhow.
+  if (wide && !bytes) return null;
   const stage = `${r.name}_rows`;
   const gemm: Step = {
     do: "gemm",
@@ -87,7 +92,7 @@ export function tilesSchedule(
     block: cols,
     group: GROUP,
     order: "tiles",
-    dtype: canTile(s, r) ? "int8" : "int16",
+    dtype: bytes && !wide ? "int8" : "int16",
     tile: rows,
     ...(run === null || run.length % GROUP === 0 ? {} : { run: run.length }),
   };
