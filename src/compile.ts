@@ -24,6 +24,7 @@ import { selftestSources } from "./codegen/selftest.ts";
 import { type InspectOptions, inspectStages, type Section } from "./compile/inspect.ts";
 import { checkFits } from "./compile/fits.ts";
 import { kernelInfos } from "./compile/kernel_infos.ts";
+import { fuseKernels } from "./compile/fusion.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { placeInOrder } from "./compile/order.ts";
@@ -86,6 +87,8 @@ export interface ScheduledKernel {
   readonly schedule: Schedule;
   readonly kernel: Kernel;
   readonly values: readonly Value[];
+  /** The kernels that it streams rows through, each with its own schedule. */
+  readonly members?: readonly ScheduledKernel[];
 }
 
 /** Everything that compiling a model decided, stage by stage. */
@@ -127,11 +130,12 @@ export async function compileStages(
   const graph = runPasses(imported.graph, { level, observe: options.observe });
   const layout = assignLayout(graph, level);
   const groups = fuse(layout.graph, layout.free, level);
-  const kernelsInOrder = scheduleGroups(groups, layout, options);
+  const separate = scheduleGroups(groups, layout, options);
+  const { kernels: fused } = fuseKernels(layout.graph, separate, layout.storage, options);
   const inArena = options.io === "arena";
   const { steps: scheduled, placement } = placeInOrder(
     layout.graph,
-    kernelsInOrder,
+    fused,
     layout.storage,
     { inArena, level },
   );

@@ -8,7 +8,7 @@ import { runPasses } from "../passes/pipeline.ts";
 import type { PlannedBuffer } from "../codegen/artifact.ts";
 import { kernelSymbol } from "../codegen/names.ts";
 import type { Compilation, CompileOptions } from "../compile.ts";
-import { definitionLines, groupLines, programLines, viewLines } from "./inspect_text.ts";
+import { definitionLines, groupLines, membersOf, programLines, viewLines } from "./inspect_text.ts";
 
 /** The stages that can be printed, in the order in which a model passes them. */
 export type InspectStage =
@@ -195,7 +195,9 @@ function kernelSections(
           : []),
       ];
     case "te":
-      return each((i) => definitionLines(c.kernels[i].workload));
+      return each((i) =>
+        membersOf(c.kernels[i]).flatMap(({ workload }) => definitionLines(workload))
+      );
     case "tir":
       return each((i) => programLines(c.kernels[i]));
     case "memory":

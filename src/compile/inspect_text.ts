@@ -19,16 +19,20 @@ function storageText(v: Value, s: Storage): string {
   return `%${v.name}: ${typeText(v.type)} strides [${s.strides}] ${form}${place}`;
 }
 
+/** The kernels that one streams rows through, or the kernel itself. */
+export const membersOf = (k: ScheduledKernel): readonly ScheduledKernel[] => k.members ?? [k];
+
 /** The nodes of a kernel's group and the memory that it reads and writes. */
 export function groupLines(
-  { group }: ScheduledKernel,
+  { group, values, kernel }: ScheduledKernel,
   storage: ReadonlyMap<Value, Storage>,
 ): string[] {
+  const written = new Set(values.filter((_, i) => kernel.buffers[i].scope === "output"));
   const text = (role: string) => (v: Value): string => `${role} ${storageText(v, storage.get(v)!)}`;
   return [
     ...groupInputs(group).filter((v) => !v.data).map(text("reads")),
     ...group.nodes.flatMap((n) => printNode(n).split("\n")),
-    ...group.nodes.at(-1)!.outs.map(text("writes")),
+    ...group.nodes.flatMap((n) => n.outs).filter((v) => written.has(v)).map(text("writes")),
   ];
 }
 
@@ -55,8 +59,12 @@ export function definitionLines(w: Workload): string[] {
 }
 
 /** The schedule of a kernel and the loop program that it gives. */
-export function programLines({ schedule, kernel }: ScheduledKernel): string[] {
-  const steps = schedule.length > 0 ? scheduleLines(schedule) : ["no steps: loops as defined"];
-  const [, ...program] = kernelText(kernel).split("\n");
-  return ["schedule", ...steps.map((l) => `  ${l}`), "program", ...program.map((l) => l.slice(2))];
+export function programLines(k: ScheduledKernel): string[] {
+  const schedules = membersOf(k).flatMap(({ schedule, kernel: { name } }) => [
+    k.members ? `schedule of a block of rows: ${name}` : "schedule",
+    ...(schedule.length > 0 ? scheduleLines(schedule) : ["no steps: loops as defined"])
+      .map((l) => `  ${l}`),
+  ]);
+  const [, ...program] = kernelText(k.kernel).split("\n");
+  return [...schedules, "program", ...program.map((l) => l.slice(2))];
 }

@@ -216,13 +216,13 @@ function sharedMemory(
   return shared;
 }
 
-interface Range {
+export interface Range {
   first: number;
   last: number;
 }
 
 /** From the first step that touches an owner's memory to the last; graph outputs stay to the end. */
-function liveRanges(
+export function liveRanges(
   g: Graph,
   steps: readonly Step[],
   owner: (v: Value) => Value,

@@ -15,7 +15,7 @@ import {
   type Var,
 } from "../te/expr.ts";
 import { loads, variables } from "../te/analyze.ts";
-import { linear, simplify } from "../te/linear.ts";
+import { fromLinear, linear, simplify, type Term } from "../te/linear.ts";
 import { conjuncts } from "./conditions.ts";
 import { byteShift, columnStarts, moved, productOf, rawShift } from "./product.ts";
 import { plainStage, refuse, type Stage, stageOf, type State } from "./state.ts";
@@ -41,18 +41,31 @@ export interface PadStep {
   readonly once?: boolean;
 }
 
-/** First and last value of an index over all axes of the stage; null where it is not linear in them. */
-function span(e: Expr, extents: ReadonlyMap<Var, number>): [number, number] | null {
+/** What an index is over all axes of the stage: from `base` + `lo` to `base` + `hi`. */
+interface Span {
+  /** The part that comes from variables outside of the stage. */
+  readonly base: Expr;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** Null where an index is not linear in the axes. */
+function span(e: Expr, extents: ReadonlyMap<Var, number>): Span | null {
   const l = linear(e);
+  const outside = new Map<string, Term>();
   let lo = l.constant, hi = l.constant;
-  for (const { atom, coeff } of l.terms.values()) {
+  for (const [key, { atom, coeff }] of l.terms) {
+    if (![...variables(atom)].some((v) => extents.has(v))) {
+      outside.set(key, { atom, coeff });
+      continue;
+    }
     const extent = atom.k === "var" ? extents.get(atom) : undefined;
     if (extent === undefined) return null;
     const reach = coeff * (extent - 1);
     if (reach < 0) lo += reach;
     else hi += reach;
   }
-  return [lo, hi];
+  return { base: fromLinear({ constant: 0, terms: outside }), lo, hi };
 }
 
 /** What `a − b` exceeds an index by; null where that is no constant. */
@@ -73,7 +86,7 @@ function operandOf(s: State, st: Stage, f: { activation: Expr }) {
     ...(body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent] as const) : []),
   ]);
   const spans = found[0].idx.map((e) => span(e, extents));
-  return spans.some((x) => x === null) ? null : { l: found[0], spans: spans as [number, number][] };
+  return spans.some((x) => x === null) ? null : { l: found[0], spans: spans as Span[] };
 }
 
 /** Whether a stage's operand can be copied: its indices are linear, its conditions bounds of them. */
@@ -116,12 +129,13 @@ export function pad(s: State, step: PadStep): State {
   const copied = compute(
     `${st.name}_x`,
     step.dtype,
-    step.order.map((d) => spans[d][1] - spans[d][0] + 1),
+    step.order.map((d) => spans[d].hi - spans[d].lo + 1),
     (...at) => {
-      const idx = spans.map(([lo], d) => add(at[step.order.indexOf(d)], lo));
+      const idx = spans.map(({ base, lo }, d) => add(add(base, at[step.order.indexOf(d)]), lo));
+      const outside = variables(...spans.map((x) => x.base));
       const inside = bounds.map((b) => bin(b!.op, add(idx[b!.axis], b!.constant), imm(0)));
       const read = rewrite(f.activation, (e) => e === l ? load(l.src, idx) : undefined);
-      if ([...variables(read)].some((v) => !at.includes(v))) {
+      if ([...variables(read)].some((v) => !at.includes(v) && !outside.has(v))) {
         refuse(`pad ${step.stage}`, "the activation depends on more than its operand", LIMITS);
       }
       const value = moved(read, shift, step.dtype);
@@ -129,7 +143,7 @@ export function pad(s: State, step: PadStep): State {
     },
     step.order.map((d) => `d${d}`),
   );
-  const at = step.order.map((d) => simplify(sub(l.idx[d], spans[d][0])));
+  const at = step.order.map((d) => simplify(sub(l.idx[d], add(spans[d].base, spans[d].lo))));
   const activation = cast("int32", load(copied.out, at));
   const columns = st.compute.axes.filter((v) => variables(f.weights).has(v));
   if (shift !== 0 && columns.length !== 1) {

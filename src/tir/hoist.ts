@@ -29,8 +29,8 @@ function hoist(s: Stmt, bound: ReadonlySet<Var>): Stmt {
     case "if":
       return { ...s, then: hoist(s.then, bound), else: s.else && hoist(s.else, bound) };
     case "alloc":
-    case "let":
       return { ...s, body: hoist(s.body, bound) };
+    case "let":
     case "for": {
       const inside = new Set([...bound, s.v]);
       const lets: [Var, Expr][] = [];

@@ -1,0 +1,104 @@
+/** Each kernel of a model in bands: its schedule and loop program for a block of rows. */
+import { BurinError } from "../util/errors.ts";
+import type { Target } from "../target/target.ts";
+import { imm } from "../te/expr.ts";
+import { estimate } from "../tir/estimate.ts";
+import type { Kernel, Stmt } from "../tir/stmt.ts";
+import { type Band, bandOfRows, bandOfSums, rowAxis } from "../schedule/band.ts";
+import { choose, type Goal, lowered, type Option } from "../schedule/choose.ts";
+import { lower } from "../schedule/lower.ts";
+import { candidates } from "../schedule/rules/mod.ts";
+import { initialState, type Workload } from "../schedule/state.ts";
+import { applySteps, type Schedule } from "../schedule/steps.ts";
+import type { ScheduledKernel } from "../compile.ts";
+
+/** Stands for the elements between rows while a band is scheduled: no code relies on them. */
+const APART = 3;
+
+/** What bands are scheduled for. */
+export interface BandOptions {
+  readonly target: Target;
+  readonly level: number;
+  readonly goal: Goal;
+}
+
+/** A kernel in bands, scheduled. */
+export interface BandKernel {
+  readonly band: Band;
+  readonly schedule: Schedule;
+  readonly kernel: Kernel;
+  readonly finish: Kernel | null;
+  /** Instructions of all blocks together, as estimated. */
+  readonly instructions: number;
+}
+
+/** The bands of each kernel, made when they are asked for. */
+export class Bands {
+  readonly #made = new Map<string, BandKernel | null>();
+
+  constructor(readonly kernels: readonly ScheduledKernel[], readonly options: BandOptions) {}
+
+  /**
+   * Kernel `i` by `rows` rows, or by one where they do not divide its output. A last one may take
+   * rows into sums instead. Null where it has no such bands.
+   */
+  of(i: number, isLast: boolean, rows: number): BandKernel | null {
+    const key = `${i}:${rows}:${isLast}`;
+    let made = this.#made.get(key);
+    if (made === undefined) this.#made.set(key, made = this.#make(i, isLast, rows));
+    return made;
+  }
+
+  #make(i: number, isLast: boolean, rows: number): BandKernel | null {
+    const { workload, kernel } = this.kernels[i];
+    const band = (isLast ? bandOfSums(workload) : null) ?? bandOfRows(workload, rows) ??
+      bandOfRows(workload, 1);
+    if (!band) return null;
+    const apart = spread(band);
+    const { schedule, takes } = this.#schedule(apart, band);
+    const program = lower(apart, applySteps(initialState(apart), schedule));
+    const end = band.finish && this.#schedule(band.finish, null);
+    return {
+      band,
+      schedule,
+      kernel: { ...program, macs: kernel.macs },
+      finish: end && lower(band.finish!, applySteps(initialState(band.finish!), end.schedule)),
+      instructions: takes.instructions + (end?.takes.instructions ?? 0),
+    };
+  }
+
+  /** The best candidate for a workload, by what all of its blocks take together. */
+  #schedule(w: Workload, block: Band | null): Option {
+    const { target, level, goal } = this.options;
+    const options = candidates(w, target, level).flatMap((c): Option[] => {
+      const kernel = attempt(() => lowered(w, c));
+      if (!kernel) return [];
+      const body: Stmt = block
+        ? { k: "for", v: block.block, lo: imm(0), hi: imm(block.blocks), body: kernel.body }
+        : kernel.body;
+      return [{ ...c, kernel, takes: estimate({ ...kernel, body }, target) }];
+    });
+    return choose([options], goal)[0];
+  }
+}
+
+/** What comes of it; null where a schedule's steps do not fit. */
+function attempt<T>(f: () => T): T | null {
+  try {
+    return f();
+  } catch (e) {
+    if (e instanceof BurinError && e.code === "model/schedule-step") return null;
+    throw e;
+  }
+}
+
+/** The workload with the rows of its inputs and output at a distance that none of its code sees. */
+const spread = ({ workload: w, sums }: Band): Workload => ({
+  ...w,
+  buffers: new Map([...w.buffers].map(([t, b]) => {
+    const of = b.name === sums?.name ? null : rowAxis(b);
+    if (!of) return [t, b];
+    const strides = b.strides.map((s, i) => i === of.axis ? s * APART : s);
+    return [t, { ...b, strides }];
+  })),
+});

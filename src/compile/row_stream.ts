@@ -1,0 +1,234 @@
+/** Kernels that follow each other as one that passes rows on: what that takes, and the kernel. */
+import { bytesOf } from "../util/dtype.ts";
+import type { Graph, Value } from "../ir/graph.ts";
+import { type Storage, storageBytes } from "../ir/storage.ts";
+import type { Indexable } from "../te/expr.ts";
+import type { Buffer } from "../tir/stmt.ts";
+import { hoistDivisions } from "../tir/hoist.ts";
+import { verifyKernel } from "../tir/verify.ts";
+import { rowAxis } from "../schedule/band.ts";
+import { streamKernel } from "../schedule/row_stream.ts";
+import {
+  planStream,
+  type StreamMemory,
+  type StreamPart,
+  type StreamPlan,
+  type StreamUse,
+} from "../schedule/row_stream_plan.ts";
+import type { ScheduledKernel } from "../compile.ts";
+import { type BandKernel, type BandOptions, Bands } from "./bands.ts";
+
+/** A stream that could be built, with estimates. */
+export interface StreamChoice {
+  readonly instructions: number;
+  /** Bytes of rings and scratch when they are most. */
+  readonly bytes: number;
+  /** Values that it reads or writes as a whole. */
+  readonly outer: readonly Value[];
+  /**
+   * For an output over an input: bytes from the begin of the output up to that of the input, if the
+   * rows of the input are only overwritten after their last read.
+   */
+  distance(output: Value, input: Value): number;
+  /** The kernel; null where its code would leave the rows of a ring. */
+  build(): ScheduledKernel | null;
+}
+
+/** The memory and the parts of a stream under construction. */
+interface Draft {
+  readonly members: readonly ScheduledKernel[];
+  readonly bands: readonly BandKernel[];
+  readonly parts: StreamPart[];
+  readonly memories: StreamMemory[];
+  readonly owners: Value[];
+  readonly outer: Value[];
+}
+
+/** What streams are made of: the kernels of a model and where its values lie. */
+export class Streams {
+  readonly #bands: Bands;
+  /** Kernels that touch the memory of each owner. */
+  readonly #users = new Map<Value, Set<number>>();
+  readonly #ports: ReadonlySet<Value>;
+
+  constructor(
+    readonly kernels: readonly ScheduledKernel[],
+    readonly storage: ReadonlyMap<Value, Storage>,
+    graph: Graph,
+    options: BandOptions,
+  ) {
+    this.#bands = new Bands(kernels, options);
+    this.#ports = new Set([...graph.inputs, ...graph.outputs].map((v) => this.#owner(v)));
+    kernels.forEach((k, i) =>
+      k.values.forEach((v) => {
+        const owner = this.#owner(v);
+        this.#users.set(owner, (this.#users.get(owner) ?? new Set()).add(i));
+      })
+    );
+  }
+
+  #owner(v: Value): Value {
+    return this.storage.get(v)!.owner;
+  }
+
+  /** Instructions of a kernel in bands, as estimated; null where it has none. */
+  instructions(i: number, rows: number): number | null {
+    return this.#bands.of(i, false, rows)?.instructions ?? null;
+  }
+
+  /**
+   * Kernels `first` to `last` as one.
+   *
+   * @param rows of each kernel's output that are computed at a time, where that is possible
+   * @returns null where they cannot pass rows on
+   */
+  stream(first: number, last: number, rows: (i: number) => number): StreamChoice | null {
+    const draft = this.#draft(first, last, rows);
+    const plan = draft && planStream(draft.parts, draft.memories);
+    if (!draft || !plan) return null;
+    const { owners, memories } = draft;
+    const rowBytes = (m: number): number => storageBytes(owners[m]) / memories[m].rows;
+    return {
+      instructions: draft.bands.reduce((sum, b) => sum + b.instructions, 0) +
+        STEP * plan.steps * draft.parts.length,
+      bytes: bytesOfPlan(draft, plan),
+      outer: draft.outer,
+      distance: (output, input) => {
+        const [y, x] = [output, input].map((v) => owners.indexOf(this.#owner(v)));
+        return distance(plan.firstWrite[y], plan.lastRead[x], rowBytes(y), rowBytes(x));
+      },
+      build: () => this.#build(draft, plan),
+    };
+  }
+
+  #draft(first: number, last: number, rows: (i: number) => number): Draft | null {
+    const members = this.kernels.slice(first, last + 1);
+    const draft: Draft = { members, bands: [], parts: [], memories: [], owners: [], outer: [] };
+    const bands: BandKernel[] = [];
+    for (const [n, k] of members.entries()) {
+      const made = this.#bands.of(first + n, n === members.length - 1, rows(first + n));
+      if (!made) return null;
+      bands.push(made);
+      const { band, kernel, finish } = made;
+      const given = [...k.workload.buffers];
+      const use = (i: number): StreamUse | null | undefined => {
+        const [t, b] = given[i];
+        const at = this.#use(draft, b, k.values[i], (owner) => {
+          const users = [...this.#users.get(owner)!];
+          return !this.#ports.has(owner) && users.every((u) => first <= u && u <= last);
+        });
+        const reach = band.reach.get(t as Indexable) ?? null;
+        return at && { ...at, reach, writes: b.scope === "output" };
+      };
+      const uses = kernel.buffers.map((b, i) =>
+        b.name === band.sums?.name || i >= k.values.length ? null : use(i)
+      );
+      const ends = (finish?.buffers ?? []).map((b) =>
+        b.scope === "output" ? use(k.values.length - 1) : null
+      );
+      if ([...uses, ...ends].includes(undefined)) return null;
+      draft.parts.push({
+        kernel,
+        block: band.block,
+        blocks: band.blocks,
+        rows: band.rows,
+        uses: uses as (StreamUse | null)[],
+        finish: finish && { kernel: finish, uses: ends as (StreamUse | null)[] },
+        kept: new Set(band.sums ? [band.sums.name] : []),
+      });
+    }
+    return { ...draft, bands };
+  }
+
+  /** Where a buffer lies in the memories of a stream; undefined where its rows are not theirs. */
+  #use(
+    { owners, memories, outer }: Draft,
+    buffer: Buffer,
+    v: Value,
+    isInside: (owner: Value) => boolean,
+  ): Pick<StreamUse, "memory" | "axis" | "buffer"> | undefined {
+    const owner = this.#owner(v), of = rowAxis(buffer);
+    const fits = of !== null && buffer.offset < of.stride && of.rows * of.stride === buffer.length;
+    let memory = owners.indexOf(owner);
+    if (memory < 0) {
+      const inside = fits && isInside(owner);
+      memory = owners.push(owner) - 1;
+      memories.push({
+        name: `${inside ? "ring" : "m"}${memory}`,
+        inside,
+        rows: fits ? of.rows : 1,
+        stride: fits ? of.stride : buffer.length,
+      });
+      if (!inside) outer.push(v);
+    }
+    const m = memories[memory];
+    if (m.inside && (!fits || of.stride !== m.stride || of.rows !== m.rows)) return undefined;
+    return { memory, axis: of?.axis ?? 0, buffer };
+  }
+
+  #build(
+    { members, bands, parts, memories, owners, outer }: Draft,
+    plan: StreamPlan,
+  ): ScheduledKernel | null {
+    const streamed = streamKernel(parts, memories, plan);
+    if (!streamed) return null;
+    const kernel = hoistDivisions(streamed);
+    verifyKernel(kernel);
+    const byName = new Map(
+      outer.map((v) => [memories[owners.indexOf(this.#owner(v))].name, v]),
+    );
+    return {
+      group: { ...members.at(-1)!.group, nodes: members.flatMap((k) => k.group.nodes) },
+      workload: members.at(-1)!.workload,
+      schedule: [],
+      kernel,
+      values: kernel.buffers.flatMap((b) => b.scope === "scratch" ? [] : [byName.get(b.name)!]),
+      members: members.map((k, i) => ({ ...k, schedule: bands[i].schedule })),
+    };
+  }
+}
+
+/** Instructions of a part in a step, beside its block: whether it has one, and where its rows lie. */
+const STEP = 8;
+
+/** Rings that are kept throughout, and the most of what is needed by one part and between parts. */
+function bytesOfPlan({ parts, memories, owners }: Draft, { rings }: StreamPlan): number {
+  let kept = 0;
+  const phases = new Array<number>(2 * parts.length).fill(0);
+  const need = (bytes: number, within: readonly [number, number] | null): void => {
+    if (!within) kept += bytes;
+    else for (let i = within[0]; i <= within[1]; i++) phases[i] += bytes;
+  };
+  memories.forEach(({ inside, rows }, m) => {
+    if (inside) need(rings[m].rows * storageBytes(owners[m]) / rows, rings[m].within);
+  });
+  parts.forEach((p, k) => {
+    const sums = new Set<string>();
+    p.kernel.buffers.forEach((b, i) => {
+      const bytes = b.length * bytesOf(b.dtype);
+      if (p.uses[i]) return;
+      if (!p.kept.has(b.name)) need(bytes, [k, k]);
+      else if (!sums.has(b.name)) need(bytes, null);
+      sums.add(b.name);
+    });
+  });
+  return kept + Math.max(...phases);
+}
+
+/** How far below an input its output begins, at least, if rows are written after the last read. */
+function distance(
+  writes: readonly number[],
+  reads: readonly number[],
+  writeBytes: number,
+  readBytes: number,
+): number {
+  let far = -reads.length * readBytes;
+  // The first row from which on all reads are over at a time.
+  let waiting = 0;
+  writes.forEach((time, r) => {
+    if (time < 0) return;
+    while (waiting < reads.length && reads[waiting] < time) waiting++;
+    if (waiting < reads.length) far = Math.max(far, (r + 1) * writeBytes - waiting * readBytes);
+  });
+  return far;
+}
