@@ -4,16 +4,14 @@ import type { Target } from "../target/target.ts";
 import { imm } from "../te/expr.ts";
 import { estimate } from "../tir/estimate.ts";
 import type { Kernel, Stmt } from "../tir/stmt.ts";
-import { type Band, bandOfRows, bandOfSums, rowAxis } from "../schedule/band.ts";
+import { type Band, bandOfRows, bandOfSums } from "../schedule/band.ts";
+import { spread, staysInRows } from "../schedule/apart.ts";
 import { choose, type Goal, lowered, type Option } from "../schedule/choose.ts";
 import { lower } from "../schedule/lower.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { initialState, type Workload } from "../schedule/state.ts";
 import { applySteps, type Schedule } from "../schedule/steps.ts";
 import type { ScheduledKernel } from "../compile.ts";
-
-/** Stands for the elements between rows while a band is scheduled: no code relies on them. */
-const APART = 3;
 
 /** What bands are scheduled for. */
 export interface BandOptions {
@@ -55,7 +53,9 @@ export class Bands {
       bandOfRows(workload, 1);
     if (!band) return null;
     const apart = spread(band);
-    const { schedule, takes } = this.#schedule(apart, band);
+    const chosen = this.#schedule(apart, band);
+    if (!chosen) return null;
+    const { schedule, takes } = chosen;
     const program = lower(apart, applySteps(initialState(apart), schedule));
     const end = band.finish && this.#schedule(band.finish, null);
     return {
@@ -68,17 +68,17 @@ export class Bands {
   }
 
   /** The best candidate for a workload, by what all of its blocks take together. */
-  #schedule(w: Workload, block: Band | null): Option {
+  #schedule(w: Workload, block: Band | null): Option | null {
     const { target, level, goal } = this.options;
     const options = candidates(w, target, level).flatMap((c): Option[] => {
       const kernel = attempt(() => lowered(w, c));
-      if (!kernel) return [];
+      if (!kernel || (block && !staysInRows(kernel, block))) return [];
       const body: Stmt = block
         ? { k: "for", v: block.block, lo: imm(0), hi: imm(block.blocks), body: kernel.body }
         : kernel.body;
       return [{ ...c, kernel, takes: estimate({ ...kernel, body }, target) }];
     });
-    return choose([options], goal)[0];
+    return options.length > 0 ? choose([options], goal)[0] : null;
   }
 }
 
@@ -91,14 +91,3 @@ function attempt<T>(f: () => T): T | null {
     throw e;
   }
 }
-
-/** The workload with the rows of its inputs and output at a distance that none of its code sees. */
-const spread = ({ workload: w, sums }: Band): Workload => ({
-  ...w,
-  buffers: new Map([...w.buffers].map(([t, b]) => {
-    const of = b.name === sums?.name ? null : rowAxis(b);
-    if (!of) return [t, b];
-    const strides = b.strides.map((s, i) => i === of.axis ? s * APART : s);
-    return [t, { ...b, strides }];
-  })),
-});

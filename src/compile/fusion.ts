@@ -55,10 +55,11 @@ export function fuseKernels(
   const frontier = frontierOf(edges);
   const most = share * edges.reduce((sum, list) => sum + list[0].instructions, 0);
   for (const point of frontier.filter((p) => p.instructions <= most)) {
-    const built = build(path(edges, point.bytes)!, kernels);
+    const way = path(edges, point.bytes)!;
+    const built = way.map(({ stream, first }) => stream ? stream.build() : kernels[first]);
     // What a whole stream takes is known better than what its parts do.
-    const takes = built?.reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0);
-    if (built && takes! <= most) return { kernels: built, frontier };
+    const takes = built.reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0);
+    if (takes <= most) return { kernels: built, frontier };
   }
   return { kernels, frontier };
 }
@@ -145,19 +146,6 @@ function frontierOf(edges: readonly (readonly Edge[])[]): FrontierPoint[] {
     if (points[0]?.bytes !== bytes) points.unshift({ bytes, instructions });
   }
   return points;
-}
-
-function build(
-  way: readonly Edge[],
-  kernels: readonly ScheduledKernel[],
-): ScheduledKernel[] | null {
-  const built: ScheduledKernel[] = [];
-  for (const { stream, first } of way) {
-    const k = stream ? stream.build() : kernels[first];
-    if (!k) return null;
-    built.push(k);
-  }
-  return built;
 }
 
 /** What lies in the arena while a kernel or a stream runs. */

@@ -30,8 +30,7 @@ export interface StreamChoice {
    * rows of the input are only overwritten after their last read.
    */
   distance(output: Value, input: Value): number;
-  /** The kernel; null where its code would leave the rows of a ring. */
-  build(): ScheduledKernel | null;
+  build(): ScheduledKernel;
 }
 
 /** The memory and the parts of a stream under construction. */
@@ -169,10 +168,8 @@ export class Streams {
   #build(
     { members, bands, parts, memories, owners, outer }: Draft,
     plan: StreamPlan,
-  ): ScheduledKernel | null {
-    const streamed = streamKernel(parts, memories, plan);
-    if (!streamed) return null;
-    const kernel = hoistDivisions(streamed);
+  ): ScheduledKernel {
+    const kernel = hoistDivisions(streamKernel(parts, memories, plan));
     verifyKernel(kernel);
     const byName = new Map(
       outer.map((v) => [memories[owners.indexOf(this.#owner(v))].name, v]),

@@ -14,29 +14,19 @@ import {
   imm,
   lt,
   mul,
-  sub,
   variable,
 } from "../te/expr.ts";
-import { intervalOf, simplify, simplifyCondition } from "../te/linear.ts";
-import { loads } from "../te/analyze.ts";
+import { simplify, simplifyCondition } from "../te/linear.ts";
 import { mapBuffers } from "../tir/remap.ts";
-import {
-  type Buffer,
-  expressions,
-  type Kernel,
-  memoryOf,
-  seq,
-  type Stmt,
-  visitStmt,
-} from "../tir/stmt.ts";
+import { type Buffer, type Kernel, memoryOf, seq, type Stmt } from "../tir/stmt.ts";
 import type { StreamMemory, StreamPart, StreamPlan, StreamUse } from "./row_stream_plan.ts";
 
-/** @returns null where an intrinsic of a part would leave the rows of a ring */
+/** The kernel of a stream. */
 export function streamKernel(
   parts: readonly StreamPart[],
   memories: readonly StreamMemory[],
   { paces, steps, rings }: StreamPlan,
-): Kernel | null {
+): Kernel {
   const outside = new Map<number, Buffer>();
   const scratch = new Map<string, Buffer>();
   const params: Buffer[] = [];
@@ -68,7 +58,6 @@ export function streamKernel(
     }
     return renamed;
   };
-  let fits = true;
   const body = (
     { kernel, uses }: { kernel: Kernel; uses: readonly (StreamUse | null)[] },
     k: number,
@@ -76,7 +65,6 @@ export function streamKernel(
     start: Expr,
   ): Stmt => {
     const byMemory = new Map(kernel.buffers.map((b, i) => [memoryOf(b), uses[i] ?? null]));
-    if (!staysInRows(kernel, byMemory, memories)) fits = false;
     const { kept } = parts[k];
     // Scratch has its length from here, where there are no views.
     kernel.buffers.forEach((b, i) => uses[i] || own(b, k, phase, kept.has(b.name)));
@@ -111,7 +99,6 @@ export function streamKernel(
   const ends = parts.flatMap((p, k) =>
     p.finish ? [body(p.finish, k, parts.length + k, imm(0))] : []
   );
-  if (!fits) return null;
   const list = [...outside.values()];
   const inOrder = [
     ...list.filter((b) => b.scope === "input"),
@@ -133,42 +120,4 @@ export function streamKernel(
 function conjuncts(e: Expr): Expr[] {
   if (e.k === "bin" && e.op === "and") return [...conjuncts(e.a), ...conjuncts(e.b)];
   return e.k === "imm" && e.value ? [] : [e];
-}
-
-/** Whether no intrinsic goes on from one row to another, which need not lie behind it in a ring. */
-function staysInRows(
-  k: Kernel,
-  uses: ReadonlyMap<string, StreamUse | null>,
-  memories: readonly StreamMemory[],
-): boolean {
-  let stays = true;
-  visitStmt(k.body, (s) => {
-    if (s.k !== "intrin") return;
-    s.args.forEach((a, i) => {
-      const use = uses.get(memoryOf(a.buf));
-      if (!use || !memories[use.memory].inside) return;
-      const most = furthest(s, i);
-      const isRow = a.axis === use.axis;
-      if (isRow ? most > 0 : most * a.buf.strides[a.axis] >= memories[use.memory].stride) {
-        stays = false;
-      }
-    });
-  });
-  return stays;
-}
-
-/** The furthest element of an operand that an intrinsic touches, from its first one along its axis. */
-function furthest(s: Extract<Stmt, { k: "intrin" }>, i: number): number {
-  const { buf, idx, axis } = s.args[i];
-  let most = s.op.args[i].count - 1;
-  const touch = (b: Buffer, at: readonly Expr[]): void => {
-    if (memoryOf(b) !== memoryOf(buf)) return;
-    const range = intervalOf(sub(at[axis], idx[axis]));
-    most = Math.max(most, range ? range[1] : Infinity);
-  };
-  visitStmt(s.op.meaning(s.args, s.scalars), (t) => {
-    if (t.k === "store") touch(t.buf, t.idx);
-    for (const l of expressions(t).flatMap(loads)) touch(l.src as Buffer, l.idx);
-  });
-  return most;
 }

@@ -52,7 +52,8 @@ Deno.test("no kernel takes a shape at run time: parameters are pointers, bounds 
           const shared = /^\s*const int32_t (\w+) = (.*);$/.exec(line);
           if (shared && known(shared[2])) variables.add(shared[1]);
           if (!/\bfor\b/.test(line)) continue;
-          const head = /^\s*for \(int32_t (\w+) = (.*); \1 < (.*); \1\+\+\) \{$/.exec(line);
+          const head = /^\s*for \(int32_t (\w+) = (.*); \1 < (.*); \1\+\+\) \{$/.exec(line) ??
+            /^\s*for \(int32_t (\w+) = (.*); \1 >= (.*); \1--\) \{$/.exec(line);
           assert.ok(head, `${name}: ${line}`);
           loops++;
           assert.ok(known(`${head[2]} ${head[3]}`), `${name}: ${line}`);

@@ -1,0 +1,67 @@
+/**
+ * Bands whose rows may lie anywhere: they are scheduled as if rows were far from each other, so that
+ * no loop goes on from one to the next, and what relies on the distance is refused.
+ */
+import { type Expr, sub } from "../te/expr.ts";
+import { loads } from "../te/analyze.ts";
+import { intervalOf } from "../te/linear.ts";
+import {
+  type Buffer,
+  expressions,
+  type Kernel,
+  memoryOf,
+  type Stmt,
+  visitStmt,
+} from "../tir/stmt.ts";
+import { type Band, rowAxis } from "./band.ts";
+import type { Workload } from "./state.ts";
+
+/** How many times further apart rows seem to be: a multiple keeps what is aligned. */
+const APART = 3;
+
+/** The workload with the rows of its inputs and output at a distance that none of its code sees. */
+export const spread = ({ workload: w, sums }: Band): Workload => ({
+  ...w,
+  buffers: new Map([...w.buffers].map(([t, b]) => {
+    const of = b.name === sums?.name ? null : rowAxis(b);
+    if (!of) return [t, b];
+    const strides = b.strides.map((s, i) => i === of.axis ? s * APART : s);
+    return [t, { ...b, strides }];
+  })),
+});
+
+/** Whether no intrinsic of a spread band's kernel goes on from one row to another. */
+export function staysInRows(k: Kernel, { workload, sums }: Band): boolean {
+  const rows = new Map([...workload.buffers.values()].flatMap((b) => {
+    const of = b.name === sums?.name ? null : rowAxis(b);
+    return of ? [[memoryOf(b), of] as const] : [];
+  }));
+  let stays = true;
+  visitStmt(k.body, (s) => {
+    if (s.k !== "intrin") return;
+    s.args.forEach(({ buf, axis }, i) => {
+      const of = rows.get(memoryOf(buf));
+      if (!of) return;
+      const most = furthest(s, i);
+      const inside = axis === of.axis ? most === 0 : most * buf.strides[axis] < of.stride;
+      if (!inside) stays = false;
+    });
+  });
+  return stays;
+}
+
+/** The furthest element of an operand that an intrinsic touches, from its first one along its axis. */
+function furthest(s: Extract<Stmt, { k: "intrin" }>, i: number): number {
+  const { buf, idx, axis } = s.args[i];
+  let most = s.op.args[i].count - 1;
+  const touch = (b: Buffer, at: readonly Expr[]): void => {
+    if (memoryOf(b) !== memoryOf(buf)) return;
+    const range = intervalOf(sub(at[axis], idx[axis]));
+    most = Math.max(most, range ? range[1] : Infinity);
+  };
+  visitStmt(s.op.meaning(s.args, s.scalars), (t) => {
+    if (t.k === "store") touch(t.buf, t.idx);
+    for (const l of expressions(t).flatMap(loads)) touch(l.src as Buffer, l.idx);
+  });
+  return most;
+}
