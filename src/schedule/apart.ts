@@ -2,7 +2,7 @@
  * Bands whose rows may lie anywhere: they are scheduled as if rows were far from each other, so that
  * no loop goes on from one to the next, and what relies on the distance is refused.
  */
-import { type Expr, sub } from "../te/expr.ts";
+import { add, type Expr, imm, mul, sub } from "../te/expr.ts";
 import { loads } from "../te/analyze.ts";
 import { intervalOf } from "../te/linear.ts";
 import {
@@ -42,22 +42,24 @@ export function staysInRows(k: Kernel, { workload, sums }: Band): boolean {
     s.args.forEach(({ buf, axis }, i) => {
       const of = rows.get(memoryOf(buf));
       if (!of) return;
-      const most = furthest(s, i);
-      const inside = axis === of.axis ? most === 0 : most * buf.strides[axis] < of.stride;
-      if (!inside) stays = false;
+      const most = Math.max((s.op.args[i].count - 1) * buf.strides[axis], furthest(s, i));
+      if (most >= of.stride) stays = false;
     });
   });
   return stays;
 }
 
-/** The furthest element of an operand that an intrinsic touches, from its first one along its axis. */
+const address = (b: Buffer, idx: readonly Expr[]): Expr =>
+  idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset));
+
+/** Elements from the first to the furthest one of an operand that an intrinsic touches. */
 function furthest(s: Extract<Stmt, { k: "intrin" }>, i: number): number {
-  const { buf, idx, axis } = s.args[i];
-  let most = s.op.args[i].count - 1;
+  const { buf, idx } = s.args[i], start = address(buf, idx);
+  let most = 0;
   const touch = (b: Buffer, at: readonly Expr[]): void => {
     if (memoryOf(b) !== memoryOf(buf)) return;
-    const range = intervalOf(sub(at[axis], idx[axis]));
-    most = Math.max(most, range ? range[1] : Infinity);
+    const range = intervalOf(sub(address(b, at), start));
+    most = Math.max(most, range && range[0] >= 0 ? range[1] : Infinity);
   };
   visitStmt(s.op.meaning(s.args, s.scalars), (t) => {
     if (t.k === "store") touch(t.buf, t.idx);
