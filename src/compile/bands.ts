@@ -70,7 +70,8 @@ export class Bands {
   /** The best candidate for a workload, by what all of its blocks take together. */
   #schedule(w: Workload, block: Band | null): Option | null {
     const { target, level, goal } = this.options;
-    const options = candidates(w, target, level).flatMap((c): Option[] => {
+    const small = candidates(w, target, level).filter((c) => goal.budget !== null || !c.large);
+    const options = small.flatMap((c): Option[] => {
       const kernel = attempt(() => lowered(w, c));
       if (!kernel || (block && !staysInRows(kernel, block))) return [];
       const body: Stmt = block

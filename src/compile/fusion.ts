@@ -4,7 +4,7 @@ import type { Target } from "../target/target.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { estimate } from "../tir/estimate.ts";
-import { GOALS } from "../schedule/choose.ts";
+import { goalOf } from "../schedule/choose.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
 import { overlaps } from "./in_place.ts";
 import { liveRanges } from "./place.ts";
@@ -45,11 +45,15 @@ export function fuseKernels(
   graph: Graph,
   kernels: readonly ScheduledKernel[],
   storage: ReadonlyMap<Value, Storage>,
-  { board: { target }, optLevel: level, optimize, io }: CompileOptions,
+  { board: { target }, optLevel: level, optimize, flashBudget, io }: CompileOptions,
 ): Fusion {
   const share = optimize === "ram" || optimize === "balanced" ? SHARE[optimize] : null;
   if (level < 2 || share === null || kernels.length === 0) return { kernels, frontier: [] };
-  const streams = new Streams(kernels, storage, graph, { target, level, goal: GOALS[optimize] });
+  const streams = new Streams(kernels, storage, graph, {
+    target,
+    level,
+    goal: goalOf(optimize, flashBudget, null),
+  });
   const live = new Liveness(graph, kernels, storage, io === "arena");
   const edges = kernels.map((_, first) => edgesFrom(first, kernels, streams, live, target));
   const frontier = frontierOf(edges);
