@@ -260,7 +260,15 @@ class Lowering {
       starts.set(v, e);
       extents.set(v, 1);
     }
-    return conditionsOf(f.stage).map((c) => throughout(c, starts, extents));
+    const tests = () => conditionsOf(f.stage).map((c) => throughout(c, starts, extents));
+    const [row] = axes;
+    if (!f.stage.rows?.tiles || global.has(row)) return tests();
+    // The rows of a tile come from anywhere: each is tested.
+    return Array.from({ length: f.box.extent[0] }, (_, p) => {
+      starts.set(row, add(f.box.start[0], p));
+      extents.set(row, 1);
+      return tests();
+    }).flat();
   }
 
   /** The stages attached to this loop, then the loops inside it. */

@@ -2,7 +2,8 @@
 import { coefficient, keyOf, linear, simplify } from "../te/linear.ts";
 import { add, type Expr, floordiv, floormod, imm, mul, substitute, type Var } from "../te/expr.ts";
 import { BLOCK_COLS } from "../tir/dot_block.ts";
-import { spread } from "../tir/spread.ts";
+import { spread, type SpreadIntrin } from "../tir/spread.ts";
+import { SPREAD_ROWS, spreadRows } from "../tir/spread_rows.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
 import { dotTile, GROUP, MOST_COLS, placeOf } from "../tir/tile.ts";
 import { type BlockNest, type NestLoop, product, source, widened } from "./tensorize.ts";
@@ -56,6 +57,10 @@ export function tensorizeSpread(
 ): Intrin | null {
   const src = source(s.value, "int8") ?? source(s.value, "uint8");
   if (!src || s.idx.length !== 4) return null;
+  const [first, ...inner] = loops;
+  if (coefficient(linear(s.idx[0]), first.v) === 1) {
+    return first.extent === SPREAD_ROWS ? tensorizeSpreadRows(s, first.v, inner, start) : null;
+  }
   const from = src.l.src as Buffer;
   const address = linear(
     src.l.idx.reduce<Expr>((e, x, d) => add(e, mul(x, from.strides[d])), imm(from.offset)),
@@ -87,6 +92,33 @@ export function tensorizeSpread(
       { buf: s.buf, idx: s.idx.map(start), axis: 3 },
       { buf: from, idx: src.l.idx.map(start), axis },
     ],
+    scalars: op.scalars.map((n) => scalars[n as keyof typeof scalars]),
+  };
+}
+
+/** The same of all rows of a tile, wherever each of them comes from. */
+function tensorizeSpreadRows(
+  s: Store,
+  row: Var,
+  loops: readonly NestLoop[],
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  if (loops.length === 0 || s.buf.strides[3] !== 2 * SPREAD_ROWS) return null;
+  const of = (p: number) => (e: Expr): Expr => substitute(e, new Map([[row, imm(p)]]));
+  const calls = Array.from({ length: SPREAD_ROWS }, (_, p) => {
+    const own = of(p);
+    const store = { ...s, idx: s.idx.map(own), value: own(s.value) };
+    return tensorizeSpread(store, loops, (e) => start(own(e)));
+  });
+  const [one] = calls;
+  if (one === null || calls.some((c) => c === null || c.op.name !== one.op.name)) return null;
+  const { runs, from } = one.op as SpreadIntrin;
+  const op = spreadRows(from, runs);
+  const scalars = { zero: one.scalars[0], ...runs };
+  return {
+    k: "intrin",
+    op,
+    args: [one.args[0], ...calls.map((c) => c!.args[1])],
     scalars: op.scalars.map((n) => scalars[n as keyof typeof scalars]),
   };
 }

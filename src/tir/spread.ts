@@ -14,6 +14,12 @@ export interface Runs {
   readonly stride: number;
 }
 
+/** The intrinsic of runs of one row. */
+export interface SpreadIntrin extends TensorIntrin {
+  readonly runs: Runs;
+  readonly from: DType;
+}
+
 /** Elements up to which a run is written out where it is called. */
 const WRITTEN_OUT = 8;
 
@@ -28,7 +34,8 @@ const FOUR = 5;
  *
  * Operands: dst int16 [row, group, half, word]; src bytes.
  */
-export function spread(x: DType, rows: number, { count, times, stride }: Runs): TensorIntrin {
+export function spread(x: DType, rows: number, runs: Runs): SpreadIntrin {
+  const { count, times, stride } = runs;
   const type = x === "uint8" ? "u8" : "s8", from = `${x === "uint8" ? "u" : ""}int8_t`;
   const once = times === 1 && count <= WRITTEN_OUT;
   const name = once
@@ -82,7 +89,7 @@ ${loops("        ")}
     }`;
   const plain =
     `dst[${next} * (i / 4) + ${second} * (i % 2) + i % 4 / 2] = (int16_t)(src[i] - zero);`;
-  const runs = `    for (; times > 0; times--) {
+  const several = `    for (; times > 0; times--) {
         for (int32_t i = 0; i < count; i++) {
             ${plain}
         }
@@ -96,6 +103,8 @@ ${loops("        ")}
   const each = turns * (TURN / GROUP * FOUR + 4) + rest * (FOUR + 4);
   return {
     name,
+    runs,
+    from: x,
     args: [
       { name: "dst", dtype: "int16", count: count * times, mode: "write" },
       { name: "src", dtype: x, count: (times - 1) * stride + count, mode: "read" },
@@ -133,7 +142,7 @@ ${loops("        ")}
         ...(once ? {} : { length: 50 }),
         text: `${head}\n{\n${dsp}\n}`,
       },
-      { feature: null, needs: [], text: `${head}\n{\n${times > 1 ? runs : one}\n}` },
+      { feature: null, needs: [], text: `${head}\n{\n${times > 1 ? several : one}\n}` },
     ],
   };
 }

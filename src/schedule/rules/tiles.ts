@@ -17,6 +17,9 @@ const ROWS = 3, COLS = 2, SINGLE_ROW_COLS = 4;
 /** Elements of a run up to which they are written out at a border. */
 const SHORT_RUN = 12;
 
+/** Elements of all runs up to which their loops are written out. */
+const SHORT = 32;
+
 /** Whether an output is a byte that is requantised from the product alone. */
 function isRequantised({ compute: { body, out } }: Stage, r: Stage): boolean {
   if (body.k !== "cast" || body.a.k !== "call" || body.a.fn !== REQUANTIZE) return false;
@@ -26,34 +29,46 @@ function isRequantised({ compute: { body, out } }: Stage, r: Stage): boolean {
     loads(scale).every((l) => l.src !== r.compute.out);
 }
 
-/** Rows are filled run by run, without tests where the window meets no border. */
-function fillSteps(r: Stage, stage: string, run: Run | null): Step[] {
+/**
+ * Rows are filled run by run, all rows of a tile at once where their windows meet no border, or one
+ * without tests where its own meets none.
+ */
+function fillSteps(r: Stage, stage: string, run: Run | null, rows: number): Step[] {
   const { body } = r.compute;
   if (body.k !== "reduce") return [];
   const axes = body.axes.map((a) => a.v.name);
   const spreads = (loops: readonly string[]): Step[] =>
     loops.map((loop) => ({ do: "tensorize", stage, loop, intrinsic: SPREAD }));
   const border: Step[] = body.where.length
-    ? [{ do: "specialize", stage, loop: "row", for: stage }]
+    ? ["row_o", "row_i"].map((loop) => ({ do: "specialize", stage, loop, for: stage }))
     : [];
-  if (run === null || run.length < GROUP) return border;
+  const tile: Step = { do: "split", stage, loop: "row", factor: rows, tail: "cut" };
+  if (run === null || run.length < GROUP) return [tile, ...border];
   // What a border leaves of a short run is copied element by element.
   const short = run.length <= SHORT_RUN && body.where.length > 0;
   const unrolled = (loop: string): Step[] => short ? [{ do: "unroll", stage, loop }] : [];
   if (run.length % GROUP === 0) {
-    return [...spreads(axes), ...(run.loops.length === 1 ? unrolled(run.loops[0]) : []), ...border];
+    const only = run.loops.length === 1 ? unrolled(run.loops[0]) : [];
+    return [tile, ...spreads(["row_i", ...axes]), ...only, ...border];
   }
-  const single = run.length === body.axes.reduce((n, a) => n * a.extent, 1);
+  const length = body.axes.reduce((n, a) => n * a.extent, 1);
+  const single = run.length === length;
   const name = single ? "k" : run.loops.length > 1 ? "run" : run.loops[0];
   const fused: Step[] = !single && run.loops.length > 1
     ? [{ do: "fuse", stage, loops: run.loops, into: name }]
     : [];
   const factor = run.length - run.length % GROUP;
+  const others = length <= SHORT ? axes.filter((n) => !run.loops.includes(n)) : [];
   return [
+    tile,
     ...fused,
     { do: "split", stage, loop: name, factor, tail: "cut" },
-    ...spreads([`${name}_i`]),
+    ...(single
+      ? [{ do: "reorder", stage, loops: [`${name}_o`, "row_i", `${name}_i`] } as Step]
+      : []),
+    ...spreads([...(single ? ["row_i"] : []), `${name}_i`]),
     ...unrolled(`${name}_i`),
+    ...others.map((loop): Step => ({ do: "unroll", stage, loop })),
     ...border,
   ];
 }
@@ -96,7 +111,7 @@ export function tilesSchedule(
     tile: rows,
     ...(run === null || run.length % GROUP === 0 ? {} : { run: run.length }),
   };
-  const fill = fillSteps(r, stage, run);
+  const fill = fillSteps(r, stage, run, rows);
   if (isRequantised(out, r)) {
     return [
       gemm,
