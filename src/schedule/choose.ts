@@ -93,14 +93,28 @@ export function times(options: readonly Option[], slack: number): number[] {
   );
 }
 
-const flashOf = ({ takes }: Option): number => takes.codeBytes + takes.constantBytes;
+/** Kernels that could call each text which stands once for all of them. */
+function usersOf(kernels: readonly (readonly Option[])[]): ReadonlyMap<string, number> {
+  const users = new Map<string, number>();
+  for (const options of kernels) {
+    const texts = new Set(options.flatMap((o) => [...o.takes.texts.keys()]));
+    for (const t of texts) users.set(t, (users.get(t) ?? 0) + 1);
+  }
+  return users;
+}
+
+/** Flash of an option; a text that several kernels can call is divided among them. */
+const flashOf = ({ takes }: Option, users: ReadonlyMap<string, number>): number =>
+  takes.codeBytes + takes.constantBytes +
+  sum([...takes.texts].map(([text, bytes]) => bytes / users.get(text)!));
 
 const sum = (ns: readonly number[]): number => ns.reduce((a, b) => a + b, 0);
 
 /** Chooses an option for each kernel of a model. */
 export function choose(kernels: readonly (readonly Option[])[], goal: Goal): readonly Option[] {
-  const time = kernels.map((options) => times(options, goal.slack)),
-    flash = kernels.map((options) => options.map(flashOf));
+  const users = usersOf(kernels);
+  const time = kernels.map((options) => times(options, goal.slack));
+  const flash = kernels.map((options) => options.map((o) => flashOf(o, users)));
   const allTime = Math.max(1, sum(time.map((t) => Math.min(...t))));
   const allFlash = Math.max(1, sum(flash.map((f) => Math.min(...f))));
   const pick = (k: number, worth: number): number => {

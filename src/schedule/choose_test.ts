@@ -46,6 +46,7 @@ const option = (
     instructions,
     cycles,
     codeBytes: flash,
+    texts: new Map(),
     constantBytes: 0,
     scratchBytes: 0,
   };

@@ -86,7 +86,7 @@ __attribute__((noinline)) static void ${name}(${type}_t *y, const int16_t *a, co
         needs: [],
         text: `${head}\n${columnsAssembly(f)}`,
         instructions: columnsInstructions(f),
-        shared,
+        shared: true,
       },
       { feature: null, needs: [], text: `${head}\n${portable(f)}` },
     ],

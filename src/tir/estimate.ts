@@ -14,8 +14,10 @@ export interface Estimate {
   readonly instructions: number;
   /** By the core's model of cycles; null where it has none. */
   readonly cycles: number | null;
-  /** Bytes of machine code. */
+  /** Bytes of machine code, but for texts that stand once for all kernels. */
   readonly codeBytes: number;
+  /** Bytes of each text that stands once for all kernels that call it. */
+  readonly texts: ReadonlyMap<string, number>;
   /** Bytes of constants. */
   readonly constantBytes: number;
   /** Bytes of working memory beside the operands. */
@@ -40,13 +42,17 @@ export function estimate(kernel: Kernel, target: Target): Estimate {
   );
   const around = new Map([...once.counts].filter(([op]) => op !== "instruction"));
   const intrinsics = [...once.texts].reduce(
-    (sum, [c, n]) => sum + n * written(c) * (c.shared ? SHARE : 1),
+    (sum, [c, n]) => sum + (c.shared ? 0 : n * written(c)),
     0,
   );
+  const shared = [...once.texts.keys()].filter((c) => c.shared);
   return {
     instructions: Math.round(instructions),
     cycles: model && has(target, "fpu") ? Math.round(weigh(plain, CYCLES) + texts) : null,
     codeBytes: Math.round(INSTRUCTION_BYTES * (weigh(around, costs) + intrinsics)),
+    texts: new Map(
+      shared.map((c) => [c.text, Math.round(INSTRUCTION_BYTES * written(c) * c.instructions!)]),
+    ),
     constantBytes: kernel.params.reduce((sum, p) => sum + sizeOf(p.shape) * bytesOf(p.dtype), 0),
     scratchBytes: kernel.buffers.filter((b) => b.scope === "scratch")
       .reduce((sum, b) => sum + b.length * bytesOf(b.dtype), 0),
@@ -62,9 +68,6 @@ const assembly = ({ text }: CVariant) =>
 
 /** Instructions around the assembly of a text: accumulators in and out. */
 const AROUND = 8;
-
-/** The part of a text that one of the kernels that call it is taken to cost. */
-const SHARE = 0.25;
 
 /** The share of a text's instructions that stands in the code: those of a loop stand there once. */
 function written(c: CVariant): number {

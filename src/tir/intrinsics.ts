@@ -26,7 +26,7 @@ export interface CVariant {
   readonly instructions?: number;
   /** Instructions that stand in the text, where it has loops; absent: its lines of assembly. */
   readonly length?: number;
-  /** Its text is one for many forms: several kernels call it. */
+  /** Its text is a function that stands once, whoever calls it. */
   readonly shared?: boolean;
   /** Its operands pass through memory: a local array that it takes lies there, not in registers. */
   readonly inMemory?: boolean;
