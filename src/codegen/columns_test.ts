@@ -11,6 +11,7 @@ import { columns } from "../tir/columns.ts";
 import { columnsFit } from "../tir/columns_asm.ts";
 import { interpretKernel } from "../tir/interp.ts";
 import { spread } from "../tir/spread.ts";
+import { SPREAD_ROWS, spreadRows } from "../tir/spread_rows.ts";
 import { type Access, type Buffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
 import { canShare, type Columns, headOf, type Result, streamBlock } from "../tir/stream.ts";
 import { dotTile, GROUP, rowStrides, type Tile } from "../tir/tile.ts";
@@ -289,6 +290,50 @@ function spreadCase(r: Random, index: number): Case {
   };
 }
 
+/** Runs of bytes of three rows at once, wherever they lie. */
+function spreadRowsCase(r: Random, index: number): Case {
+  const [dtype, lo, hi] = r.pick([["int8", -128, 127], ["uint8", 0, 255]] as const);
+  const count = GROUP * r.pick([1, 2, 4, 5, 9]), times = r.pick([1, 1, 2, 5]);
+  const stride = count + r.pick([0, 1, 7]), zero = drawn(r, lo, hi);
+  const op = spreadRows(dtype, { count, times, stride });
+  const groups = count * times / GROUP, size = (times - 1) * stride + count;
+  const shape = [SPREAD_ROWS, groups, 2, 2];
+  const length = GROUP * groups * SPREAD_ROWS;
+  const y = buffer(`y${index}`, "int16", "output", shape, rowStrides(SPREAD_ROWS), length);
+  const x = buffer(`x${index}`, dtype, "input", [4 * size], [1], 4 * size);
+  const data = Array.from({ length: 4 * size }, () => drawn(r, lo, hi));
+  const sources = Array.from({ length: SPREAD_ROWS }, () => r.int(0, 3 * size));
+  const want = new Map<number, number>();
+  sources.forEach((from, p) => {
+    for (let k = 0; k < count * times; k++) {
+      const at = (k >> 2) * GROUP * SPREAD_ROWS + k % 2 * 2 * SPREAD_ROWS + 2 * p + (k % 4 >> 1);
+      want.set(at, data[from + Math.floor(k / count) * stride + k % count] - zero);
+    }
+  });
+  const scalars = { zero, count, times, stride };
+  return {
+    kernel: {
+      name: op.name,
+      buffers: [y, x],
+      params: [],
+      body: {
+        k: "intrin",
+        op,
+        args: [
+          { buf: y, idx: shape.map(() => imm(0)), axis: 3 },
+          ...sources.map((from) => ({ buf: x, idx: [imm(from)], axis: 0 })),
+        ],
+        scalars: op.scalars.map((n) => scalars[n as keyof typeof scalars]),
+      },
+      origin: [],
+      ops: [op.name],
+      macs: 0,
+    },
+    inputs: new Map([[x, tensor(dtype, x.shape, data)]]),
+    want,
+  };
+}
+
 function cases(): Case[] {
   const r = random(20);
   const forms = Array.from({ length: 90 }, () => formOf(r)).filter(columnsFit);
@@ -296,6 +341,7 @@ function cases(): Case[] {
     ...forms.map((f, i) => caseOf(r, f, i)),
     ...Array.from({ length: 12 }, (_, i) => tileCase(r, 100 + i)),
     ...Array.from({ length: 16 }, (_, i) => spreadCase(r, 200 + i)),
+    ...Array.from({ length: 16 }, (_, i) => spreadRowsCase(r, 300 + i)),
   ];
 }
 

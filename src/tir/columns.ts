@@ -19,7 +19,7 @@ import {
 } from "../te/expr.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import { intRange } from "../util/dtype.ts";
-import { columnsAssembly, columnsInstructions } from "./columns_asm.ts";
+import { columnsAssembly, columnsExecuted, columnsInstructions } from "./columns_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
 import { blockWords, type Columns, HEAD, inPair, isOdd, isShifted, TURN } from "./stream.ts";
@@ -86,6 +86,7 @@ __attribute__((noinline)) static void ${name}(${type}_t *y, const int16_t *a, co
         needs: [],
         text: `${head}\n${columnsAssembly(f)}`,
         instructions: columnsInstructions(f),
+        executed: columnsExecuted(f),
         shared: true,
       },
       { feature: null, needs: [], text: `${head}\n${portable(f)}` },

@@ -1,5 +1,6 @@
 /** The assembly of `columns` (columns.ts) for cores with SMLAD and an FPU. */
 import { intRange } from "../util/dtype.ts";
+import type { CVariant } from "./intrinsics.ts";
 import {
   blockWords,
   type Columns,
@@ -328,6 +329,17 @@ export function columnsInstructions(f: Columns): number {
   const left = t.skipped * t.loop.length / (t.turns.body || 1);
   const block = t.start.length + t.turns.turns * (t.loop.length + 2) - left + t.end.length;
   return t.before.length + f.blocks * block + t.after.length + 5;
+}
+
+/** The lines of a call by how often they are executed. */
+export function columnsExecuted(f: Columns): CVariant["executed"] {
+  const t = textOf(f), groups = t.turns.turns - t.skipped / (t.turns.body || 1);
+  return [
+    { lines: [...t.before, ...t.after], times: 1 },
+    { lines: [...t.start, ...t.end], times: f.blocks },
+    { lines: t.loop, times: f.blocks * groups },
+    { lines: ["subs r7, r7, #1", "bne 2b"], times: f.blocks * t.turns.turns },
+  ];
 }
 
 /** The body of the C function. */

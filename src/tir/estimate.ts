@@ -61,10 +61,20 @@ export function estimate(kernel: Kernel, target: Target): Estimate {
 
 const BRANCH = /^(b(eq|ne|cs|cc|hi|ls|ge|lt|gt|le)?|le)$/;
 
+/** A line of assembly. */
+interface Line {
+  readonly mnemonic: string;
+  readonly operands: string;
+}
+
+const lineOf = (text: string): Line => {
+  const [, mnemonic, operands] = /^(\S+)\s*(.*)$/.exec(text)!;
+  return { mnemonic, operands };
+};
+
 /** The assembly lines of an intrinsic's text. */
-const assembly = ({ text }: CVariant) =>
-  [...text.matchAll(/"(\w[\w.]*)\s+([^"]*?)\\n"/g)]
-    .map(([, mnemonic, operands]) => ({ mnemonic, operands }));
+const assembly = ({ text }: CVariant): Line[] =>
+  [...text.matchAll(/"(\w[\w.]*\s+[^"]*?)\\n"/g)].map(([, line]) => lineOf(line));
 
 /** Instructions around the assembly of a text: accumulators in and out. */
 const AROUND = 8;
@@ -76,15 +86,20 @@ function written(c: CVariant): number {
   return lines === 0 ? 1 : Math.min(1, (lines + AROUND) / c.instructions!);
 }
 
-/** Cycles an instruction of an intrinsic's text, were each of them executed alike often. */
-function meanCycles(c: CVariant, model: CycleModel): number {
-  const lines = assembly(c);
-  if (lines.length === 0) return PLAIN_CYCLES;
-  const sum = lines.reduce(
-    (n, l, i) =>
-      n + cyclesOf(model, l, lines[i - 1]) +
-      (BRANCH.test(l.mnemonic) ? model.taken : 0),
+/** Cycles of lines that follow each other; branches are taken. */
+const cyclesOfLines = (lines: readonly Line[], model: CycleModel): number =>
+  lines.reduce(
+    (n, l, i) => n + cyclesOf(model, l, lines[i - 1]) + (BRANCH.test(l.mnemonic) ? model.taken : 0),
     0,
   );
-  return sum / lines.length;
+
+/** Cycles an instruction of an intrinsic's text; of lines that are not counted, all alike often. */
+function meanCycles(c: CVariant, model: CycleModel): number {
+  if (c.executed) {
+    const parts = c.executed.map(({ lines, times }) => ({ lines: lines.map(lineOf), times }));
+    const cycles = parts.reduce((n, p) => n + p.times * cyclesOfLines(p.lines, model), 0);
+    return cycles / parts.reduce((n, p) => n + p.times * p.lines.length, 0);
+  }
+  const lines = assembly(c);
+  return lines.length === 0 ? PLAIN_CYCLES : cyclesOfLines(lines, model) / lines.length;
 }

@@ -28,6 +28,8 @@ export interface CVariant {
   readonly length?: number;
   /** Its text is a function that stands once, whoever calls it. */
   readonly shared?: boolean;
+  /** Its lines of assembly by how often a call executes them; absent: all alike. */
+  readonly executed?: readonly { readonly lines: readonly string[]; readonly times: number }[];
   /** Its operands pass through memory: a local array that it takes lies there, not in registers. */
   readonly inMemory?: boolean;
   /** Instructions that bring each operand in, which calls with the same operand share. */
