@@ -58,6 +58,23 @@ export function constantRange(
   return { lo, hi: Math.max(lo, hi), rest };
 }
 
+/** Conditions without those that others imply: of bounds of one sum the tightest is left. */
+export function tightest(conditions: readonly Expr[]): Expr[] {
+  const kept = new Map<string, { c: Expr; constant: number }>();
+  conditions.forEach((c, i) => {
+    if (c.k !== "bin" || (c.op !== "ge" && c.op !== "lt")) {
+      return void kept.set(`${i}`, { c, constant: 0 });
+    }
+    const l = linear(sub(c.a, c.b));
+    const key = `${c.op}:${[...l.terms].map(([k, t]) => `${t.coeff}${k}`).sort()}`;
+    const other = kept.get(key);
+    const tighter = !other ||
+      (c.op === "ge" ? l.constant < other.constant : l.constant > other.constant);
+    if (tighter) kept.set(key, { c, constant: l.constant });
+  });
+  return [...kept.values()].map(({ c }) => c);
+}
+
 /**
  * What must hold for a condition to hold throughout a box: it is tested where it is hardest to meet.
  *

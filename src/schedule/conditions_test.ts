@@ -1,9 +1,23 @@
 /** Conditions that unrolled loops decide: each iteration takes the branch that is its own. */
 import assert from "node:assert/strict";
 import { compute, placeholder } from "../te/compute.ts";
-import { add, and, ge, imm, type Indexable, load, lt, select, sub } from "../te/expr.ts";
+import {
+  add,
+  and,
+  type Expr,
+  ge,
+  imm,
+  type Indexable,
+  load,
+  lt,
+  select,
+  sub,
+  variable,
+} from "../te/expr.ts";
 import { interpretKernel } from "../tir/interp.ts";
 import { denseBuffer } from "../tir/stmt.ts";
+import { evaluate } from "../tir/trips.ts";
+import { tightest } from "./conditions.ts";
 import { lower } from "./lower.ts";
 import { initialState, type Workload } from "./state.ts";
 import { applySteps, type Schedule } from "./steps.ts";
@@ -59,3 +73,23 @@ for (const [what, steps] of SCHEDULES) {
     assert.deepEqual([...y], want);
   });
 }
+
+Deno.test("of bounds of one sum the tightest is left, others all", () => {
+  const n = variable("n"), c = variable("c");
+  const bounds = [
+    ge(sub(n, 1), 0),
+    ge(n, 0),
+    ge(sub(n, 3), 0),
+    lt(add(n, 2), 9),
+    lt(add(n, 4), 9),
+    lt(n, 9),
+    ge(sub(c, 1), 0),
+  ];
+  const left = tightest(bounds);
+  assert.deepEqual(left, [bounds[2], bounds[4], bounds[6]]);
+  for (let v = -2; v < 12; v++) {
+    const holds = (es: readonly Expr[]) =>
+      es.every((e) => evaluate(e, new Map([[n, v], [c, 1]])) === 1);
+    assert.equal(holds(left), holds(bounds), `n = ${v}`);
+  }
+});

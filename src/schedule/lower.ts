@@ -18,7 +18,7 @@ import { variables } from "../te/analyze.ts";
 import { simplify, simplifyCondition } from "../te/linear.ts";
 import { type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
 import { Buffers, checkPackedReads } from "./buffers.ts";
-import { conjuncts, constantRange, linearBound, throughout } from "./conditions.ts";
+import { conjuncts, constantRange, linearBound, throughout, tightest } from "./conditions.ts";
 import { ancestry, loopValues, wholeLoops } from "./domain.ts";
 import { conditionsOf, extentOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
 import { groupWorkload, joinGroups } from "./groups.ts";
@@ -228,7 +228,7 @@ class Lowering {
       ...(own ? unconditionalBody(f.stage) : {}),
       unconditional: new Set([...f.unconditional, inner]),
     };
-    const open = tests.filter((t) => t.k !== "imm");
+    const open = tightest(tests.filter((t) => t.k !== "imm"));
     if (tests.some((t) => t.k === "imm" && !t.value)) return this.#iteration(i, loop, f);
     const then = this.#iteration(i, loop, free);
     if (open.length === 0) return then;
@@ -260,7 +260,8 @@ class Lowering {
       starts.set(v, e);
       extents.set(v, 1);
     }
-    const tests = () => conditionsOf(f.stage).map((c) => throughout(c, starts, extents));
+    const tests = () =>
+      conditionsOf(f.stage).map((c) => simplifyCondition(throughout(c, starts, extents)));
     const [row] = axes;
     if (!f.stage.rows?.tiles || global.has(row)) return tests();
     // The rows of a tile come from anywhere: each is tested.

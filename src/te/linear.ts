@@ -104,7 +104,6 @@ const gcd = (a: number, b: number): number => b === 0 ? Math.abs(a) : gcd(b, a %
 
 /** x = g·whole + rest with 0 ≤ rest < g, where g > 1 divides d: x ÷ d = whole ÷ (d/g). */
 function factor(l: Linear, d: number): { g: number; whole: Linear; rest: Linear } | null {
-  if (l.terms.size < 2) return null;
   for (const { coeff } of l.terms.values()) {
     const g = gcd(coeff, d);
     if (g === 1 || g === d) continue;

@@ -134,7 +134,7 @@ ${loops("        ")}
         feature: "dsp",
         needs: ["load32", "store32", extend, `${extend}_ror8`],
         instructions: once
-          ? 1 + FOUR * count / GROUP
+          ? FOUR * count / GROUP
           : times === 1
           ? 13 + each
           : 18 + times * (each + 8),
