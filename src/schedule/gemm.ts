@@ -77,7 +77,7 @@ export interface GemmStep {
 
 /** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
 export interface PackedTensor extends Indexable {
-  readonly order: GemmStep["order"] | "pairs" | "stream" | undefined;
+  readonly order: GemmStep["order"] | "pairs" | "stream" | "lanes" | undefined;
 }
 
 interface Factors extends Product {

@@ -147,14 +147,6 @@ class Lowering {
 
   #loops(i: number, f: Frame): Stmt {
     const { loops } = f.stage;
-    const block = loops[i]?.block;
-    if (!block || !isWhole(block) || f.plain) return this.#parts(i, f);
-    // The largest nest that fits: loops inside of this one are tried after it.
-    return matchWhole(block, this.#parts(i, { ...f, plain: true })) ?? this.#parts(i, f);
-  }
-
-  #parts(i: number, f: Frame): Stmt {
-    const { loops } = f.stage;
     if (i === loops.length) return this.#leaf(f);
     const hoisted = this.#hoist(i, f);
     if (hoisted) return hoisted;
@@ -292,8 +284,17 @@ class Lowering {
     return body;
   }
 
-  /** One loop from lo to hi; unrolled or without a loop where its extent says so. */
+  /** One loop from lo to hi, or the call that does what it does with all that is inside of it. */
   #iterate(loop: Loop, f: Frame, inside: (f: Frame) => Stmt, lo: Expr, hi: Expr): Stmt {
+    const { block } = loop;
+    if (!block || !isWhole(block) || f.plain) return this.#loop(loop, f, inside, lo, hi);
+    // The largest nest that fits: loops inside of this one are tried after it.
+    return matchWhole(block, this.#loop(loop, { ...f, plain: true }, inside, lo, hi)) ??
+      this.#loop(loop, f, inside, lo, hi);
+  }
+
+  /** Unrolled or without a loop where its extent says so. */
+  #loop(loop: Loop, f: Frame, inside: (f: Frame) => Stmt, lo: Expr, hi: Expr): Stmt {
     const at = (value: Expr): Frame => ({ ...f, values: new Map([...f.values, [loop, value]]) });
     if (lo.k === "imm" && hi.k === "imm") {
       const a = Number(lo.value), b = Number(hi.value);

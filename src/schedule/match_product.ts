@@ -27,13 +27,12 @@ interface Parts {
   readonly bounds: readonly number[];
 }
 
-const isStream = (l: Load): boolean => (l.src as PackedBuffer).order === "stream";
-
 const byteOf = (e: Expr): Load | null =>
   e.k === "cast" && e.dtype === "int32" && e.a.k === "load" && e.a.dtype === "int8" ? e.a : null;
 
-/** `acc = start; for …: acc += a·w; y = requantize(acc)`, or null. */
-export function sumAndRequantize(s: Stmt): Parts | null {
+/** `acc = start; for …: acc += a·w; y = requantize(acc)` with constants in an order, or null. */
+export function sumAndRequantize(s: Stmt, order: "stream" | "lanes"): Parts | null {
+  const isStream = (l: Load): boolean => (l.src as PackedBuffer).order === order;
   if (s.k !== "alloc" || s.body.k !== "seq" || s.body.body.length !== 3) return null;
   const [first, loops, out] = s.body.body;
   const own = (b: Buffer | Load["src"]): boolean => (b as Buffer).name === s.buf.name;
@@ -76,7 +75,7 @@ const flatten = (turns: readonly Turn[]): Expr =>
 /** The call in place of a nest of rows × columns; null where the nest does something else. */
 export function matchProduct(s: Stmt): Intrin | null {
   const nest = turnsAround(s);
-  const parts = nest && sumAndRequantize(nest.body);
+  const parts = nest && sumAndRequantize(nest.body, "stream");
   if (!nest || !parts) return null;
   const { a, w, out, start, scale, inner } = parts;
   const { dtype } = out.buf;
@@ -84,6 +83,8 @@ export function matchProduct(s: Stmt): Intrin | null {
   const isColumn = (t: Turn) => [...weights.terms.values()].some((x) => mentions(x.atom, t.v));
   const cols = nest.turns.filter(isColumn), rows = nest.turns.filter((t) => !isColumn(t));
   if (cols.length !== 1 || !isByte(dtype)) return null;
+  // Constants are read from their first on.
+  if ([...cols, ...inner].some((t) => t.from !== 0)) return null;
   const [col] = cols, reads = flat(a.src as Buffer, a.idx);
   const colStep = stepsOf(moves, cols), inSteps = stepsOf(reads, [...rows, ...inner]);
   const outSteps = stepsOf(moves, rows);

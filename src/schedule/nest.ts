@@ -3,20 +3,21 @@ import { add, type Expr, imm, mul, substitute, type Var } from "../te/expr.ts";
 import { coefficient, keyOf, type Linear, linear, simplify } from "../te/linear.ts";
 import type { Access, Buffer, For, Stmt } from "../tir/stmt.ts";
 
-/** A loop from zero and how far it goes. */
+/** A loop: where it begins and how far it goes. */
 export interface Turn {
   readonly v: Var;
+  readonly from: number;
   readonly extent: number;
 }
 
-/** The loops around a statement that is no loop, outermost first; null where one has other bounds. */
+/** The loops around a statement that is no loop, outermost first; null where one has bounds that change. */
 export function turnsAround(s: Stmt): { turns: Turn[]; body: Stmt } | null {
   const turns: Turn[] = [];
   let body = s;
   while (body.k === "for") {
     const { lo, hi, v }: For = body;
-    if (lo.k !== "imm" || hi.k !== "imm" || Number(lo.value) !== 0) return null;
-    turns.push({ v, extent: Number(hi.value) });
+    if (lo.k !== "imm" || hi.k !== "imm") return null;
+    turns.push({ v, from: Number(lo.value), extent: Number(hi.value) - Number(lo.value) });
     body = body.body;
   }
   return { turns, body };
@@ -50,11 +51,11 @@ export function mergeTurns(
 
 /** An access where all loops begin. */
 export function begin(buf: Buffer, idx: readonly Expr[], turns: readonly Turn[]): Access {
-  const zero = new Map<Var, Expr>(turns.map((t) => [t.v, imm(0)]));
+  const first = new Map<Var, Expr>(turns.map((t) => [t.v, imm(t.from)]));
   const axis = buf.strides.lastIndexOf(1);
   return {
     buf,
-    idx: idx.map((e) => simplify(substitute(e, zero))),
+    idx: idx.map((e) => simplify(substitute(e, first))),
     axis: axis < 0 ? idx.length - 1 : axis,
   };
 }

@@ -6,6 +6,8 @@ import {
   bin,
   cast,
   type Expr,
+  floordiv,
+  floormod,
   imm,
   load,
   mul,
@@ -39,6 +41,11 @@ export interface PadStep {
   readonly raw?: boolean;
   /** The borders are filled once, before everything else: they are the same for all parts of the copy. */
   readonly once?: boolean;
+  /**
+   * The last axis in blocks of so many elements, whose number is the first axis: [blocks, …, lanes].
+   * What a last block lacks is nothing; it must not be computed.
+   */
+  readonly lanes?: number;
 }
 
 /** What an index is over all axes of the stage: from `base` + `lo` to `base` + `hi`. */
@@ -126,24 +133,38 @@ export function pad(s: State, step: PadStep): State {
   if (shift === null) {
     refuse(`pad ${step.stage}`, "the activation is no byte less a constant", "copy it as int16");
   }
+  const { order, lanes } = step;
+  const extents = order.map((d) => spans[d].hi - spans[d].lo + 1), last = extents.at(-1)!;
+  const shape = lanes === undefined
+    ? extents
+    : [Math.ceil(last / lanes), ...extents.slice(0, -1), Math.min(last, lanes)];
+  const names = order.map((d) => `d${d}`);
   const copied = compute(
     `${st.name}_x`,
     step.dtype,
-    step.order.map((d) => spans[d].hi - spans[d].lo + 1),
-    (...at) => {
-      const idx = spans.map(({ base, lo }, d) => add(add(base, at[step.order.indexOf(d)]), lo));
+    shape,
+    (...given) => {
+      const at = lanes === undefined
+        ? given
+        : [...given.slice(1, -1), add(mul(given[0], lanes), given.at(-1)!)];
+      const idx = spans.map(({ base, lo }, d) => add(add(base, at[order.indexOf(d)]), lo));
       const outside = variables(...spans.map((x) => x.base));
       const inside = bounds.map((b) => bin(b!.op, add(idx[b!.axis], b!.constant), imm(0)));
       const read = rewrite(f.activation, (e) => e === l ? load(l.src, idx) : undefined);
-      if ([...variables(read)].some((v) => !at.includes(v) && !outside.has(v))) {
+      if ([...variables(read)].some((v) => !given.includes(v) && !outside.has(v))) {
         refuse(`pad ${step.stage}`, "the activation depends on more than its operand", LIMITS);
       }
       const value = moved(read, shift, step.dtype);
       return inside.length === 0 ? value : select(and(...inside), value, imm(-shift, step.dtype));
     },
-    step.order.map((d) => `d${d}`),
+    lanes === undefined ? names : ["block", ...names],
   );
-  const at = step.order.map((d) => simplify(sub(l.idx[d], add(spans[d].base, spans[d].lo))));
+  const plain = order.map((d) => simplify(sub(l.idx[d], add(spans[d].base, spans[d].lo))));
+  const at = lanes === undefined ? plain : [
+    floordiv(plain.at(-1)!, lanes),
+    ...plain.slice(0, -1),
+    floormod(plain.at(-1)!, lanes),
+  ];
   const activation = cast("int32", load(copied.out, at));
   const columns = st.compute.axes.filter((v) => variables(f.weights).has(v));
   if (shift !== 0 && columns.length !== 1) {

@@ -46,10 +46,11 @@ export type Domain =
  * Intrinsics that take the place of a whole nest: `dot_block` of k, row and col; `window` of the taps
  * of a window and the channels that they are summed in; `plane` of rows and columns of one channel's
  * output and the taps of its window; `sum` of a run of floats and the channels that they are summed in;
- * `product` of rows and columns of an output, with the sums that are computed inside of them; `map` of
- * all outputs of a channel with what is summed for each of them; `gather` of the rows and columns of
- * one channel's copy; `spread` of the runs that go to an interleaved row; `pool`
- * of the taps of a window of bytes and four channels.
+ * `product` of rows and columns of an output, with the sums that are computed inside of them, `lanes`
+ * of windows within channels likewise; `copies` of bytes; `bytes` of an output computed from bytes; `map`
+ * of all outputs of a channel with what is summed for each of them; `gather` of the rows and columns of
+ * one channel's copy; `spread` of the runs that go to an interleaved row; `pool` of the taps of a window
+ * of bytes and four channels.
  */
 export type BlockName =
   | "dot_block"
@@ -57,6 +58,9 @@ export type BlockName =
   | "plane"
   | "sum"
   | "product"
+  | "lanes"
+  | "copies"
+  | "bytes"
   | "map"
   | "gather"
   | "pool"

@@ -4,6 +4,8 @@
 import { type Expr, rewrite, substitute, visit } from "../te/expr.ts";
 import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { groups, type GroupsStep } from "./groups.ts";
+import { keep, type KeepStep } from "./keep.ts";
+import { lanes, type LanesStep } from "./lanes.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
@@ -69,7 +71,9 @@ export type Step =
   | PackStep
   | PadStep
   | StreamStep
-  | WordsStep;
+  | WordsStep
+  | LanesStep
+  | KeepStep;
 
 /** An immutable list of steps. */
 export type Schedule = readonly Step[];
@@ -188,6 +192,10 @@ function applyStep(s: State, step: Step): State {
       return stream(s, step);
     case "words":
       return words(s, step);
+    case "lanes":
+      return lanes(s, step);
+    case "keep":
+      return keep(s, step);
   }
 }
 

@@ -41,7 +41,11 @@ const LIMITS = "keep the constants as they are";
 
 /** The stage that requantises what another one sums, and the call that does it. */
 export function requantizer(s: State, st: Stage) {
-  const out = s.stages.at(-1)!;
+  const out = s.stages.find(({ compute: { body } }) =>
+    body.k === "cast" && body.a.k === "call" && body.a.fn === REQUANTIZE &&
+    body.a.args[0].k === "load" && body.a.args[0].src === st.compute.out
+  );
+  if (!out) return null;
   const { body } = out.compute;
   if (body.k !== "cast" || body.a.k !== "call" || body.a.fn !== REQUANTIZE) return null;
   const [acc, scale, ...bounds] = body.a.args;

@@ -26,6 +26,10 @@ import {
 import { REQUANTIZE } from "../te/rounding.ts";
 import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
 import { tensorizeSpread, tensorizeTile } from "./match_tile.ts";
+import { matchCopy } from "./match_copy.ts";
+import { matchMap } from "./match_map.ts";
+import { matchLanes } from "./match_lanes.ts";
+import { tensorizePlaces } from "./tensorize_places.ts";
 import { matchProduct } from "./match_product.ts";
 import { matchWinograd } from "./match_winograd.ts";
 import { ACC_PITCH, planeFits, planeTile, TAPS } from "../tir/plane.ts";
@@ -48,11 +52,19 @@ export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane", SUM = 
 /** The runs that go to one of several interleaved rows. */
 export const SPREAD = "spread";
 /** Blocks that also take the stage computed inside of them; see {@link matchWhole}. */
-export const PRODUCT = "product", WINOGRAD = "winograd";
+export const PRODUCT = "product", LANE_WINDOW = "lanes", COPIES = "copies", BYTES = "bytes";
+export const WINOGRAD = "winograd";
 /** Intrinsics that take a nest of several statements; see lower_blocks.ts. */
 export const MAP = "map", GATHER = "gather";
 /** Windows of bytes in four channels; see tensorize_pool.ts. */
 export const POOL = "pool";
+const WHOLE = {
+  product: matchProduct,
+  lanes: matchLanes,
+  copies: matchCopy,
+  bytes: matchMap,
+  winograd: matchWinograd,
+} as const satisfies Partial<Record<BlockName, (nest: Stmt) => Intrin | null>>;
 export const BLOCKS: readonly BlockName[] = [
   DOT_BLOCK,
   WINDOW,
@@ -64,6 +76,9 @@ export const BLOCKS: readonly BlockName[] = [
   GATHER,
   POOL,
   SPREAD,
+  LANE_WINDOW,
+  COPIES,
+  BYTES,
 ];
 
 /** Iterations that a loop must have to become one call. */
@@ -226,16 +241,12 @@ export interface NestLoop {
 }
 
 /** The call of a block intrinsic in place of the whole nest that a loop was lowered to; null: none. */
-export function matchWhole(block: BlockName, nest: Stmt): Intrin | null {
-  return block === "product"
-    ? matchProduct(nest)
-    : block === "winograd"
-    ? matchWinograd(nest)
-    : null;
-}
+
+export const matchWhole = (block: keyof typeof WHOLE, nest: Stmt): Intrin | null =>
+  WHOLE[block](nest);
 
 /** Whether a block is matched against the lowered nest. */
-export const isWhole = (block: BlockName): boolean => block === "product" || block === "winograd";
+export const isWhole = (block: BlockName): block is keyof typeof WHOLE => block in WHOLE;
 
 /** Gives an expression where all loops of a nest begin. */
 export function startOf(loops: readonly { readonly v: Var; readonly lo?: number }[]) {
@@ -259,11 +270,15 @@ export function tensorizeNest(
   switch (block) {
     case "product":
     case "winograd":
+    case "lanes":
+    case "copies":
+    case "bytes":
       return null;
     case "pool":
       return tensorizePool(s, loops.slice(0, -1), loops.at(-1)!, start);
     case "window":
-      return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start);
+      return tensorizeWindow(s, loops.slice(0, -1), loops.at(-1)!, start) ??
+        tensorizePlaces(s, loops.slice(0, -1), loops.at(-1)!, start);
     case "sum":
       return tensorizeSum(s, loops.slice(0, -1), loops.at(-1)!, start);
     case "map":
@@ -328,7 +343,7 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
 }
 
 /** Elements of memory that an access moves by when a variable goes on by one. */
-function stride(l: Load, v: Var): number | null {
+export function stride(l: Load, v: Var): number | null {
   const { strides } = l.src as Buffer;
   return l.idx.reduce<number | null>((sum, e, i) => {
     const c = coefficient(linear(e), v);

@@ -7,16 +7,19 @@ import { isPointwise, loads } from "../../te/analyze.ts";
 import { groupsOf, type GroupsStep, groupWorkload } from "../groups.ts";
 import { initialState, type Stage, type State, type Workload } from "../state.ts";
 import { applySteps, type Step } from "../steps.ts";
+import { apartSchedule } from "./apart.ts";
 import { channelSchedule } from "./channels.ts";
 import { type Candidate, type Form, type Proposals, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
 import { mapSchedule } from "./map.ts";
+import { lanesSchedule } from "./lanes.ts";
 import { planeSchedule } from "./plane.ts";
 import { poolSchedule } from "./pool.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
 import { tilesSchedule } from "./tiles.ts";
+import { sumsSchedule } from "./sums.ts";
 import { vectorSchedule } from "./vector.ts";
 import { winogradSchedule } from "./winograd.ts";
 
@@ -31,10 +34,10 @@ const variants = (all: Readonly<Record<string, readonly Step[] | null>>): Propos
 
 /** The rules for products of rows by columns. */
 const PRODUCTS: readonly Rule[] = [
-  single(
-    "streams",
-    ({ w, s, r, out, target }) => has(target, "mve") ? streamSchedule(w, s, r, out) : null,
-  ),
+  {
+    name: "streams",
+    propose: ({ w, s, r, out, target }) => has(target, "mve") ? streamSchedule(w, s, r, out) : [],
+  },
   single(
     "vectors",
     ({ w, s, r, out, target }) => has(target, "mve") ? vectorSchedule(w, s, r, out) : null,
@@ -69,6 +72,12 @@ const PRODUCTS: readonly Rule[] = [
 /** The rules for a reduction; where estimates are near each other, the earlier one is taken. */
 const RULES: readonly Rule[] = [
   ...PRODUCTS,
+  { name: "apart", propose: (f) => has(f.target, "mve") ? apartSchedule(f) : [] },
+  single(
+    "lanes",
+    ({ w, s, r, out, target }) => has(target, "mve") ? lanesSchedule(w, s, r, out) : null,
+  ),
+  single("sums", (f) => has(f.target, "mve") ? sumsSchedule(f) : null),
   single(
     "maps",
     ({ w, s, r, out, target }) =>
@@ -96,7 +105,8 @@ export function candidates(w: Workload, target: Target, level: number): readonly
     ? s.stages[0]
     : null;
   if (r === null) {
-    const schedule = [...inlined, ...elementwise(w, s, level)];
+    const bytes = level >= 2 && has(target, "mve");
+    const schedule = [...inlined, ...elementwise(w, s, level, bytes)];
     return [{ rule: "elements", variant: "", schedule }];
   }
   const whole = proposed(level >= 2 ? RULES : [SCALAR], { w, s, r, out, target });

@@ -3,7 +3,8 @@ import type { Indexable } from "../../te/expr.ts";
 import { isPointwise, loads, variables } from "../../te/analyze.ts";
 import type { Stage, State, Workload } from "../state.ts";
 import type { Step } from "../steps.ts";
-import { memoryOrder } from "./common.ts";
+import { BYTES } from "../tensorize.ts";
+import { memoryOrder, tensorize } from "./common.ts";
 
 /** One accumulator at a time, the output written in the order of its memory. */
 export function scalarSchedule(w: Workload, r: Stage, out: Stage): Step[] {
@@ -15,16 +16,23 @@ export function scalarSchedule(w: Workload, r: Stage, out: Stage): Step[] {
   ];
 }
 
-/** Loops in the order of the output's memory; reductions in between stand on their own. */
-export function elementwise(w: Workload, s: State, level: number): Step[] {
+/**
+ * Loops in the order of the output's memory; reductions in between stand on their own.
+ *
+ * @param vectors whether functions of bytes are computed as vectors
+ */
+export function elementwise(w: Workload, s: State, level: number, vectors: boolean): Step[] {
   const out = s.stages.at(-1)!;
   const order = memoryOrder(w, out);
-  if (order.length < 2) return [];
+  const bytes = (loops: readonly string[]) =>
+    vectors ? loops.map((loop) => tensorize(out.name, loop, BYTES)) : [];
+  if (order.length < 2) return bytes(order);
   const steps: Step[] = [{ do: "reorder", stage: out.name, loops: order }];
   if (level >= 1 && s.stages.length === 1 && contiguous(w, out)) {
     steps.push({ do: "fuse", stage: out.name, loops: order, into: "i" });
+    return [...steps, ...bytes(["i"])];
   }
-  return steps;
+  return [...steps, ...bytes(order)];
 }
 
 /** Whether one running index reaches every element of all operands alike. */

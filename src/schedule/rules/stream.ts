@@ -1,37 +1,42 @@
 /** Products of whole rows by all columns in one call (MVE). */
 import type { Var } from "../../te/expr.ts";
+import { sizeOf } from "../../util/tensor.ts";
 import { coefficient, linear } from "../../te/linear.ts";
 import { loads } from "../../te/analyze.ts";
 import { copy, copyWidth } from "../../tir/mve.ts";
 import { VECTOR } from "../../tir/mve_product.ts";
 import { canPad } from "../pad.ts";
+import { factors } from "../gemm.ts";
 import { productOf } from "../product.ts";
-import { PRODUCT } from "../tensorize.ts";
+import { COPIES, PRODUCT } from "../tensorize.ts";
+import type { Proposals } from "./form.ts";
 import type { Stage, State, Workload } from "../state.ts";
-import { whyNoStream } from "../stream.ts";
+import { requantizer, whyNoStream } from "../stream.ts";
 import type { Step } from "../steps.ts";
-import { memoryOrder, tensorize } from "./common.ts";
-import { rowSteps, tileAxes } from "./tile.ts";
+import { memoryOf, memoryOrder, tensorize } from "./common.ts";
+import { rowSteps } from "./tile.ts";
 
 /** Rows whose elements are gathered before they meet the columns. */
 const TILE = 3;
 
-/** Most bytes of zeros that vectors of a piece may hold, of those that they have. */
-const WASTE = 0.2;
-
-/** The steps, where sums of products are requantised and nothing else becomes of them. */
-export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+/** Ways to bring rows to the columns, where sums of products are requantised and nothing else becomes of them. */
+export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Proposals {
   const f = productOf(s, r);
-  if (typeof f === "string" || whyNoStream(s, r) !== null) return null;
-  const axes = tileAxes(w, s, r, out);
-  const source = loads(f.activation).find((l) => !s.consts.has(l.src));
-  if (!axes || axes.colAxes.length !== 1 || !source) return null;
-  const memory = w.buffers.get(source.src);
-  const own = w.buffers.get(out.compute.out)!;
-  const column = out.compute.axes.findIndex((v) => v.name === axes.colAxes[0]);
-  if (own.strides[column] !== 1 || !memory) return null;
-  const { strides } = memory;
+  if (typeof f === "string" || whyNoStream(s, r) !== null) return [];
+  const product = factors(s, r), sums = requantizer(s, r);
+  if (typeof product === "string" || !sums || product.rowAxes.length === 0) return [];
   const order = memoryOrder(w, out);
+  // A stage of its own has its axes in another order than the sums.
+  const columns = product.colAxes.map((i) => sums.acc.idx[i])
+    .flatMap((e) => e.k === "var" ? [e.name] : []);
+  const axes = { rowAxes: order.filter((n) => !columns.includes(n)), colAxes: columns };
+  const source = loads(f.activation).find((l) => !s.consts.has(l.src));
+  if (columns.length !== 1 || !source) return [];
+  const memory = w.buffers.get(source.src);
+  const own = memoryOf(w, out);
+  const column = out.compute.axes.findIndex((v) => v.name === axes.colAxes[0]);
+  if (own.strides[column] !== 1 || !memory) return [];
+  const { strides } = memory;
   const bytes = source.dtype === "int8" || source.dtype === "uint8";
   const extents = f.reduce.axes.map((a) => a.extent);
   /** Elements of memory between neighbours along an axis of the reduction. */
@@ -48,8 +53,7 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Ste
     return n;
   };
   const size = (n: number) => extents.slice(extents.length - n).reduce((a, b) => a * b, 1);
-  const waste = (n: number) => Math.ceil(size(n) / VECTOR) * VECTOR / size(n) - 1;
-  const rowCount = own.length / own.shape[column];
+  const rowCount = sizeOf(own.shape) / own.shape[column];
   const layout = rowCount === 1 ? "fours" as const : "pairs" as const;
   const tail = (streamed: number, attach: string | null): Step[] => [
     { do: "stream", stage: r.name, run: streamed, order: layout },
@@ -60,40 +64,67 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Ste
       stage: r.name,
       loops: [...r.compute.axes.map((v) => v.name), ...f.reduce.axes.map((a) => a.v.name)],
     },
-    ...(attach === null ? [] : [
-      { do: "computeAt", stage: `${r.name}_x`, at: out.name, loop: attach } as const,
-    ]),
     ...order.slice(attach === null ? 0 : order.indexOf(attach) + 1)
       .map((loop) => tensorize(out.name, loop, PRODUCT)),
   ];
+  const found: (readonly [string, readonly Step[]])[] = [];
+  const pieces = (n: number) => extents.slice(0, extents.length - n).filter((e) => e > 1).length;
   // Straight from the input.
   const direct = run(strides);
-  if (
-    source.dtype === "int8" && f.reduce.where.length === 0 && direct > 0 &&
-    waste(direct) <= WASTE &&
-    extents.length - direct <= 1
-  ) return tail(direct, null);
+  const isDirect = source.dtype === "int8" && f.reduce.where.length === 0 && direct > 0 &&
+    pieces(direct) <= 1;
+  if (isDirect) found.push(["direct", tail(direct, null)]);
   // From a copy of the rows of input that a row of output reads.
   if (bytes && canPad(s, r) && order.length >= 3) {
     const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
-    const padded = copyOrder.reduceRight<{ strides: number[]; size: number }>((m, d) => {
-      m.strides[d] = m.size;
-      return { strides: m.strides, size: m.size * memory.shape[d] };
-    }, { strides: [], size: 1 });
-    const n = run(padded.strides);
-    if (n > 0 && waste(n) <= WASTE && extents.length - n <= 1) {
-      const inner = copyOrder.at(-1)!, width = copyWidth(memory.shape[inner]);
-      const move = copy(source.dtype, width).name, loop = `d${inner}`;
-      return [
-        { do: "pad", stage: r.name, order: copyOrder, dtype: "int8" },
-        ...tail(n, order.at(-3)!),
-        { do: "split", stage: `${r.name}_x`, loop, factor: width, tail: "cut" },
-        tensorize(`${r.name}_x`, `${loop}_i`, move),
-      ];
+    const dense: number[] = [];
+    copyOrder.reduceRight((size, d) => size * memory.shape[dense[d] = size, d], 1);
+    const n = run(dense), attach = order.at(-3)!, copied = `${r.name}_x`;
+    const pad: Step = { do: "pad", stage: r.name, order: copyOrder, dtype: "int8" };
+    const copies = copyOrder.slice(-3).map((d) => tensorize(copied, `d${d}`, COPIES));
+    const at: Step = { do: "computeAt", stage: copied, at: out.name, loop: attach };
+    if (n > 0 && pieces(n) <= 1) found.push(["rows", [pad, ...tail(n, attach), at, ...copies]]);
+    if (n > 0 && size(n) <= VECTOR && f.reduce.axes.length > n) {
+      found.push([
+        "windows",
+        [pad, ...windowSteps(r, out, order, axes, attach, layout), at, ...copies],
+      ]);
     }
   }
-  return gatherSchedule(w, r, out, axes, layout);
+  return [...found, ["gather", gatherSchedule(w, r, out, axes, layout)]];
 }
+
+/** What each output of a row reads, gathered from the copy of the rows of input. */
+function windowSteps(
+  r: Stage,
+  out: Stage,
+  order: readonly string[],
+  { colAxes }: { colAxes: readonly string[] },
+  attach: string,
+  layout: "pairs" | "fours",
+): Step[] {
+  const rows = `${r.name}_rows`, { body } = r.compute;
+  const taps = body.k === "reduce" ? body.axes.map((a) => a.v.name) : [];
+  return [
+    gemmStep(r),
+    { do: "stream", stage: r.name, run: 1, order: layout },
+    { do: "reorder", stage: out.name, loops: order },
+    { do: "computeAt", stage: r.name, at: out.name, loop: colAxes[0] },
+    { do: "computeAt", stage: rows, at: out.name, loop: attach },
+    ...order.slice(order.indexOf(attach) + 1).map((loop) => tensorize(out.name, loop, PRODUCT)),
+    ...["row", ...taps].map((loop) => tensorize(rows, loop, COPIES)),
+  ];
+}
+
+const gemmStep = (r: Stage): Step => ({
+  do: "gemm",
+  stage: r.name,
+  block: 1,
+  group: 1,
+  order: "columns",
+  dtype: "int8",
+  rows: "int8",
+});
 
 /** Rows are gathered a tile at a time. */
 function gatherSchedule(
@@ -105,15 +136,7 @@ function gatherSchedule(
 ): Step[] {
   const rows = `${r.name}_rows`;
   return [
-    {
-      do: "gemm",
-      stage: r.name,
-      block: 1,
-      group: 1,
-      order: "columns",
-      dtype: "int8",
-      rows: "int8",
-    },
+    gemmStep(r),
     { do: "stream", stage: r.name, run: 1, order: layout },
     { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
     { do: "fuse", stage: out.name, loops: rowAxes, into: "row" },
