@@ -199,7 +199,7 @@ const rowCode = (s: WindowShape): AsmItem[] => [
 ];
 
 /** Calling and saving registers; what a row takes around its code. */
-const AROUND = 40, ROW = 25;
+const AROUND = 16, ROW = 20;
 
 const hash = (text: string): string =>
   [...text].reduce((h, c) => Math.imul(h ^ c.charCodeAt(0), 16777619) >>> 0, 2166136261)

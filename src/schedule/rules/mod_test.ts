@@ -65,7 +65,7 @@ const CORES: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 /** The most candidates that a kernel has. */
-const MOST = 8;
+const MOST = 12;
 
 for (const [name, wanted] of CORES) {
   Deno.test(`rules for ${name}: the loop programs of all candidates keep every bit`, async () => {
