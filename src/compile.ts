@@ -28,6 +28,7 @@ import { fuseKernels } from "./compile/fusion.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { placeInOrder } from "./compile/order.ts";
+import { type ArenaLimit, arenaRegions } from "./compile/regions.ts";
 import { place, type Placement } from "./compile/place.ts";
 import { portQuants, ports } from "./compile/ports.ts";
 import { scheduleGroups } from "./compile/schedules.ts";
@@ -47,6 +48,8 @@ export interface CompileOptions {
   readonly flashBudget?: number;
   readonly requant: "exact" | "fast";
   readonly io: "caller" | "arena";
+  /** Memories of the board that the arena may use; default one region, as large as it has to be. */
+  readonly arena?: readonly ArenaLimit[];
   /** Sizes of symbolic dimensions. */
   readonly dims: Readonly<Record<string, number>>;
   /** Reads files beside the model that hold its tensors; such models are refused without it. */
@@ -133,11 +136,12 @@ export async function compileStages(
   const separate = scheduleGroups(groups, layout, options);
   const { kernels: fused } = fuseKernels(layout.graph, separate, layout.storage, options);
   const inArena = options.io === "arena";
+  const regions = options.arena?.length ? arenaRegions(board, options.arena) : undefined;
   const { steps: scheduled, placement } = placeInOrder(
     layout.graph,
     fused,
     layout.storage,
-    { inArena, level },
+    { inArena, level, ...(regions && { regions }) },
   );
   const kernels = scheduled.map((k, i) => ({ ...k, kernel: placement.kernels[i] }));
   const proof = level >= 2 ? replay(placement.replay) : { sampled: [] };
@@ -147,12 +151,14 @@ export async function compileStages(
     placement,
   });
   const arenaBytes = sizeOfArena(placement);
+  const largestRegion = Math.max(0, ...placement.regions.map((r) => r.bytes));
   const paramsBytes = program.params.reduce(
     (sum, p) => sum + sizeOf(p.data.shape) * bytesOf(p.data.dtype),
     0,
   );
   checkFits(board, {
     arena: arenaBytes,
+    largestRegion,
     params: paramsBytes,
     inputs: program.inputs,
     outputs: program.outputs,
@@ -232,6 +238,7 @@ const normalized = (o: CompileOptions, name: string): NormalizedOptions => ({
   ...(o.flashBudget === undefined ? {} : { flashBudget: o.flashBudget }),
   requant: o.requant,
   io: o.io,
+  ...(o.arena?.length ? { arena: o.arena } : {}),
   dims: o.dims,
 });
 

@@ -25,6 +25,7 @@ export function commandLine(
     ...value("--flash-budget", options.flashBudget),
     ...(options.requant === "exact" ? [] : ["--requant", options.requant]),
     ...(options.io === "caller" ? [] : ["--io", options.io]),
+    ...(options.arena ?? []).flatMap((l) => ["--arena", `${l.region}=${l.bytes}`]),
     ...dims.flatMap(([name, size]) => ["--dim", `${name}=${size}`]),
     ...(request.externalData ? ["--external-data"] : []),
     ...file("--inputs", request.inputs),

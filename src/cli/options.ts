@@ -25,6 +25,8 @@ export interface CompileRequest {
   readonly requant?: "exact" | "fast";
   /** Where inputs and outputs live; default caller. */
   readonly io?: "caller" | "arena";
+  /** Memories of the board that the arena may use, bytes by name; default one region. */
+  readonly arena?: readonly { readonly region: string; readonly bytes: number }[];
   /** Read tensors from files in the model's own folder; default false. */
   readonly externalData?: boolean;
   /** Sizes of symbolic dimensions. */
@@ -69,7 +71,28 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     help: "where inputs and outputs live; default caller",
     choices: ["caller", "arena"],
   },
+  arena: {
+    kind: "list",
+    value: "dtcm=64K",
+    help: "use so much of a memory of the board, the fastest first; may be repeated",
+  },
 };
+
+/** Regions from `REGION=BYTES`, with K or M for 1,024 or 1,048,576. @throws BurinError `usage/bad-value` */
+export function arenaOf(list: readonly string[]): { region: string; bytes: number }[] {
+  return list.map((text) => {
+    const [, region, number, unit] = /^([^=]+)=([1-9]\d*)([KM]?)$/.exec(text) ?? [];
+    const bytes = Number(number) * (unit === "K" ? 1024 : unit === "M" ? 1024 * 1024 : 1);
+    if (region === undefined || !Number.isSafeInteger(bytes)) {
+      throw new BurinError(
+        "usage/bad-value",
+        `Cannot set --arena to ${text} as it takes REGION=BYTES`,
+        "write --arena dtcm=64K",
+      );
+    }
+    return { region, bytes };
+  });
+}
 
 /** Sizes of dimensions from `NAME=SIZE`. @throws BurinError `usage/bad-value` */
 export function dimsOf(list: readonly string[]): Record<string, number> {
@@ -123,6 +146,7 @@ export function requestOf(args: Args, board = args.value("board")): CompileReque
     flashBudget: flashBudgetOf(args.value("flash-budget")),
     requant: args.value("requant") as CompileRequest["requant"],
     io: args.value("io") as CompileRequest["io"],
+    arena: arenaOf(args.list("arena")),
     externalData: args.flag("external-data"),
     dims: dimsOf(args.list("dim")),
   };
@@ -145,6 +169,7 @@ export function compileOptions(request: CompileRequest, path: string): CompileOp
     ...(request.flashBudget === undefined ? {} : { flashBudget: request.flashBudget }),
     requant,
     io,
+    ...(request.arena?.length ? { arena: request.arena } : {}),
     dims: request.dims ?? {},
     boards: allBoards,
     ...(request.externalData ? { externalFiles: folderFiles(dirname(userPath(path))) } : {}),

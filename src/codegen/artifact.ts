@@ -91,6 +91,8 @@ export interface NormalizedOptions {
   readonly requant: "exact" | "fast";
   /** Where inputs and outputs live. */
   readonly io: "caller" | "arena";
+  /** Memories of the board that the arena was to use, and how much of each; absent: one region. */
+  readonly arena?: readonly { readonly region: string; readonly bytes: number }[];
   /** Sizes of symbolic dimensions. */
   readonly dims: Readonly<Record<string, number>>;
 }

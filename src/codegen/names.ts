@@ -31,6 +31,16 @@ export const staticSymbol = (p: Program, region: string): string =>
     ? `${p.name}_static_${region}`
     : sharedSymbol(p.sharedMemory, region);
 
+/** Whether a region is a memory of the board, chosen by its name. */
+export const isNamed = (r: Pick<ArenaRegion, "name">): boolean => r.name !== "arena";
+
+/**
+ * The section of a named region's static memory. Every linker script takes it for .bss, unless it
+ * places it in the memory of that name, as the boards' own scripts do.
+ */
+export const arenaSection = (p: Program, region: string): string =>
+  `.bss.${p.name}_arena.${region}`;
+
 /** A parameter of a kernel's C function. */
 export interface Parameter {
   readonly buffer: Buffer;

@@ -1,7 +1,15 @@
 /** The entry function with memory of its own: a file to leave out where nobody calls it. */
 import template from "../../templates/c/static.c.hbs" with { type: "text" };
 import { render } from "../util/template.ts";
-import { comment, macroPrefix, namedPorts, regionsOf, staticSymbol } from "./names.ts";
+import {
+  arenaSection,
+  comment,
+  isNamed,
+  macroPrefix,
+  namedPorts,
+  regionsOf,
+  staticSymbol,
+} from "./names.ts";
 import type { Program } from "./program.ts";
 
 /** src/NAME_static.c */
@@ -16,6 +24,7 @@ export function staticSource(p: Program): string {
       library,
       macro: `${library}_${r.name.toUpperCase()}`,
       symbol: staticSymbol(p, r.name),
+      section: isNamed(r) ? arenaSection(p, r.name) : "",
       shared: p.sharedMemory !== undefined,
     })),
     initializer: regions.map((r) => r.bytes > 0 ? staticSymbol(p, r.name) : "0").join(", "),

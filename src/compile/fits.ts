@@ -20,6 +20,8 @@ const sum = (list: readonly { bytes: number }[]) => list.reduce((total, x) => to
 /** What a model needs, in bytes. */
 export interface Needs {
   readonly arena: number;
+  /** Of the arena, what has to lie in one piece; default all of it. */
+  readonly largestRegion?: number;
   readonly params: number;
   readonly inputs: readonly Pick<Port, "name" | "bytes" | "placement">[];
   readonly outputs: readonly Pick<Port, "name" | "bytes" | "placement">[];
@@ -85,9 +87,10 @@ export function checkFits(
     sum(ports.filter((p) => p.placement.where === "caller"));
   const written = callers(outputs);
   const faults: string[] = [];
-  if (rams.length > 0 && arena > largest(rams)) {
+  const piece = needs.largestRegion ?? arena;
+  if (rams.length > 0 && piece > largest(rams)) {
     faults.push(
-      `its arena takes ${count(arena)} where the board has ${count(largest(rams))} of RAM` +
+      `its arena takes ${count(piece)} where the board has ${count(largest(rams))} of RAM` +
         `${rams.length > 1 ? " in one piece" : ""} (at the peak ${peakText(needs.buffers)})`,
     );
   } else if (rams.length > 0 && arena + written > sum(rams)) {

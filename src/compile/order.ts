@@ -4,7 +4,7 @@ import type { Graph, Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { type OrderedMemory, orderTasks, type Task } from "../memory/order.ts";
 import { canOverwrite } from "../tir/in_place.ts";
-import { place, type Placement, type Step } from "./place.ts";
+import { place, type Placement, type PlaceOptions, type Step } from "./place.ts";
 
 /** What a step does to the memory of values. */
 interface Access {
@@ -95,7 +95,7 @@ export function placeInOrder<S extends Step>(
   g: Graph,
   steps: readonly S[],
   storage: ReadonlyMap<Value, Storage>,
-  options: Parameters<typeof place>[3],
+  options: PlaceOptions,
 ): { readonly steps: readonly S[]; readonly placement: Placement } {
   const given = { steps, placement: place(g, steps, storage, options) };
   const ordered = options.level >= 2 ? orderSteps(g, steps, storage, options) : steps;

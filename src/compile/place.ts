@@ -4,6 +4,7 @@ import { invariant } from "../util/errors.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { canOverwrite } from "../tir/in_place.ts";
+import { countTraffic } from "../tir/traffic.ts";
 import { reverseKernel } from "../tir/reverse.ts";
 import type { Buffer, Kernel } from "../tir/stmt.ts";
 import type { Region, Request } from "../memory/plan.ts";
@@ -36,17 +37,29 @@ export interface Placement {
   offsetOf(owner: Value): { region: string; offset: number } | null;
 }
 
-/** The one region there is until boards with several are planned for. */
+/** The one region there is where none are named. */
 const REGION = "arena";
 const ALIGN = 16;
+
+/** How memory is planned. */
+export interface PlaceOptions {
+  /** Graph inputs and outputs lie in the arena too. */
+  readonly inArena: boolean;
+  readonly level: 0 | 1 | 2 | 3;
+  /** Regions that may be used, the best first; default one without a limit. */
+  readonly regions?: readonly Region[];
+}
 
 /** Plans the memory of all steps. With `inArena`, graph inputs and outputs lie in the arena too. */
 export function place(
   g: Graph,
   steps: readonly Step[],
   storage: ReadonlyMap<Value, Storage>,
-  options: { inArena: boolean; level: 0 | 1 | 2 | 3 },
+  options: PlaceOptions,
 ): Placement {
+  const regions: readonly Region[] = options.regions ?? [{ name: REGION, bytes: null }];
+  const allowed = regions.map((r) => r.name);
+  const traffic = regions.length > 1 ? trafficOf(steps, storage) : null;
   const owner = (v: Value): Value => storage.get(v)!.owner;
   const external = new Set(options.inArena ? [] : [...g.inputs, ...g.outputs]);
   const ranges = liveRanges(g, steps, owner);
@@ -71,7 +84,11 @@ export function place(
       ),
       first: Math.min(range.first, ...joint.map((r) => r.first)),
       last: Math.max(range.last, ...joint.map((r) => r.last)),
-      regions: [REGION],
+      regions: allowed,
+      ...(traffic && {
+        traffic: [...ranges.keys()].filter((w) => root(w) === v)
+          .reduce((sum, w) => sum + (traffic.values.get(w) ?? 0), 0),
+      }),
     });
   }
   for (const [i, r] of requests.entries()) {
@@ -94,11 +111,11 @@ export function place(
         first: i,
         last: i,
         ...(b.within && { within: b.within }),
-        regions: [REGION],
+        regions: allowed,
+        ...(traffic && { traffic: traffic.scratch.get(b) ?? 0 }),
       })
     )
   );
-  const regions: Region[] = [{ name: REGION, bytes: null }];
   const plan = planMemory(requests, regions, { level: options.level });
   checkPlan(requests, regions, plan);
   const placed = new Map(plan.placed.map((p) => [p.request.name, p]));
@@ -136,6 +153,24 @@ export function place(
       .map(([name, bytes]) => ({ name, bytes, align: ALIGN })),
     offsetOf,
   };
+}
+
+/** Bytes that a run reads and writes: of each owner's memory, and of each scratch buffer. */
+function trafficOf(
+  steps: readonly Step[],
+  storage: ReadonlyMap<Value, Storage>,
+): { values: Map<Value, number>; scratch: Map<Buffer, number> } {
+  const values = new Map<Value, number>(), scratch = new Map<Buffer, number>();
+  for (const { kernel, values: bound } of steps) {
+    countTraffic(kernel).forEach((bytes, j) => {
+      if (j >= bound.length) scratch.set(kernel.buffers[j], bytes);
+      else {
+        const { owner } = storage.get(bound[j])!;
+        values.set(owner, (values.get(owner) ?? 0) + bytes);
+      }
+    });
+  }
+  return { values, scratch };
 }
 
 /** Numbers the memories of the arena: owners in the order of their first use, then scratch. */

@@ -15,6 +15,9 @@ export const GREEDY_KEYS: Readonly<Record<string, Key>> = {
   "greedy-steps": steps,
 };
 
+/** The order for regions of different speed: most traffic a byte and step first. */
+export const byTraffic: Key = (r) => (r.traffic ?? r.bytes) / Math.max(1, r.bytes * steps(r));
+
 /** Indices of the requests in the order of a key; what has to keep a small region comes first. */
 export function greedyOrder(requests: readonly Request[], key: Key): Int32Array {
   const keys = requests.map((r) => key(r, requests));

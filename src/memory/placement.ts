@@ -6,7 +6,7 @@ import { meet, type Plan, type Region, type Request } from "./plan.ts";
 export interface Cost {
   /** Bytes of the buffers that no region could take. */
   readonly unplaced: number;
-  /** Bytes outside the preferred region, times the rank of the region that took them. */
+  /** Traffic outside the preferred region, times the rank of the region that took it. */
   readonly spilled: number;
   /** Bytes used of all regions together. */
   readonly used: number;
@@ -94,7 +94,7 @@ export class Placement {
       else {
         const region = choices[rank];
         const end = this.#offset[i] + this.#bytes[i];
-        spilled += rank * this.#bytes[i];
+        spilled += rank * (this.#requests[i].traffic ?? this.#bytes[i]);
         if (end > this.#used[region]) {
           used += end - this.#used[region];
           this.#used[region] = end;
@@ -151,11 +151,17 @@ export class Placement {
     return true;
   }
 
-  /** Requests of the last order whose end is the end of their region: they make it that large. */
+  /**
+   * Requests of the last order that a search has to move: those outside their first region, or whose
+   * end is the end of their region, so that they make it that large.
+   */
   topmost(): number[] {
     return this.#requests.flatMap((_, i) => {
       const region = this.#region[i];
-      return region < 0 || this.#offset[i] + this.#bytes[i] === this.#used[region] ? [i] : [];
+      return region !== this.#choices[i][0] ||
+          this.#offset[i] + this.#bytes[i] === this.#used[region]
+        ? [i]
+        : [];
     });
   }
 

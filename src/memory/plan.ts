@@ -20,6 +20,8 @@ export interface Request {
   readonly last: number;
   /** Regions that may hold it, best first. */
   readonly regions: readonly string[];
+  /** Bytes that a run reads and writes of it: what a slower region costs. Default: its bytes. */
+  readonly traffic?: number;
   /**
    * First and last part of its one step in which it holds something, both included; absent: all of
    * its steps. Parts are numbers that mean something to requests of the same step alone.

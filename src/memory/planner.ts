@@ -2,7 +2,7 @@
 import { livePeak } from "./bound.ts";
 import { doesNotFit } from "./does_not_fit.ts";
 import { exactPlacement, isSearchable } from "./exact.ts";
-import { GREEDY_KEYS, greedyOrder } from "./greedy.ts";
+import { byTraffic, GREEDY_KEYS, greedyOrder } from "./greedy.ts";
 import { hillClimb, isBetter } from "./hill_climb.ts";
 import { type Cost, Placement } from "./placement.ts";
 import type { Plan, Region, Request } from "./plan.ts";
@@ -36,8 +36,16 @@ interface Found {
   readonly planner: string;
 }
 
-function greedyPlans(requests: readonly Request[], placement: Placement, level: number): Found[] {
-  const keys = Object.entries(GREEDY_KEYS).slice(0, level === 0 ? 1 : undefined);
+function greedyPlans(
+  requests: readonly Request[],
+  placement: Placement,
+  level: number,
+  several: boolean,
+): Found[] {
+  const all = Object.entries(
+    several ? { ...GREEDY_KEYS, "greedy-traffic": byTraffic } : GREEDY_KEYS,
+  );
+  const keys = all.slice(0, level === 0 ? 1 : undefined);
   return keys.map(([planner, key]) => {
     const order = greedyOrder(requests, key);
     return { order, cost: placement.place(order)!, planner };
@@ -58,7 +66,7 @@ function search(
   const placement = new Placement(requests, regions);
   const bound = livePeak(requests, regions.length).bytes;
   const enough = (c: Cost) => c.unplaced === 0 && c.spilled === 0 && c.used <= bound;
-  let found = best(greedyPlans(requests, placement, level));
+  let found = best(greedyPlans(requests, placement, level, regions.length > 1));
   const steps = Math.ceil(PLACED_PER_ROUND / Math.max(1, requests.length));
   for (let seed = 1; seed <= ROUNDS[level] && !enough(found.cost); seed++) {
     const climbed = hillClimb(requests, placement, found.order, { steps, seed }, enough);
@@ -95,7 +103,7 @@ function refined(
 
 /**
  * Places every request. Requests prefer their first region; with one region the plan minimises its
- * size, with several first the bytes that had to go elsewhere, then the size of all together.
+ * size, with several first the traffic that had to go elsewhere, then the size of all together.
  * The same input gives the same plan on any machine: budgets count placements, not time.
  * @throws BurinError `model/does-not-fit` where the regions are too small
  */

@@ -86,10 +86,15 @@ export const defaultStackBytes = (board: Board): number =>
 /**
  * The board's linker script: the first block of each kind is FLASH and RAM, further ones of RAM
  * hold the sections that are called like them.
+ * @param apart memories that are a block each, as arenas have been planned for them
  */
-export function linkerScript(board: Board, stackBytes: number): string {
+export function linkerScript(
+  board: Board,
+  stackBytes: number,
+  apart: readonly string[] = [],
+): string {
   const blocks = (["flash", "ram"] as const).flatMap((kind) =>
-    memoryBlocks(board, kind).map((block, i) => ({ kind, block, main: i === 0 }))
+    memoryBlocks(board, kind, apart).map((block, i) => ({ kind, block, main: i === 0 }))
   );
   const regions = blocks.map(({ kind, block, main }) => ({
     ld_name: main ? kind.toUpperCase() : block.name.toUpperCase(),

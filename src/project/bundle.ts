@@ -63,6 +63,8 @@ function sharedSource(b: Bundle): string {
     regions: b.sharedMemory.map((s) => ({
       ...s,
       macro: s.symbol.toUpperCase(),
+      // As a model's own memory: boards' linker scripts place it by the region's name.
+      section: s.region === "arena" ? "" : `.bss.${b.name}_arena.${s.region}`,
       needs: b.models.flatMap((m) =>
         m.regions.filter((r) => r.name === s.region).map((r) => `${m.name} needs ${r.bytes}`)
       ).join(", "),

@@ -62,7 +62,7 @@ export async function linkFirmware(
     new Map([
       ["main.c", firmwareMain(artifact)],
       ...startup,
-      ["link.ld", linkerScript(board, stackBytes)],
+      ["link.ld", linkerScript(board, stackBytes, artifact.regions.map((r) => r.name))],
     ]),
   );
   const path = join(folder, "firmware.elf");

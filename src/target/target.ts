@@ -107,13 +107,19 @@ export const isHost = (t: Target): boolean => t.prefix === "";
 /**
  * The board's memories of one kind, neighbours joined to one block. The first is the one that holds
  * the first memory in the board's file: what a linker script calls FLASH or RAM.
+ * @param apart memories that are joined with no other
  */
-export function memoryBlocks(board: Board, kind: MemoryRegion["kind"]): MemoryRegion[] {
+export function memoryBlocks(
+  board: Board,
+  kind: MemoryRegion["kind"],
+  apart: readonly string[] = [],
+): MemoryRegion[] {
   const regions = board.memory.filter((m) => m.kind === kind);
   const blocks: MemoryRegion[] = [];
   for (const m of [...regions].sort((a, b) => a.base - b.base)) {
     const last = blocks.at(-1);
-    if (last && last.base + last.bytes === m.base) {
+    const alone = apart.includes(m.name) || (last !== undefined && apart.includes(last.name));
+    if (last && last.base + last.bytes === m.base && !alone) {
       blocks[blocks.length - 1] = {
         ...last,
         bytes: last.bytes + m.bytes,
