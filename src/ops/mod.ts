@@ -4,6 +4,7 @@ import { ops as activation } from "./activation.ts";
 import { ops as arg } from "./arg.ts";
 import { ops as attention } from "./attention.ts";
 import { ops as atRunTime } from "./at_run_time.ts";
+import { ops as bitCast } from "./bit_cast.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as check } from "./check.ts";
 import { ops as clip } from "./clip.ts";
@@ -13,10 +14,12 @@ import { ops as conv } from "./conv.ts";
 import { ops as convTranspose } from "./conv_transpose.ts";
 import { ops as crop } from "./crop.ts";
 import { ops as cumulative } from "./cumulative.ts";
+import { ops as determinant } from "./determinant.ts";
 import { ops as dynamicQuant } from "./dynamic_quant.ts";
 import { ops as dropout } from "./dropout.ts";
 import { ops as einsum } from "./einsum.ts";
 import { ops as elementwise } from "./elementwise.ts";
+import { ops as flexAttention } from "./flex_attention.ts";
 import { ops as gather } from "./gather.ts";
 import { ops as gridSample } from "./grid_sample.ts";
 import { ops as language } from "./language.ts";
@@ -35,6 +38,7 @@ import { ops as quantize } from "./quantize.ts";
 import { ops as quantizeAny } from "./quantize_any.ts";
 import { ops as recurrent } from "./recurrent.ts";
 import { ops as reduce } from "./reduce.ts";
+import { ops as regions } from "./regions.ts";
 import { ops as resampleRunTime } from "./resample_run_time.ts";
 import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
@@ -43,6 +47,7 @@ import { ops as select } from "./select.ts";
 import { ops as shape } from "./shape.ts";
 import { ops as signal } from "./signal.ts";
 import { ops as softmax } from "./softmax.ts";
+import { ops as text } from "./text.ts";
 import { ops as topK } from "./top_k.ts";
 import { ops as unary } from "./unary.ts";
 
@@ -78,6 +83,7 @@ export const ops: readonly OpDef<any>[] = [
   ...arg,
   ...attention,
   ...atRunTime,
+  ...bitCast,
   ...cast,
   ...check,
   ...clip,
@@ -88,9 +94,11 @@ export const ops: readonly OpDef<any>[] = [
   ...convTranspose,
   ...crop,
   ...cumulative,
+  ...determinant,
   ...dynamicQuant,
   ...einsum,
   ...elementwise,
+  ...flexAttention,
   ...gather,
   ...gridSample,
   ...language,
@@ -109,6 +117,7 @@ export const ops: readonly OpDef<any>[] = [
   ...quantizeAny,
   ...recurrent,
   ...reduce,
+  ...regions,
   ...resampleRunTime,
   ...reshape,
   ...resize,
@@ -117,6 +126,7 @@ export const ops: readonly OpDef<any>[] = [
   ...shape,
   ...signal,
   ...softmax,
+  ...text,
   ...topK,
   ...unary,
 ];

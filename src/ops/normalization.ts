@@ -17,7 +17,8 @@ import {
   type Types,
 } from "./common.ts";
 import * as elementwise from "./elementwise.ts";
-import { reduced } from "./reduce.ts";
+import { building } from "./building.ts";
+import { reduced, reduceMean } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 import { squareRoot } from "./unary.ts";
 
@@ -70,17 +71,55 @@ function expandBatchNorm(
   return [apply(elementwise.add, apply(elementwise.mul, x, wide(factor)), wide(offset))];
 }
 
+interface BatchNormAttrs extends EpsilonAttrs {
+  /** The share that running mean and variance keep, where the batch's own are used; else null. */
+  readonly momentum: number | null;
+}
+
+function readBatchNorm(r: AttrReader): BatchNormAttrs {
+  const training = r.int("training_mode", 0) !== 0;
+  if (!training && r.outputCount > 1) {
+    throw new OpError("it is in training mode", "export the model for inference");
+  }
+  const momentum = r.float("momentum", 0.9);
+  return { epsilon: r.float("epsilon", 1e-5), momentum: training ? momentum : null };
+}
+
+/** By the batch's own mean and variance; outputs the result, and what the running ones become. */
+function expandTraining(
+  a: BatchNormAttrs,
+  momentum: number,
+  ins: readonly (Value | null)[],
+  b: Builder,
+): Value[] {
+  const [x, scale, bias, mean, variance] = ins as readonly Value[], g = building(b);
+  const axes = dims(x.type).flatMap((_, i) => i === 1 ? [] : [i]);
+  const average = (v: Value, keepDims: boolean): Value =>
+    g.apply(reduceMean, { axes, keepDims }, v);
+  const d = g.sub(x, average(x, true));
+  const own = [average(x, false), average(g.mul(d, d), false)];
+  const share = (old: Value, now: Value): Value =>
+    g.add(
+      g.mul(old, g.scalar(momentum, old.type.dtype)),
+      g.mul(now, g.scalar(1 - momentum, now.type.dtype)),
+    );
+  const [y] = expandBatchNorm(a, [x, scale, bias, ...own], b);
+  return [y, share(mean, own[0]), share(variance, own[1])];
+}
+
 /** Inputs x [N, C, …], scale, bias, mean, variance [C]: a factor and an offset per channel. */
-const batchNormalization: OpDef<EpsilonAttrs> = {
+const batchNormalization: OpDef<BatchNormAttrs> = {
   name: "BatchNormalization",
-  onnx: [onnx("BatchNormalization", 7, (r: AttrReader) => {
-    if (r.int("training_mode", 0) !== 0 || r.outputCount > 1) {
-      throw new OpError("it is in training mode", "export the model for inference");
-    }
-    return { epsilon: r.float("epsilon", 1e-5) };
-  })],
-  infer: (_, ins) => [channelParameters(ins, 1, 4)],
-  body: { kind: "expand", rewrite: (a, ins, _, b) => expandBatchNorm(a, ins, b) },
+  onnx: [onnx("BatchNormalization", 7, readBatchNorm)],
+  infer(a, ins) {
+    const x = channelParameters(ins, 1, 4);
+    return a.momentum === null ? [x] : [x, ins[3]!, ins[4]!];
+  },
+  body: {
+    kind: "expand",
+    rewrite: (a, ins, _, b) =>
+      a.momentum === null ? expandBatchNorm(a, ins, b) : expandTraining(a, a.momentum, ins, b),
+  },
 };
 
 interface LrnAttrs {

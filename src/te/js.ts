@@ -37,6 +37,14 @@ export const runtime = {
     I32[0] = x;
     return F32[0];
   },
+  doubleBits(x: number): bigint {
+    F64[0] = x;
+    return I64[0];
+  },
+  bitsDouble(x: bigint): number {
+    I64[0] = x;
+    return F64[0];
+  },
   floorDivBig(a: bigint, b: bigint): bigint {
     const q = a / b;
     return a % b !== 0n && (a < 0n) !== (b < 0n) ? q - 1n : q;
@@ -44,6 +52,8 @@ export const runtime = {
 };
 const F32 = new Float32Array(1);
 const I32 = new Int32Array(F32.buffer);
+const F64 = new Float64Array(1);
+const I64 = new BigInt64Array(F64.buffer);
 
 const is64 = (d: DType): boolean => d === "int64" || d === "uint64";
 
@@ -113,6 +123,8 @@ export class JsPrinter {
         return `${this.#call(e.fn)}(${e.args.map(p).join(",")})`;
       case "bits":
         if (isStored(e.dtype) || isStored(e.a.dtype)) return p(e.a);
+        if (e.dtype === "float64") return `rt.bitsDouble(${p(e.a)})`;
+        if (e.dtype === "int64") return `rt.doubleBits(${p(e.a)})`;
         if (e.dtype === "float32") return `rt.bitsFloat(${p(e.a)})`;
         return e.dtype === "uint32" ? `(rt.floatBits(${p(e.a)})>>>0)` : `rt.floatBits(${p(e.a)})`;
       case "cast":
