@@ -3,7 +3,7 @@ import { DTYPES } from "../util/dtype.ts";
 import { sizeOf } from "../util/tensor.ts";
 import { invariant } from "../util/errors.ts";
 import { type Compute, compute, type Tensor } from "../te/compute.ts";
-import { type Expr, imm, type Indexable, load, rewrite } from "../te/expr.ts";
+import { type Expr, imm, type Indexable, load, rewrite, visit } from "../te/expr.ts";
 import { dims, type Node, type Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import { define, type Group, groupInputs } from "../passes/fuse.ts";
@@ -38,7 +38,7 @@ export function groupWorkload(g: Group, storage: ReadonlyMap<Value, Storage>): G
   return {
     workload: {
       name: stem(g),
-      computes: stages,
+      computes: needed(stages, buffers),
       buffers,
       consts: new Map(inputs.filter((v) => v.data).map((v) => [tensors.get(v)!, v.data!])),
       origin: [...new Set(g.nodes.flatMap((n) => n.origin))],
@@ -47,6 +47,19 @@ export function groupWorkload(g: Group, storage: ReadonlyMap<Value, Storage>): G
     },
     values: [...data, ...last.outs],
   };
+}
+
+/** The stages that an output needs: of several results of an operator one may be all that is read. */
+function needed(
+  stages: readonly Compute[],
+  buffers: ReadonlyMap<Indexable, Buffer>,
+): readonly Compute[] {
+  const read = new Set<Indexable>();
+  return stages.toReversed().filter((c) => {
+    if (buffers.get(c.out)?.scope !== "output" && !read.has(c.out)) return false;
+    visit(c.body, (e) => e.k === "load" && read.add(e.src));
+    return true;
+  }).reverse();
 }
 
 /** The kernel of a group that is an operator with a loop program of its own; null for any other. */

@@ -80,6 +80,8 @@ export interface OnnxBinding<A> {
   /** First operator set version that this reading understands. */
   readonly since: number;
   attrs(r: AttrReader): A;
+  /** What the user should know of every model that has it, one sentence. */
+  readonly note?: string;
   /** A reading for operands that are computed at run time, tried where the other one needs constants. */
   readonly runtime?: true;
   /** How many leading inputs stay data; the rest were read as operands. All by default. */

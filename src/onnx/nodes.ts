@@ -235,11 +235,12 @@ export class GraphImporter {
   #emit(
     n: NodeView,
     name: string,
-    { op }: Found,
+    { op, binding }: Found,
     { attrs, ins, types, bodies: own, unread }: Reading,
     outNames: readonly string[],
     scope: Scope,
   ): Value[] {
+    if (binding.note && !this.notes.includes(binding.note)) this.notes.push(binding.note);
     const extra = n.outputs.slice(types.length).find((x) => x !== "");
     if (extra !== undefined) throw new OpError(`its output '${extra}' is not supported`);
     const bodies = own ? nestedGraphs(n).map((g) => this.#body(g, name, scope)) : [];

@@ -4,7 +4,10 @@ import type { Builder } from "../ir/build.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
 import { add, mul } from "./elementwise.ts";
 import { matmul, matmulInteger, PLAIN } from "./matmul.ts";
-import { dequantizeAcc, dynamicQuantizeLinear } from "./quantize.ts";
+import { transpose } from "./movement.ts";
+import { dequantizeAcc, dequantizeLinear, dynamicQuantizeLinear } from "./quantize.ts";
+import { read, type RecurrentAttrs, unrolled } from "./recurrent.ts";
+import { reshape } from "./reshape.ts";
 
 type Input = Value | null | undefined;
 const attrs = () => null;
@@ -54,4 +57,69 @@ const dynamicQuantizeMatMul: OpDef<null> = {
   },
 };
 
-export const ops = [matMulIntegerToFloat, dynamicQuantizeMatMul] as OpDef<unknown>[];
+/** A float tensor quantised by its own range, and back. */
+function throughBytes(v: Value, b: Builder): Value {
+  const [q, scale, zero] = b.node(dynamicQuantizeLinear, null, [v]);
+  return b.node(dequantizeLinear, { axis: 0, scale: null, zero: null }, [q, scale, zero])[0];
+}
+
+/** Weights [directions, k, n] of 8 bits as floats [directions, n, k]. */
+function weights(w: Value, scale: Value, zero: Value | null, b: Builder): Value {
+  const [directions, , n] = dims(w.type);
+  const perChannel = dims(scale.type).length === 2;
+  if (perChannel && directions > 1) {
+    throw new OpError(
+      "its weights have a scale a channel in two directions",
+      "quantise per tensor",
+    );
+  }
+  const flat = (v: Value | null): Value | null =>
+    v && perChannel ? b.node(reshape, { shape: [n], allowZero: false }, [v])[0] : v;
+  const [turned] = b.node(transpose, { perm: [0, 2, 1] }, [w]);
+  const attrs = { axis: perChannel ? 1 : 0, scale: null, zero: null };
+  return b.node(dequantizeLinear, attrs, [turned, flat(scale), flat(zero)])[0];
+}
+
+/**
+ * An LSTM whose weights have 8 bits; inputs and states are rounded to bytes by their own range before
+ * each product. Inputs: those of LSTM, then scale and zero point of W and of R.
+ */
+const dynamicQuantizeLstm: OpDef<RecurrentAttrs> = {
+  name: "DynamicQuantizeLSTM",
+  onnx: [{
+    domain: "com.microsoft",
+    type: "DynamicQuantizeLSTM",
+    since: 1,
+    attrs: read("LSTM"),
+  }],
+  infer({ cells, batchFirst }, [x, w]) {
+    if (!x || !w) throw new OpError("one of its inputs is missing");
+    const shape = dims(x), [steps, batch] = batchFirst ? [shape[1], shape[0]] : shape;
+    const n = cells.length, { hidden } = cells[0];
+    const all = batchFirst ? [batch, steps, n, hidden] : [steps, n, batch, hidden];
+    const last = batchFirst ? [batch, n, hidden] : [n, batch, hidden];
+    return [all, last, last].map((s) => ({ dtype: "float32" as const, shape: s }));
+  },
+  body: {
+    kind: "expand",
+    rewrite(a, ins, _, b) {
+      const [x, w, r, bias, lengths, h, c, peep, sw, zw, sr, zr] = ins;
+      if (!x || !w || !r || !sw || !sr) throw new OpError("one of its inputs is missing");
+      const given = [
+        throughBytes(x, b),
+        weights(w, sw, zw ?? null, b),
+        weights(r, sr, zr ?? null, b),
+        bias ?? null,
+        lengths ?? null,
+        h ?? null,
+        c ?? null,
+        peep ?? null,
+      ];
+      return unrolled(a, given, b, (v) => throughBytes(v, b));
+    },
+  },
+};
+
+export const ops = [matMulIntegerToFloat, dynamicQuantizeMatMul, dynamicQuantizeLstm] as OpDef<
+  unknown
+>[];

@@ -28,6 +28,9 @@ import { ops as groupNorm } from "./group_norm.ts";
 import { ops as lpPool } from "./lp_pool.ts";
 import { ops as masks } from "./masks.ts";
 import { ops as matmul } from "./matmul.ts";
+import { ops as mlFeatures } from "./ml_features.ts";
+import { ops as mlLinear } from "./ml_linear.ts";
+import { ops as mlTrees } from "./ml_trees.ts";
 import { ops as movement } from "./movement.ts";
 import { ops as normalization } from "./normalization.ts";
 import { ops as optimizer } from "./optimizer.ts";
@@ -107,6 +110,9 @@ export const ops: readonly OpDef<any>[] = [
   ...lpPool,
   ...masks,
   ...matmul,
+  ...mlFeatures,
+  ...mlLinear,
+  ...mlTrees,
   ...movement,
   ...normalization,
   ...optimizer,

@@ -29,7 +29,7 @@ import { slice, transpose } from "./movement.ts";
 import { reshape } from "./reshape.ts";
 
 type Kind = "RNN" | "GRU" | "LSTM";
-const GATES: Readonly<Record<Kind, number>> = { RNN: 1, GRU: 3, LSTM: 4 };
+export const GATES: Readonly<Record<Kind, number>> = { RNN: 1, GRU: 3, LSTM: 4 };
 const DEFAULTS: Readonly<Record<Kind, readonly string[]>> = {
   RNN: ["Tanh"],
   GRU: ["Sigmoid", "Tanh"],
@@ -78,7 +78,7 @@ interface CellAttrs {
   readonly linearBeforeReset: boolean;
 }
 
-interface Attrs {
+export interface RecurrentAttrs {
   readonly cells: readonly CellAttrs[];
   readonly direction: "forward" | "reverse" | "bidirectional";
   /** Batch first. */
@@ -106,8 +106,8 @@ function readActivations(r: AttrReader, kind: Kind, directions: number): Activat
   );
 }
 
-const read = (kind: Kind) => (r: AttrReader): Attrs => {
-  const direction = r.string("direction", "forward") as Attrs["direction"];
+export const read = (kind: Kind) => (r: AttrReader): RecurrentAttrs => {
+  const direction = r.string("direction", "forward") as RecurrentAttrs["direction"];
   if (!["forward", "reverse", "bidirectional"].includes(direction)) {
     throw new OpError(`it has no direction '${direction}'`);
   }
@@ -173,7 +173,10 @@ function activate(a: Activation, x: Expr, clip: number): Expr {
 
 type Ins = readonly (Tensor | null)[];
 
-/** One step: inputs products, recurrence weights, bias, peepholes, lengths, h, c; outputs h, (c). */
+/**
+ * One step: input products, recurrence weights, bias, peepholes, lengths, h, c, and h as the products
+ * take it where that is another; outputs (c), h.
+ */
 function defineStep(a: StepAttrs, ins: Ins, outs: readonly TensorType[]): readonly Compute[] {
   const [xw, r, , , lengths, h] = ins;
   const { cell, direction: d, step } = a, { hidden, clip } = cell;
@@ -193,6 +196,7 @@ function defineStep(a: StepAttrs, ins: Ins, outs: readonly TensorType[]): readon
       return sum([k], mul(state(n, k.v), load(r!, [d, add(j, from), k.v])), { init: init(n, j) });
     }, names);
   const before = (n: Expr, k: Expr): Expr => load(h!, [0, 0, n, k]);
+  const multiplied = (n: Expr, k: Expr): Expr => load(ins[7] ?? h!, [0, 0, n, k]);
   const given = (from: number) => (n: Expr, j: Expr): Expr => load(xw!, [step, n, add(j, from)]);
   /** Sequences that have ended keep their state. */
   const kept = (n: Expr, fresh: Expr, old: Expr): Expr =>
@@ -248,7 +252,7 @@ function defineStep(a: StepAttrs, ins: Ins, outs: readonly TensorType[]): readon
 
   function lstm(): Compute[] {
     const peep = ins[3], c = ins[6]!, last = cell.activations[2];
-    const sums = products("gates", 0, 4 * hidden, given(0), before);
+    const sums = products("gates", 0, 4 * hidden, given(0), multiplied);
     const old = (n: Expr, j: Expr): Expr => load(c, [0, 0, n, j]);
     /** Gates lie in the order input, output, forget, cell; peepholes input, output, forget. */
     const gate = (n: Expr, j: Expr, at: number, state: Expr | null): Expr => {
@@ -316,6 +320,7 @@ function direction(
   ins: readonly (Value | null)[],
   backwards: boolean,
   b: Builder,
+  product?: (h: Value) => Value,
 ): { steps: Value[]; h: Value; c: Value | null } {
   const [x, w, r, bias, lengths, h0, c0, peep] = ins;
   const [steps, batch] = dims(x!.type);
@@ -331,7 +336,7 @@ function direction(
   const outs: Value[] = [];
   for (let i = 0; i < steps; i++) {
     const step = backwards ? steps - 1 - i : i;
-    const state = c ? [h, c] : [h];
+    const state = c ? [h, c, ...product ? [product(h)] : []] : [h];
     const next = b.node(stepOp, { cell, direction: d, step }, [
       xw,
       r,
@@ -347,7 +352,47 @@ function direction(
   return { steps: backwards ? outs.reverse() : outs, h, c };
 }
 
-function recurrent(kind: Kind, since: number): OpDef<Attrs> {
+/**
+ * Every step of every direction.
+ * @param product what the recurrence weights meet in place of the state
+ */
+export function unrolled(
+  { cells, direction: way, batchFirst }: RecurrentAttrs,
+  ins: readonly (Value | null)[],
+  b: Builder,
+  product?: (h: Value) => Value,
+): Value[] {
+  const turned = (v: Value | null | undefined, perm: number[]): Value | null =>
+    v && batchFirst ? b.node(transpose, { perm }, [v])[0] : v ?? null;
+  const [x, w, r, bias, lengths, h0, c0, peep] = ins;
+  const given = [
+    turned(x, [1, 0, 2]),
+    w,
+    r,
+    bias ?? null,
+    lengths ?? null,
+    turned(h0, [1, 0, 2]),
+    turned(c0, [1, 0, 2]),
+    peep ?? null,
+  ];
+  const ways = cells.map((cell, d) =>
+    direction(cell, d, given, way === "reverse" || d === 1, b, product)
+  );
+  const joined = (values: readonly Value[], axis: number): Value =>
+    values.length === 1 ? values[0] : b.node(concat, { axis }, values)[0];
+  const all = joined(ways.map(({ steps }) => joined(steps, 0)), 1);
+  const state = (values: readonly Value[]): Value => {
+    const [one] = values, [, , batch, hidden] = dims(one.type);
+    const v = b.node(reshape, { shape: [cells.length, batch, hidden], allowZero: false }, [
+      joined(values, 0),
+    ])[0];
+    return turned(v, [1, 0, 2])!;
+  };
+  const outs = [turned(all, [2, 0, 1, 3])!, state(ways.map(({ h }) => h))];
+  return cells[0].kind === "LSTM" ? [...outs, state(ways.map(({ c }) => c!))] : outs;
+}
+
+function recurrent(kind: Kind, since: number): OpDef<RecurrentAttrs> {
   return {
     name: kind,
     onnx: [onnx(kind, since, read(kind))],
@@ -370,36 +415,7 @@ function recurrent(kind: Kind, since: number): OpDef<Attrs> {
     },
     body: {
       kind: "expand",
-      rewrite({ cells, direction: way, batchFirst }, ins, _, b) {
-        const turned = (v: Value | null | undefined, perm: number[]): Value | null =>
-          v && batchFirst ? b.node(transpose, { perm }, [v])[0] : v ?? null;
-        const [x, w, r, bias, lengths, h0, c0, peep] = ins;
-        const given = [
-          turned(x, [1, 0, 2]),
-          w,
-          r,
-          bias ?? null,
-          lengths ?? null,
-          turned(h0, [1, 0, 2]),
-          turned(c0, [1, 0, 2]),
-          peep ?? null,
-        ];
-        const ways = cells.map((cell, d) =>
-          direction(cell, d, given, way === "reverse" || d === 1, b)
-        );
-        const joined = (values: readonly Value[], axis: number): Value =>
-          values.length === 1 ? values[0] : b.node(concat, { axis }, values)[0];
-        const all = joined(ways.map(({ steps }) => joined(steps, 0)), 1);
-        const state = (values: readonly Value[]): Value => {
-          const [one] = values, [, , batch, hidden] = dims(one.type);
-          const v = b.node(reshape, { shape: [cells.length, batch, hidden], allowZero: false }, [
-            joined(values, 0),
-          ])[0];
-          return turned(v, [1, 0, 2])!;
-        };
-        const outs = [turned(all, [2, 0, 1, 3])!, state(ways.map(({ h }) => h))];
-        return kind === "LSTM" ? [...outs, state(ways.map(({ c }) => c!))] : outs;
-      },
+      rewrite: (a, ins, _, b) => unrolled(a, ins, b),
     },
   };
 }
