@@ -30,6 +30,8 @@ export interface QuantizeRequest extends QuantizeSettings {
   readonly out?: string;
   /** What a pixel of 0 and one of 255 are in the model's units; default 0 and 255. */
   readonly pixels?: readonly [black: number, white: number];
+  /** Path of an HTML file to write the evidence to. */
+  readonly report?: string;
   /** Sizes of symbolic dimensions. */
   readonly dims?: Readonly<Record<string, number>>;
 }
@@ -58,7 +60,7 @@ function readLabels(path: string): TensorData {
  * @throws BurinError `data/*` for the files, `tool/missing`, `model/*`
  */
 export async function quantize(request: QuantizeRequest): Promise<QuantizedFile> {
-  const { model, calibration, labels: labelFile, out, dims, pixels, ...options } = request;
+  const { model, calibration, labels: labelFile, out, dims, pixels, report, ...options } = request;
   const path = out ?? `${stemOf(model)}_${options.dtype ?? "int8"}.onnx`;
   if (userPath(path) === userPath(model)) {
     throw new BurinError(
@@ -85,6 +87,11 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizedFile>
   const { quantizeModel } = await import("../quantize/quantize.ts");
   const result = await quantizeModel(bytes, samples, { ...options, compile, labels });
   writeUserFile(path, result.file);
+  if (report !== undefined) {
+    const { quantizePage } = await import("./quantize_report.ts");
+    const page = quantizePage(result, basename(model), samples.length);
+    writeUserFile(report, new TextEncoder().encode(page));
+  }
   return { ...result, path };
 }
 
@@ -205,6 +212,7 @@ async function main(args: Args): Promise<number> {
     exclude: args.list("keep-float"),
     integerPorts: args.flag("integer-io"),
     sensitivity: args.flag("sensitivity"),
+    report: args.value("report"),
     minSnr: numberOption(args, "min-snr", 0),
     progress: (doing) => say(`${doing} …`),
   });
@@ -259,6 +267,7 @@ export const command: Command = {
       value: "DB",
       help: "keep layers in float, the worst first, until the outputs reach this",
     },
+    report: { kind: "value", value: "F.html", help: "page with every tensor and layer" },
     json: { kind: "flag", help: "print the figures as one JSON object" },
   },
   main,

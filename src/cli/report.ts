@@ -1,8 +1,5 @@
 /** report.html: what was compiled, for people; one file that needs nothing else. */
-import { createHash } from "node:crypto";
 import pageTemplate from "../../templates/report/report.html.hbs" with { type: "text" };
-import script from "../../templates/report/sort.js" with { type: "text" };
-import pageStyle from "../../templates/report/style.css" with { type: "text" };
 import type { Compilation } from "../compile.ts";
 import { reportFacts } from "../compile/report_facts.ts";
 import type { ReportFacts } from "../compile/report_facts.ts";
@@ -10,13 +7,11 @@ import type { Artifact } from "../project/mod.ts";
 import type { MeasuredRun } from "../report/html/data.ts";
 import type { FlowLayout } from "../report/html/flow.ts";
 import { flowParts } from "../report/html/flow.ts";
-import { MEMORY_STYLE, memorySvg } from "../report/html/memory_svg.ts";
+import { memorySvg } from "../report/html/memory_svg.ts";
 import { memoryMaps, reportContext } from "../report/html/page.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
-import { renderHtml } from "../util/template.ts";
 import { VERSION } from "../util/version.ts";
-
-const style = `${pageStyle}${MEMORY_STYLE}\n`;
+import { renderPage } from "./page.ts";
 
 /** Name of the file in a project. */
 export const REPORT_FILE = "report.html";
@@ -53,10 +48,6 @@ async function layOut(facts: ReportFacts): Promise<FlowLayout> {
   };
 }
 
-/** A hash by which a page allows one piece of style or script and no other. */
-const allowed = (text: string): string =>
-  `sha256-${createHash("sha256").update(text).digest("base64")}`;
-
 /** What a report needs beside the compilation. */
 export interface ReportOptions {
   readonly board: Board;
@@ -86,12 +77,5 @@ export async function reportPage(c: Compilation, options: ReportOptions): Promis
     measured,
     layout: await layOut(facts),
   });
-  const page = {
-    ...context,
-    style,
-    style_hash: allowed(style),
-    script,
-    script_hash: allowed(script),
-  };
-  return renderHtml(pageTemplate, page, "report/report.html.hbs");
+  return renderPage(pageTemplate, context, "report/report.html.hbs");
 }

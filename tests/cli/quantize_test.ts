@@ -66,7 +66,16 @@ Deno.test("quantize: --json, labels, and the same bytes again", () =>
       "minmax",
     ];
     const { code, out, err } = await typeTask(
-      [...args, "--labels", "labels.npy", "--integer-io", "--json"],
+      [
+        ...args,
+        "--labels",
+        "labels.npy",
+        "--integer-io",
+        "--json",
+        "--sensitivity",
+        "--report",
+        "r.html",
+      ],
       { cwd },
     );
     assert.equal(code, 0, err);
@@ -78,6 +87,11 @@ Deno.test("quantize: --json, labels, and the same bytes again", () =>
     ]);
     assert(r.outputs[0].accuracy.quantised > 0.95 && r.outputs[0].agreement > 0.98);
     assert(r.tensors.every((t: { snr: number }) => t.snr > 15));
+    assert(r.layers.every((l: { alone: { snr: number } }) => l.alone.snr > 15));
+    const page = Deno.readTextFileSync(`${cwd}/r.html`);
+    assert.match(page, /<h1>vowels_fp32.onnx<\/h1>/);
+    assert.match(page, /accuracy 9\d\.\d\d/);
+    for (const t of r.tensors) assert(page.includes(`title="${t.tensor}"`), t.tensor);
     const first = Deno.readFileSync(`${cwd}/vowels_fp32_int8.onnx`);
     assert.equal((await typeTask([...args, "--integer-io"], { cwd })).code, 0);
     assert.deepEqual(Deno.readFileSync(`${cwd}/vowels_fp32_int8.onnx`), first);
