@@ -1,6 +1,7 @@
 /** Which nests are products of tiles, and copies to the rows that they take. */
 import { coefficient, keyOf, linear, simplify } from "../te/linear.ts";
 import { add, type Expr, floordiv, floormod, imm, mul, substitute, type Var } from "../te/expr.ts";
+import { blank } from "../tir/blank.ts";
 import { BLOCK_COLS } from "../tir/dot_block.ts";
 import { spread, type SpreadIntrin } from "../tir/spread.ts";
 import { SPREAD_ROWS, spreadRows } from "../tir/spread_rows.ts";
@@ -55,8 +56,12 @@ export function tensorizeSpread(
   loops: readonly NestLoop[],
   start: (e: Expr) => Expr,
 ): Intrin | null {
+  if (s.idx.length !== 4) return null;
+  if (s.value.k === "imm") {
+    return Number(s.value.value) === 0 ? tensorizeBlank(s, loops, start) : null;
+  }
   const src = source(s.value, "int8") ?? source(s.value, "uint8");
-  if (!src || s.idx.length !== 4) return null;
+  if (!src) return null;
   const [first, ...inner] = loops;
   if (coefficient(linear(s.idx[0]), first.v) === 1) {
     return first.extent === SPREAD_ROWS ? tensorizeSpreadRows(s, first.v, inner, start) : null;
@@ -79,10 +84,8 @@ export function tensorizeSpread(
     } else return null;
   }
   const axis = from.strides.indexOf(1);
-  const is = (e: Expr, want: Expr): boolean => keyOf(simplify(e)) === keyOf(simplify(want));
-  const placed = placeOf(position).every((e, d) => is(s.idx[d + 1], add(start(s.idx[d + 1]), e)));
-  const whole = is(start(s.idx[2]), imm(0)) && is(start(s.idx[3]), imm(0));
-  if (!placed || !whole || count % GROUP !== 0 || stride < 0 || axis < 0) return null;
+  const fits = isPlaced(s, position, start) && count % GROUP === 0 && stride >= 0 && axis >= 0;
+  if (!fits) return null;
   const op = spread(from.dtype, s.buf.strides[3] / 2, { count, times, stride });
   const scalars = { zero: src.zero, count, times, stride };
   return {
@@ -93,6 +96,34 @@ export function tensorizeSpread(
       { buf: from, idx: src.l.idx.map(start), axis },
     ],
     scalars: op.scalars.map((n) => scalars[n as keyof typeof scalars]),
+  };
+}
+
+const isSame = (e: Expr, want: Expr): boolean => keyOf(simplify(e)) === keyOf(simplify(want));
+
+/** Whether elements go to an interleaved row one after the other, from a whole group of four on. */
+const isPlaced = (s: Store, position: Expr, start: (e: Expr) => Expr): boolean =>
+  placeOf(position).every((e, d) => isSame(s.idx[d + 1], add(start(s.idx[d + 1]), e))) &&
+  isSame(start(s.idx[2]), imm(0)) && isSame(start(s.idx[3]), imm(0));
+
+/** The call that fills what a border leaves of one of several interleaved rows; null: another form. */
+function tensorizeBlank(
+  s: Store,
+  loops: readonly NestLoop[],
+  start: (e: Expr) => Expr,
+): Intrin | null {
+  let count = 1;
+  let position: Expr = imm(0);
+  for (const { v, extent } of [...loops].reverse()) {
+    position = add(position, mul(v, count));
+    count *= extent;
+  }
+  if (!isPlaced(s, position, start) || count % GROUP !== 0) return null;
+  return {
+    k: "intrin",
+    op: blank(s.buf.strides[3] / 2, count),
+    args: [{ buf: s.buf, idx: s.idx.map(start), axis: 3 }],
+    scalars: [count],
   };
 }
 

@@ -22,7 +22,7 @@ import { intRange } from "../util/dtype.ts";
 import { columnsAssembly, columnsExecuted, columnsInstructions } from "./columns_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
-import { blockWords, type Columns, HEAD, inPair, isOdd, isShifted, TURN } from "./stream.ts";
+import { blockWords, type Columns, HEAD, inPair, isOdd, isShifted, turnOf } from "./stream.ts";
 import { GROUP, placeOf, rowAt } from "./tile.ts";
 
 /** Text that tells forms apart. */
@@ -200,7 +200,7 @@ function portable(f: Columns): string {
                 x = (x + 12582912.0f) - 12582912.0f;
                 y[${at}] = (${result.dtype}_t)((int32_t)x + ${zero});`;
   const local = [
-    `groups = ${number(groups, `${TURN} * w[2] + 1 - w[1]`)}`,
+    `groups = ${number(groups, `${turnOf(f.tile)} * w[2] + 1 - w[1]`)}`,
     `words = ${cols} + ${2 * each} * groups${result.k === "sums" ? "" : ` + ${cols}`}`,
     `blocks = ${number(blocks, "w[3] / (4 * words)")}`,
     ...(rows > 1 ? [`step = ${number(f.rowStep, `w[0] / ${bytes}`)}`] : []),

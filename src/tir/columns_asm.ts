@@ -7,7 +7,7 @@ import {
   HEAD,
   isShifted,
   type Result,
-  TURN,
+  turnOf,
   turnsOf as sharedTurns,
 } from "./stream.ts";
 import { GROUP, type Tile } from "./tile.ts";
@@ -233,7 +233,7 @@ function textOf(f: Columns): Text {
   const { cols, groups, pitch, wide } = tile;
   const loop = shared || groups > WRITTEN_OUT;
   const turns = shared
-    ? { first: 1, body: TURN, turns: sharedTurns(groups).turns }
+    ? { first: 1, body: turnOf(tile), turns: sharedTurns(tile).turns }
     : turnsOf(groups);
   const r = registersOf(tile, loop);
   const usesR7 = loop || r.result === "r7";
@@ -260,7 +260,7 @@ function textOf(f: Columns): Text {
       ...(tile.rows > 1 ? ["vmov s9, r3"] : []),
       ...(moved ? ["vmov s14, r8"] : []),
       // Where the loop is entered.
-      `mov r5, #${4 * body.length / TURN}`,
+      `mov r5, #${4 * body.length / turnOf(tile)}`,
       "mul r4, r4, r5",
       "adr.w r5, 2f",
       "add r4, r4, r5",
@@ -319,7 +319,7 @@ function textOf(f: Columns): Text {
     if (r.result === null) end.push("vmov s15, r7");
     end.push(back, `vmov ${spare}, s13`, `cmp r2, ${spare}`, "bne 1b");
   }
-  const skipped = shared ? sharedTurns(groups).skipped : 0;
+  const skipped = shared ? sharedTurns(tile).skipped : 0;
   return { before, start, loop: body, end, after: usesR7 ? ["vmov r7, s12"] : [], turns, skipped };
 }
 

@@ -36,19 +36,19 @@ export interface Columns {
 /** Words in front of the first block: {@link headOf}. */
 export const HEAD = 5;
 
-/** Groups in a turn of the loop of a shared text. */
-export const TURN = 4;
+/** Groups in a turn of the loop of a shared text: more where a group is short. */
+export const turnOf = ({ rows, pitch }: Tile): number => rows === 1 && pitch === 1 ? 8 : 4;
 
 /** The first group stands in front of the loop, which is entered behind `skipped` of its groups. */
-export function turnsOf(groups: number): { turns: number; skipped: number } {
-  const turns = Math.max(1, Math.ceil((groups - 1) / TURN));
-  return { turns, skipped: turns * TURN - (groups - 1) };
+export function turnsOf(tile: Tile): { turns: number; skipped: number } {
+  const turn = turnOf(tile), rest = tile.groups - 1, turns = Math.max(1, Math.ceil(rest / turn));
+  return { turns, skipped: turns * turn - rest };
 }
 
 /** Bytes between rows of results, groups to skip, turns, bytes of all blocks, zero point. */
 export function headOf(f: Columns): number[] {
   const w = blockWords(f);
-  const { turns, skipped } = turnsOf(f.tile.groups);
+  const { turns, skipped } = turnsOf(f.tile);
   const zero = f.result.k === "bytes" ? f.result.zero : 0;
   const bytes = 4 * (w.starts + w.constants + w.scales) * f.blocks;
   return [f.rowStep * (f.result.k === "sums" ? 4 : 1), skipped, turns, bytes, zero];
