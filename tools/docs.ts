@@ -20,6 +20,7 @@ const NOTE = "<!-- Written by `deno task docs`; do not edit. -->";
 
 /** What becomes of an operator. */
 function kindOf(op: AnyOp): string {
+  if (op.refused) return `refused: ${op.refused}`;
   if (op.body.kind === "compute") {
     if (op.view) return "view, else code";
     return op.place ? "placed, else code" : "code";
@@ -56,6 +57,7 @@ function onnxRows(): Row[] {
 /** The page about operators. */
 export function operatorsPage(): string {
   const rows = onnxRows();
+  const compiled = rows.filter((r) => !r.ops.every((op) => op.refused)).length;
   const inner = ops.filter((op) => op.onnx.length === 0);
   const unique = (list: readonly string[]): string => [...new Set(list)].join(", ");
   const cells = rows.map((r) => [
@@ -70,20 +72,21 @@ export function operatorsPage(): string {
 
 ${NOTE}
 
-The ${rows.length} ONNX operators that Burin reads. A model with others is refused with a message that
+The ${compiled} ONNX operators that Burin compiles, and some that it refuses. A model with others is refused with a message that
 names all of them at once, each with its node.
 
 - **since**: the first version of the operator set whose reading is understood; later ones are too.
 - **kind**: \`code\`: compiled from a definition in tensor expressions; \`view\`: shares its input's memory
   where strides can express it; \`placed\`: operands are computed inside the result where they can be;
-  \`rewritten\`: becomes other operators before anything else looks at it.
+  \`rewritten\`: becomes other operators before anything else looks at it; \`refused\`: never compiled.
 - **integer**: acts on the stored integers between DequantizeLinear and QuantizeLinear. Of the others,
   a chain of element-wise operators on one quantised 8-bit tensor becomes a table of 256 entries; the
   rest computes in float32 inside its kernel. Rewritten operators do what they become does.
 
 Nodes whose inputs are all constant are computed when the model is read, whatever their operator, so
-that shapes may be computed by Shape, Gather and Concat. Operands such as axes and bounds have to be
-constants.
+that shapes may be computed by Shape, Gather and Concat. Operands such as shapes and axes are constants,
+or the declared types of the outputs tell what they can be: then the generated code checks them before
+anything is written.
 
 ${markdownTable(["operator", "domain", "since", "kind", "integer", "read as"], cells)}
 

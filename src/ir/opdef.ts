@@ -162,6 +162,8 @@ export interface OpDef<A> {
    * passes than its result does (the weights of quantised graphs behind DequantizeLinear).
    */
   readonly fold?: false;
+  /** Why every node of it is refused; for the documentation. */
+  readonly refused?: string;
   /** Its one output is a bool that must hold, else the run ends with a status; never left out. */
   readonly check?: true;
   /**

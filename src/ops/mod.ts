@@ -41,6 +41,7 @@ import { ops as quantize } from "./quantize.ts";
 import { ops as quantizeAny } from "./quantize_any.ts";
 import { ops as recurrent } from "./recurrent.ts";
 import { ops as reduce } from "./reduce.ts";
+import { ops as refused } from "./refused.ts";
 import { ops as regions } from "./regions.ts";
 import { ops as resampleRunTime } from "./resample_run_time.ts";
 import { ops as reshape } from "./reshape.ts";
@@ -123,6 +124,7 @@ export const ops: readonly OpDef<any>[] = [
   ...quantizeAny,
   ...recurrent,
   ...reduce,
+  ...refused,
   ...regions,
   ...resampleRunTime,
   ...reshape,
