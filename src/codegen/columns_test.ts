@@ -13,7 +13,7 @@ import { interpretKernel } from "../tir/interp.ts";
 import { spread } from "../tir/spread.ts";
 import { SPREAD_ROWS, spreadRows } from "../tir/spread_rows.ts";
 import { type Access, type Buffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
-import { canShare, type Columns, headOf, type Result, streamBlock } from "../tir/stream.ts";
+import { canFix, canShare, type Columns, headOf, type Result, streamBlock } from "../tir/stream.ts";
 import { dotTile, GROUP, rowStrides, type Tile } from "../tir/tile.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import { tensor, type TensorData, zeros } from "../util/tensor.ts";
@@ -80,9 +80,10 @@ function formOf(r: Random): Columns {
     // Columns that are apart leave room for the rows between them.
     rowStep: rows === 1 ? 0 : colStep > 1 ? 1 : all + r.pick([0, 0, 1, 30]),
     colStep,
+    fixed: null,
     shared: false,
   };
-  return { ...f, shared: canShare(f) && r.oneIn(2) };
+  return { ...f, fixed: canFix(f) && !r.oneIn(3) ? 0.5 : null, shared: canShare(f) && r.oneIn(2) };
 }
 
 /** Sums of the odd columns of pairs stay below 2^23, those of others within int32. */

@@ -9,7 +9,15 @@ import { REQUANTIZE } from "../te/rounding.ts";
 import { columns } from "../tir/columns.ts";
 import { columnsFit } from "../tir/columns_asm.ts";
 import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
-import { canShare, type Columns, headOf, type Result, streamBlock } from "../tir/stream.ts";
+import {
+  canFix,
+  canShare,
+  type Columns,
+  fixedPart,
+  headOf,
+  type Result,
+  streamBlock,
+} from "../tir/stream.ts";
 import { GROUP, type Tile, type TileIntrin } from "../tir/tile.ts";
 import { evaluate } from "../tir/trips.ts";
 
@@ -207,21 +215,30 @@ export function streamed(s: Stmt, name: string, own: boolean): Streamed | null {
     result: target.result,
     rowStep: target.rowStep,
     colStep: target.colStep,
+    fixed: null,
     shared: false,
   };
-  const f = { ...form, shared: canShare(form) && !(own && tile.rows === tile.pitch) };
+  const plain = { ...form, shared: canShare(form) && !(own && tile.rows === tile.pitch) };
   // The results of each block follow those of the one before, and all blocks take the same rows.
   const moves = (a: Access): number | null =>
     v === null ? null : coefficient(linear(address(a.buf, a.idx)), v);
   const follows = v === null ||
     (moves(target.y) === tile.cols * target.colStep && moves(rows) === 0);
-  if (!follows || !columnsFit(f)) return null;
-  const words = headOf(f);
-  for (let g = 0; g < blocks; g++) {
-    const block = blockOf(f, starts, w, target, v, g);
-    if (block === null) return null;
-    words.push(...block);
-  }
+  if (!follows || !columnsFit(plain)) return null;
+  const wordsOf = (f: Columns): number[] | null => {
+    const words = headOf(f);
+    for (let g = 0; g < blocks; g++) {
+      const block = blockOf(f, starts, w, target, v, g);
+      if (block === null) return null;
+      words.push(...block);
+    }
+    return words;
+  };
+  const words = wordsOf({ ...plain, fixed: canFix(plain) ? 1 : null });
+  if (words === null) return null;
+  // Without any multiplier the words are those of floats.
+  const part = canFix(plain) ? fixedPart(plain, words) : 0;
+  const f: Columns = { ...plain, fixed: part > 0 ? part : null };
   const stream: Buffer = {
     name,
     dtype: "int32",

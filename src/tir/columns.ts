@@ -8,6 +8,7 @@ import {
   bits,
   call,
   cast,
+  clamp,
   type Expr,
   imm,
   load,
@@ -17,16 +18,27 @@ import {
   sub,
   variable,
 } from "../te/expr.ts";
-import { REQUANTIZE } from "../te/rounding.ts";
+import { REQUANTIZE, WORD_SHIFT } from "../te/rounding.ts";
 import { intRange } from "../util/dtype.ts";
 import { columnsAssembly, columnsExecuted, columnsInstructions } from "./columns_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
-import { blockWords, type Columns, HEAD, inPair, isOdd, isShifted, turnOf } from "./stream.ts";
+import {
+  blockWords,
+  type Columns,
+  fixedShift,
+  HEAD,
+  inPair,
+  isOdd,
+  isShifted,
+  type Result,
+  turnOf,
+} from "./stream.ts";
 import { GROUP, placeOf, rowAt } from "./tile.ts";
 
 /** Text that tells forms apart. */
-function nameOf({ tile, blocks, result, rowStep, colStep, shared }: Columns): string {
+function nameOf(f: Columns): string {
+  const { tile, blocks, result, rowStep, colStep, shared } = f;
   const { rows, cols, groups, pitch, wide } = tile;
   const signed = (v: number) => v < 0 ? `m${-v}` : `${v}`;
   const own = result.k === "bytes" ? intRange(result.dtype) : null;
@@ -40,7 +52,7 @@ function nameOf({ tile, blocks, result, rowStep, colStep, shared }: Columns): st
       bounded ? `_${signed(result.lo)}_${signed(result.hi)}` : ""
     }`;
   const interleaved = pitch === rows ? "" : `_p${pitch}`;
-  const kind = `${interleaved}${wide ? "_w16" : ""}_${end}`;
+  const kind = `${interleaved}${wide ? "_w16" : ""}_${end}${f.fixed === null ? "" : "_q"}`;
   if (shared) return `columns_${rows}x${cols}${kind}`;
   const steps = `${rows > 1 ? `_r${rowStep}` : ""}${colStep === 1 ? "" : `_c${colStep}`}`;
   const by = cols === 2 ? "" : `by${cols}`;
@@ -116,7 +128,7 @@ function column(f: Columns, stream: Access, base: Expr, c: number) {
       ? byte(0)
       : mul(add(byte(1), select(lt(byte(0), 0), imm(1), imm(0))), imm(256));
   };
-  return { start, constant, scale: bits("float32", word(w.starts + w.constants + c)) };
+  return { start, constant, word: word(w.starts + w.constants + c) };
 }
 
 function meaning([y, a, stream]: readonly Access[], f: Columns): Stmt {
@@ -144,7 +156,7 @@ function meaning([y, a, stream]: readonly Access[], f: Columns): Stmt {
       const total = load(sum, at0);
       const value = result.k === "sums" ? isOdd(tile, c) ? bin("shr", total, imm(8)) : total : cast(
         result.dtype,
-        call(REQUANTIZE, total, of.scale, imm(result.zero), imm(result.lo), imm(result.hi)),
+        requantised(f, result, total, of.word, c),
       );
       const step = add(total, mul(rowAt(a, p, k), of.constant(k)));
       body.push(
@@ -165,6 +177,24 @@ function meaning([y, a, stream]: readonly Access[], f: Columns): Stmt {
     buf: sum,
     body: { k: "for", v: g, lo: imm(0), hi: imm(blocks), body: seq(...body) },
   };
+}
+
+/** A sum by its word: a scale's bits, or minus a multiplier. */
+function requantised(
+  f: Columns,
+  { zero, lo, hi }: Extract<Result, { k: "bytes" }>,
+  total: Expr,
+  word: Expr,
+  c: number,
+): Expr {
+  const bounds = [imm(zero), imm(lo), imm(hi)];
+  const float = call(REQUANTIZE, total, bits("float32", word), ...bounds);
+  if (f.fixed === null) return float;
+  const shift = fixedShift(f.tile, c), wide = (e: Expr): Expr => cast("int64", e);
+  const offset = (zero * 2 ** WORD_SHIFT + 2 ** (WORD_SHIFT - 1)) * 2 ** (shift - WORD_SHIFT);
+  const sum = sub(imm(offset * 2 ** 32, "int64"), mul(wide(total), wide(word)));
+  const fixed = cast("int32", bin("shr", sum, imm(32 + shift, "int64")));
+  return select(lt(word, 0), clamp(fixed, lo, hi), float);
 }
 
 /** The same in C, column by column. */
@@ -193,7 +223,19 @@ function portable(f: Columns): string {
   const store = result.k === "sums"
     ? `                y[${at}] = ${odd("sum >> 8", "sum")};`
     : `                memcpy(&scale, w + words - ${cols} + c, 4);
-                x = (float)sum * scale;
+${
+      f.fixed === null ? "" : `                if (w[words - ${cols} + c] < 0) {
+                    const int32_t more = ${odd("8", "0")};
+                    const int64_t product = (int64_t)(${zero} * ${2 ** WORD_SHIFT} + ${
+        2 ** (WORD_SHIFT - 1)
+      }) * ((int64_t)1 << (32 + more)) - (int64_t)sum * w[words - ${cols} + c];
+                    const int32_t q = (int32_t)(product >> (${32 + WORD_SHIFT} + more));
+
+                    y[${at}] = (${result.dtype}_t)(q < ${result.lo} ? ${result.lo} : q > ${result.hi} ? ${result.hi} : q);
+                    continue;
+                }
+`
+    }                x = (float)sum * scale;
                 x = x < ${bound(result.lo)} ? ${bound(result.lo)} : x;
                 x = x > ${bound(result.hi)} ? ${bound(result.hi)} : x;
                 /* Rounds half to even. */

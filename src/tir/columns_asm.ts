@@ -1,10 +1,13 @@
 /** The assembly of `columns` (columns.ts) for cores with SMLAD and an FPU. */
 import { intRange } from "../util/dtype.ts";
+import { WORD_SHIFT } from "../te/rounding.ts";
 import type { CVariant } from "./intrinsics.ts";
 import {
   blockWords,
   type Columns,
+  fixedShift,
   HEAD,
+  isOdd,
   isShifted,
   type Result,
   turnOf,
@@ -124,6 +127,12 @@ interface Text {
   readonly start: readonly string[];
   readonly loop: readonly string[];
   readonly end: readonly string[];
+  /** What follows for blocks with multipliers; empty where there are none. */
+  readonly fixed: readonly string[];
+  /** What follows for the others. */
+  readonly floats: readonly string[];
+  /** What all blocks end with. */
+  readonly next: readonly string[];
   readonly after: readonly string[];
   readonly turns: Turns;
   /** Groups of the loop that are not executed. */
@@ -142,9 +151,17 @@ const literal = (reg: string, value: number): string[] =>
     ? [`movw ${reg}, #${value & 0xffff}`, `movt ${reg}, #${value >>> 16}`]
     : [`movw ${reg}, #${value}`];
 
+/** Any literal in a register. */
+const wide32 = (reg: string, value: number): string[] =>
+  value >= 0 ? literal(reg, value) : [`movw ${reg}, #${value & 0xffff}`, `movt ${reg}, #65535`];
+
 type Bytes = Extract<Result, { k: "bytes" }>;
 
-/** Saturates registers with a rounded value each and stores them, columns of one row at a time. */
+/**
+ * Saturates registers with a rounded value each and stores them, columns of one row at a time.
+ *
+ * @param rounded whether they are saturated already
+ */
 function storeBytes(
   f: Columns,
   result: Bytes,
@@ -152,12 +169,14 @@ function storeBytes(
   y: string,
   zero: string,
   pitch: string,
+  rounded = false,
 ): string[] {
   const { cols } = f.tile;
   const out: string[] = [];
   const own = intRange(result.dtype);
-  const shifted = isShifted(result);
+  const shifted = isShifted(result) && !rounded;
   const finish = (v: string): void => {
+    if (rounded) return;
     if (shifted) return void out.push(`usat ${v}, #8, ${v}`);
     if (result.zero !== 0 || f.shared) out.push(`qadd ${v}, ${v}, ${zero}`);
     out.push(`${result.dtype === "int8" ? "ssat" : "usat"} ${v}, #8, ${v}`);
@@ -193,6 +212,32 @@ function storeBytes(
     }
   }
   return last ? out : [...out, `add ${y}, ${y}, #${step}`];
+}
+
+/** What fixed-point products start with. */
+const offsetOf = ({ zero }: Bytes): number => zero * 2 ** WORD_SHIFT + 2 ** (WORD_SHIFT - 1);
+
+/** Sums times the multipliers in registers, the bits behind the point shifted out, saturated. */
+function fixedValues(
+  { tile }: Columns,
+  result: Bytes,
+  values: readonly (readonly string[])[],
+  words: readonly string[],
+  offset: string,
+): string[] {
+  const out: string[] = [];
+  for (const odd of [false, true]) {
+    const own = words.flatMap((_, c) => isOdd(tile, c) === odd ? [c] : []);
+    if (own.length === 0) continue;
+    if (odd) out.push(`lsl ${offset}, ${offset}, #8`);
+    const each = own.flatMap((c) => values.map((row) => [row[c], c] as const));
+    const saturate = result.dtype === "int8" ? "ssat" : "usat";
+    out.push(
+      ...each.map(([v, c]) => `smmls ${v}, ${v}, ${words[c]}, ${offset}`),
+      ...each.map(([v, c]) => `${saturate} ${v}, #8, ${v}, asr #${fixedShift(tile, c)}`),
+    );
+  }
+  return out;
 }
 
 /** Stores sums as they are. */
@@ -244,10 +289,12 @@ function textOf(f: Columns): Text {
   const moved = result.k === "bytes" && !isShifted(result);
   const zero = moved && !shared ? result.zero : 0;
   const spare = r.rows[0];
+  const fixes = result.k === "bytes" && f.fixed !== null;
   const body = Array.from({ length: turns.body }, () => group(tile, r, false)).flat();
   const begin = [
     ...(usesR7 ? ["vmov s12, r7"] : []),
     r.result === null ? "vmov s15, r0" : `mov ${r.result}, r0`,
+    ...(fixes && !moved ? [...wide32("r3", offsetOf(result)), "vmov s14, r3"] : []),
     ...(near ? [] : ["vmov s11, r1"]),
   ];
   const before = shared
@@ -295,11 +342,28 @@ function textOf(f: Columns): Text {
     return v;
   });
   if (shared && tile.rows > 1) end.push(`vmov ${r.rows[1]}, s9`);
+  const fixed: string[] = [], floats: string[] = [];
   if (result.k === "sums") end.push(...storeSums(f, values, y, [r.rows[1], spare]));
   else {
+    if (fixes) {
+      const words = r.constants.slice(0, cols);
+      end.push(loadWords(words, "r2"), `cmp ${words[0]}, #0`, "bge 3f");
+      floats.push(`sub r2, r2, #${4 * cols}`);
+      fixed.push(
+        ...(!moved ? [`vmov ${spare}, s14`] : shared
+          ? [
+            `vmov ${spare}, s14`,
+            `lsl ${spare}, ${spare}, #${WORD_SHIFT}`,
+            `add ${spare}, ${spare}, #${2 ** (WORD_SHIFT - 1)}`,
+          ]
+          : wide32(spare, offsetOf(result))),
+        ...fixedValues(f, result, values, words, spare),
+        ...storeBytes(f, result, values, y, spare, r.rows[1], true),
+      );
+    }
     const all = values.flat();
     const s = (i: number) => `s${cols + i}`;
-    end.push(
+    floats.push(
       cols === 1 ? "vldmia r2!, {s0}" : `vldmia r2!, {s0-s${cols - 1}}`,
       ...pairsOf(all).map(([a, b], i) =>
         b === undefined ? `vmov ${s(2 * i)}, ${a}` : `vmov ${s(2 * i)}, ${s(2 * i + 1)}, ${a}, ${b}`
@@ -314,20 +378,26 @@ function textOf(f: Columns): Text {
       ...storeBytes(f, result, values, y, spare, r.rows[1]),
     );
   }
+  const next: string[] = [];
   const back = near ? `sub r1, r1, #${rowBytes}` : "vmov r1, s11";
   if (blocks > 1 || shared) {
-    if (r.result === null) end.push("vmov s15, r7");
-    end.push(back, `vmov ${spare}, s13`, `cmp r2, ${spare}`, "bne 1b");
+    if (r.result === null) next.push("vmov s15, r7");
+    next.push(back, `vmov ${spare}, s13`, `cmp r2, ${spare}`, "bne 1b");
   }
   const skipped = shared ? sharedTurns(tile).skipped : 0;
-  return { before, start, loop: body, end, after: usesR7 ? ["vmov r7, s12"] : [], turns, skipped };
+  const after = usesR7 ? ["vmov r7, s12"] : [];
+  return { before, start, loop: body, end, fixed, floats, next, after, turns, skipped };
 }
 
 /** Instructions of a call: the texts as often as they are executed, and the call itself. */
 export function columnsInstructions(f: Columns): number {
   const t = textOf(f);
   const left = t.skipped * t.loop.length / (t.turns.body || 1);
-  const block = t.start.length + t.turns.turns * (t.loop.length + 2) - left + t.end.length;
+  const share = f.fixed ?? 0;
+  const back = t.fixed.length > 0 ? 1 : 0;
+  const results = share * t.fixed.length + (1 - share) * (t.floats.length + back);
+  const end = t.end.length + results + t.next.length;
+  const block = t.start.length + t.turns.turns * (t.loop.length + 2) - left + end;
   return t.before.length + f.blocks * block + t.after.length + 5;
 }
 
@@ -336,7 +406,9 @@ export function columnsExecuted(f: Columns): CVariant["executed"] {
   const t = textOf(f), groups = t.turns.turns - t.skipped / (t.turns.body || 1);
   return [
     { lines: [...t.before, ...t.after], times: 1 },
-    { lines: [...t.start, ...t.end], times: f.blocks },
+    { lines: [...t.start, ...t.end, ...t.next], times: f.blocks },
+    { lines: t.fixed, times: f.blocks * (f.fixed ?? 0) },
+    { lines: t.floats, times: f.blocks * (1 - (f.fixed ?? 0)) },
     { lines: t.loop, times: f.blocks * groups },
     { lines: ["subs r7, r7, #1", "bne 2b"], times: f.blocks * t.turns.turns },
   ];
@@ -351,7 +423,10 @@ export function columnsAssembly(f: Columns): string {
     ...t.start,
     ...(t.turns.turns > 0 ? ["2:", ...t.loop, "subs r7, r7, #1", "bne 2b"] : []),
     ...t.end,
+    ...(t.fixed.length > 0 ? [...t.fixed, "4:"] : t.floats),
+    ...t.next,
     ...t.after,
+    ...(t.fixed.length > 0 ? ["b 5f", "3:", ...t.floats, "b 4b", "5:"] : []),
   ];
   const type = f.result.k === "sums" ? "int32" : f.result.dtype;
   const text = lines.join("\n");

@@ -6,6 +6,9 @@
  * Of a pair of columns the first start is b0 + 256·b1, the second b0, and the second scale is divided
  * by 256: the sums of a pair are T = E + 256·O and U = E, and T − U is taken as it is.
  */
+import { WORD_SHIFT } from "../te/rounding.ts";
+import { intRange } from "../util/dtype.ts";
+import { fixedPoint } from "../util/fixed_point.ts";
 import { GROUP, type Tile } from "./tile.ts";
 
 /** What becomes of the sums. */
@@ -29,6 +32,11 @@ export interface Columns {
   /** Elements between the results of two rows, and of two columns. */
   readonly rowStep: number;
   readonly colStep: number;
+  /**
+   * Scales of a block are words of `REQUANTIZE_WORD`: multipliers of all its columns, or floats of all; this
+   * part of the blocks has multipliers. Null: floats everywhere.
+   */
+  readonly fixed: number | null;
   /** Its text serves all numbers of groups and blocks, which it reads from the stream's head. */
   readonly shared: boolean;
 }
@@ -120,6 +128,8 @@ export function streamBlock(
     }
   }
   if (f.result.k === "sums") return words;
+  const multipliers = f.fixed === null ? null : multipliersOf(f, scale);
+  if (multipliers) return [...words, ...multipliers.map((m) => -m)];
   const view = new DataView(new ArrayBuffer(4));
   for (let c = 0; c < cols; c++) {
     const s = Math.fround(isOdd(f.tile, c) ? scale(c) / 256 : scale(c));
@@ -128,4 +138,36 @@ export function streamBlock(
     words.push(view.getInt32(0));
   }
   return words;
+}
+
+/** Bits behind the point of column c's fixed-point product: the sum of an odd one is 256 times its own. */
+export const fixedShift = (tile: Tile, c: number): number => WORD_SHIFT + (isOdd(tile, c) ? 8 : 0);
+
+/** Whether results can be those of fixed-point products: they are saturated, not bounded. */
+export function canFix({ result }: Columns): boolean {
+  if (result.k !== "bytes") return false;
+  const own = intRange(result.dtype);
+  return result.lo === own.min && result.hi === own.max;
+}
+
+/** The multipliers of a block's columns; null where one of them has none that gives the same bytes. */
+function multipliersOf(f: Columns, scale: (c: number) => number): number[] | null {
+  const found: number[] = [];
+  for (let c = 0; c < f.tile.cols; c++) {
+    const { zero, lo, hi } = f.result as Extract<Result, { k: "bytes" }>;
+    const fixed = fixedPoint({ scale: Math.fround(scale(c)), zero, lo, hi }, WORD_SHIFT);
+    if (!fixed) return null;
+    found.push(fixed.multiplier);
+  }
+  return found;
+}
+
+/** The part of the blocks of a stream that has multipliers. */
+export function fixedPart(f: Columns, stream: readonly number[]): number {
+  const w = blockWords(f), words = w.starts + w.constants + w.scales;
+  let fixed = 0;
+  for (let g = 0; g < f.blocks; g++) {
+    if (stream[HEAD + g * words + w.starts + w.constants] < 0) fixed++;
+  }
+  return fixed / f.blocks;
 }

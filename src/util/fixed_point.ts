@@ -18,6 +18,9 @@ export interface Requantization {
   readonly hi: number;
 }
 
+/** What was asked before: several schedules of a kernel ask for the same scales. */
+const KNOWN = new Map<string, FixedPoint | null>();
+
 /** Accumulators that float32 holds exactly. */
 const EXACT = 2 ** 24;
 
@@ -67,6 +70,15 @@ function reaches(acc: number, m: number, k: number): boolean {
  * 2^(32 + shift) less the offset.
  */
 export function fixedPoint(r: Requantization, shift: number): FixedPoint | null {
+  const key = [r.scale, r.zero, r.lo, r.hi, shift].join();
+  const known = KNOWN.get(key);
+  if (known !== undefined) return known;
+  const found = proved(r, shift);
+  KNOWN.set(key, found);
+  return found;
+}
+
+function proved(r: Requantization, shift: number): FixedPoint | null {
   const { scale, zero, lo, hi } = r;
   const offset = zero * 2 ** shift + 2 ** (shift - 1);
   const nearest = Math.round(scale * 2 ** (32 + shift));
