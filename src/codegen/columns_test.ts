@@ -101,11 +101,15 @@ function caseOf(r: Random, f: Columns, index: number): Case {
       () => Array.from({ length }, () => drawn(r, least, most)),
     );
     const b = Array.from({ length: cols }, () => drawn(r, -bias, bias));
+    const usual = r.oneIn(2);
     const s = Array.from(
       { length: cols },
       () =>
         Math.fround(
-          r.pick([1e-9, 1e-5, 0.00004, 0.01, 0.5, 1, 1e6]) * (0.5 + r.int(0, 999) / 1000),
+          // Most scales of a size that networks have are multipliers too.
+          usual
+            ? r.int(2 ** 22, 2 ** 24) * 2 ** -r.int(28, 31)
+            : r.pick([1e-9, 1e-5, 0.00004, 0.01, 0.5, 1, 1e6]) * (0.5 + r.int(0, 999) / 1000),
         ),
     );
     stream.push(...streamBlock(f, (c) => b[c], (k, c) => w[c][k], (c) => s[c])!);
