@@ -83,7 +83,10 @@ function mapCase(seed: number): Case | null {
   const bounded = r.oneIn(4), y = r.pick(["int8", "uint8"] as const);
   const own = intRange(y);
   const zero = r.oneIn(2) ? own.min : r.int(own.min, own.max);
-  const [lo, hi] = bounded ? [r.int(own.min, zero), r.int(zero, own.max)] : [own.min, own.max];
+  const relu = y === "int8" && !bounded && r.oneIn(3);
+  const [lo, hi] = bounded
+    ? [r.int(own.min, zero), r.int(zero, own.max)]
+    : [relu ? 0 : own.min, own.max];
   const m = {
     taps,
     stride,
@@ -93,9 +96,10 @@ function mapCase(seed: number): Case | null {
     shared: r.oneIn(3),
     y,
     bounded,
+    relu,
     rounding: "words" as const,
     pitch: 0,
-    words: bounded || r.oneIn(2) ? null : r.pick([1, 0.5]),
+    words: bounded || relu || r.oneIn(2) ? null : r.pick([1, 0.5]),
   };
   const pitch = 2 * Math.ceil(planeWidth(m) / 2) + r.pick([0, 0, 2, 60]);
   const width = 2 * taps[0] * (taps[1] - 1);

@@ -12,7 +12,15 @@ import { addLiteral, type Code, executed, literal, quoted, REACH } from "./asm.t
 import { flat } from "./gather.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { floatOf } from "./mve.ts";
-import { BOUNDS, type Epilogue, epilogue, fixedEpilogue, SCALE, ZERO } from "./requantize_asm.ts";
+import {
+  BOUNDS,
+  type Epilogue,
+  epilogue,
+  fixedEpilogue,
+  RELU,
+  SCALE,
+  ZERO,
+} from "./requantize_asm.ts";
 import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
 
 /** What the text of one map depends on. */
@@ -298,7 +306,7 @@ const nameOf = (m: PlaneMap): string =>
     m.shared ? "shared" : "",
     m.rounding === "halfwords" ? "" : "w",
     m.words === null ? "" : m.words < 1 ? "q" : "q1",
-    m.bounded ? "clamp" : "",
+    m.bounded ? "clamp" : m.relu ? "relu" : "",
   ].filter((x) => x !== "").join("_");
 
 /** Instructions around the assembly: call, operands, return. */
@@ -364,7 +372,7 @@ function meaning(m: PlaneMap, args: readonly Access[], values: readonly number[]
     : m.words === null
     ? imm(floatOf(values[0]), "float32")
     : imm(values[0]);
-  const own = intRange(m.y);
+  const own = m.relu ? RELU : intRange(m.y);
   const [zero, lo = own.min, hi = own.max] = m.shared ? values.slice(1) : values;
   const [height, width] = m.shape;
   const i = variable("i", "int32", [0, height - 1]), j = variable("j", "int32", [0, width - 1]);
@@ -442,7 +450,7 @@ ${quoted(text.code())}
 }
 
 function portable(m: PlaneMap): string {
-  const own = intRange(m.y);
+  const own = m.relu ? RELU : intRange(m.y);
   const type = m.y === "int8" ? "int8_t" : "uint8_t";
   const [lo, hi] = m.bounded ? ["lo", "hi"] : [own.min, own.max];
   const [kh, kw] = m.taps;

@@ -14,6 +14,8 @@ export interface Epilogue {
   readonly rounding: "halfwords" | "words";
   /** Results are kept within bounds, not only saturated; `words` alone. */
   readonly bounded: boolean;
+  /** Results are saturated to [0, 127]: those of a Relu as int8 without a zero point. */
+  readonly relu: boolean;
 }
 
 /**
@@ -60,13 +62,13 @@ export function epilogue(e: Epilogue, accs: readonly string[], free: readonly st
     ...each((x) => `vcvt.f32.s32 ${x}, ${x}`),
     ...each((x) => `vmul.f32 ${x}, ${x}, ${SCALE}`),
   ];
-  const saturate = e.y === "int8" ? "ssat" : "usat";
+  const saturate = e.y === "int8" && !e.relu ? "ssat" : "usat", bits = e.relu ? 7 : 8;
   if (e.rounding === "halfwords") {
     return [
       ...head,
       ...each((x) => `vadd.f32 ${x}, ${x}, ${ZERO}`),
       ...across(false),
-      ...accs.map((r) => `${saturate}16 ${r}, #8, ${r}`),
+      ...accs.map((r) => `${saturate}16 ${r}, #${bits}, ${r}`),
     ];
   }
   const [lo, hi] = free;
@@ -80,7 +82,7 @@ export function epilogue(e: Epilogue, accs: readonly string[], free: readonly st
         "it gt",
         `movgt ${r}, ${hi}`,
       ]
-      : [`${saturate} ${r}, #8, ${r}`];
+      : [`${saturate} ${r}, #${bits}, ${r}`];
   return [
     ...head,
     ...each((x) => `vcvtr.s32.f32 ${x}, ${x}`),
@@ -92,6 +94,13 @@ export function epilogue(e: Epilogue, accs: readonly string[], free: readonly st
   ];
 }
 
+/** What a Relu leaves of an int8 without a zero point. */
+export const RELU = { min: 0, max: 127 };
+
+/** Whether bounds are those of {@link RELU}. */
+export const isRelu = (y: DType, lo: number, hi: number): boolean =>
+  y === "int8" && lo === RELU.min && hi === RELU.max;
+
 /** Whether `halfwords` is exact for these values. */
 export const fitsHalfwords = (
   largest: number,
@@ -100,7 +109,7 @@ export const fitsHalfwords = (
   hi: number,
   y: DType,
 ): boolean => {
-  const own = intRange(y);
+  const own = isRelu(y, lo, hi) ? RELU : intRange(y);
   return zero % 2 === 0 && lo === own.min && hi === own.max &&
     largest + Math.abs(zero) < HALFWORD_LIMIT - 1;
 };
