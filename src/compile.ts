@@ -28,7 +28,7 @@ import { fuseKernels } from "./compile/fusion.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { placeInOrder } from "./compile/order.ts";
-import { type ArenaLimit, arenaRegions } from "./compile/regions.ts";
+import { type ArenaLimit, arenaRegions, checkRegion } from "./compile/regions.ts";
 import { place, type Placement } from "./compile/place.ts";
 import { portQuants, ports } from "./compile/ports.ts";
 import { scheduleGroups } from "./compile/schedules.ts";
@@ -50,6 +50,8 @@ export interface CompileOptions {
   readonly io: "caller" | "arena";
   /** Memories of the board that the arena may use; default one region, as large as it has to be. */
   readonly arena?: readonly ArenaLimit[];
+  /** Memory of the board that the constants are copied into at start; default none. */
+  readonly weights?: string;
   /** Sizes of symbolic dimensions. */
   readonly dims: Readonly<Record<string, number>>;
   /** Reads files beside the model that hold its tensors; such models are refused without it. */
@@ -151,6 +153,7 @@ export async function compileStages(
     placement,
   });
   const arenaBytes = sizeOfArena(placement);
+  if (options.weights !== undefined) checkRegion(board, options.weights);
   const largestRegion = Math.max(0, ...placement.regions.map((r) => r.bytes));
   const paramsBytes = program.params.reduce(
     (sum, p) => sum + sizeOf(p.data.shape) * bytesOf(p.data.dtype),
@@ -189,6 +192,7 @@ export async function compileStages(
     kernels: kernelInfos(program, board.target),
     arenaBytes,
     paramsBytes,
+    ...(options.weights === undefined ? {} : { weights: options.weights }),
     sources,
     golden,
     selftest: selftestSources(program, golden),
@@ -239,6 +243,7 @@ const normalized = (o: CompileOptions, name: string): NormalizedOptions => ({
   requant: o.requant,
   io: o.io,
   ...(o.arena?.length ? { arena: o.arena } : {}),
+  ...(o.weights === undefined ? {} : { weights: o.weights }),
   dims: o.dims,
 });
 
@@ -272,6 +277,7 @@ function makeProgram(
       ...group.nodes.at(-1)!.op.check && { check: values.length - 1 },
     })),
     params,
+    ...(options.weights === undefined ? {} : { weights: options.weights }),
     ...(options.sharedMemory === undefined ? {} : { sharedMemory: options.sharedMemory }),
   };
 }

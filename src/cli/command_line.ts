@@ -26,6 +26,7 @@ export function commandLine(
     ...(options.requant === "exact" ? [] : ["--requant", options.requant]),
     ...(options.io === "caller" ? [] : ["--io", options.io]),
     ...(options.arena ?? []).flatMap((l) => ["--arena", `${l.region}=${l.bytes}`]),
+    ...value("--weights", options.weights),
     ...dims.flatMap(([name, size]) => ["--dim", `${name}=${size}`]),
     ...(request.externalData ? ["--external-data"] : []),
     ...file("--inputs", request.inputs),

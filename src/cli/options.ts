@@ -27,6 +27,8 @@ export interface CompileRequest {
   readonly io?: "caller" | "arena";
   /** Memories of the board that the arena may use, bytes by name; default one region. */
   readonly arena?: readonly { readonly region: string; readonly bytes: number }[];
+  /** Memory of the board that the constants are copied into at start; default none. */
+  readonly weights?: string;
   /** Read tensors from files in the model's own folder; default false. */
   readonly externalData?: boolean;
   /** Sizes of symbolic dimensions. */
@@ -75,6 +77,11 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     kind: "list",
     value: "dtcm=64K",
     help: "use so much of a memory of the board, the fastest first; may be repeated",
+  },
+  weights: {
+    kind: "value",
+    value: "REGION",
+    help: "copy the constants into this RAM of the board at start; default flash",
   },
 };
 
@@ -147,6 +154,7 @@ export function requestOf(args: Args, board = args.value("board")): CompileReque
     requant: args.value("requant") as CompileRequest["requant"],
     io: args.value("io") as CompileRequest["io"],
     arena: arenaOf(args.list("arena")),
+    weights: args.value("weights"),
     externalData: args.flag("external-data"),
     dims: dimsOf(args.list("dim")),
   };
@@ -170,6 +178,7 @@ export function compileOptions(request: CompileRequest, path: string): CompileOp
     requant,
     io,
     ...(request.arena?.length ? { arena: request.arena } : {}),
+    ...(request.weights === undefined ? {} : { weights: request.weights }),
     dims: request.dims ?? {},
     boards: allBoards,
     ...(request.externalData ? { externalFiles: folderFiles(dirname(userPath(path))) } : {}),

@@ -93,6 +93,8 @@ export interface NormalizedOptions {
   readonly io: "caller" | "arena";
   /** Memories of the board that the arena was to use, and how much of each; absent: one region. */
   readonly arena?: readonly { readonly region: string; readonly bytes: number }[];
+  /** Memory of the board that the constants are copied into at start; absent: none. */
+  readonly weights?: string;
   /** Sizes of symbolic dimensions. */
   readonly dims: Readonly<Record<string, number>>;
 }
@@ -119,6 +121,8 @@ export interface CompiledLibrary {
   readonly arenaBytes: number;
   /** Bytes of constants in flash. */
   readonly paramsBytes: number;
+  /** Memory of the board that the constants are copied into at start; absent: they stay in flash. */
+  readonly weights?: string;
   /** The library's own sources, path in the output folder → text (include/, src/). */
   readonly sources: ReadonlyMap<string, string>;
 }

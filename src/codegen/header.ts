@@ -11,6 +11,7 @@ import {
   kernelPrototype,
   macroPrefix,
   namedPorts,
+  paramsSection,
   paramSymbol,
   regionsOf,
 } from "./names.ts";
@@ -122,6 +123,7 @@ export function internalSource(p: Program): string {
     title: comment(p.title),
     name: p.name,
     macro: macroPrefix(p),
+    params_section: paramsSection(p),
     params: p.params.map((q) =>
       `extern const ${DTYPES[q.data.dtype].cType} ${paramSymbol(p, q.name)}[${arrayLength(q)}];`
     ),

@@ -41,6 +41,13 @@ export const isNamed = (r: Pick<ArenaRegion, "name">): boolean => r.name !== "ar
 export const arenaSection = (p: Program, region: string): string =>
   `.bss.${p.name}_arena.${region}`;
 
+/**
+ * The section of the constants. What begins with .data is copied to RAM at start by every linker
+ * script and start-up code; the boards' own ones know the memory by its name.
+ */
+export const paramsSection = (p: Program): string =>
+  p.weights === undefined ? `.rodata.${p.name}_params` : `.data.${p.name}_params.${p.weights}`;
+
 /** A parameter of a kernel's C function. */
 export interface Parameter {
   readonly buffer: Buffer;

@@ -41,6 +41,8 @@ export interface Program {
   readonly buffers: readonly PlannedBuffer[];
   readonly calls: readonly Call[];
   readonly params: readonly Param[];
+  /** Memory of the board that the constants are copied into at start. */
+  readonly weights?: string;
   /** C identifier of memory that several models share in place of a static arena of their own. */
   readonly sharedMemory?: string;
 }

@@ -15,6 +15,21 @@ const refused = (l: ArenaLimit, why: string, hint: string): BurinError =>
   new BurinError("usage/arena", `Cannot use --arena ${l.region}=${l.bytes} as ${why}`, hint);
 
 /**
+ * Refuses a memory for the constants that the board does not have.
+ * @throws BurinError `usage/weights`
+ */
+export function checkRegion(board: Board, region: string): void {
+  const names = board.memory.filter((m) => m.kind === "ram").map((m) => m.name);
+  const fits = names.length === 0 ? /^[a-z][a-z0-9_]*$/.test(region) : names.includes(region);
+  if (fits) return;
+  throw new BurinError(
+    "usage/weights",
+    `Cannot put the constants into ${region} as ${board.name} has no such RAM`,
+    didYouMean(region, names) ?? `it has ${names.join(", ")}`,
+  );
+}
+
+/**
  * The regions in the order of preference: by access time, then as they are named.
  * @throws BurinError `usage/arena` where the board has no such memory, or less of it
  */

@@ -5,6 +5,7 @@
 import linkTemplate from "../../templates/board/link.ld.hbs" with { type: "text" };
 import fixedTemplate from "../../templates/board/fixed.c.hbs" with { type: "text" };
 import vectorsArm from "../../templates/board/vectors_arm.c.hbs" with { type: "text" };
+import type { CompiledLibrary } from "../codegen/artifact.ts";
 import { architectureOf } from "../target/architecture.ts";
 import { type Board, type FixedWords, memoryBlocks } from "../target/target.ts";
 import { invariant } from "../util/errors.ts";
@@ -69,6 +70,12 @@ const fixedWords = (fixed: readonly FixedWords[]): string =>
     })),
   }, "board/fixed.c.hbs");
 
+/** Memories of the board that were chosen by name for what a model stores. */
+export const placedIn = (models: readonly Pick<CompiledLibrary, "regions" | "weights">[]) => ({
+  arenas: models.flatMap((m) => m.regions.map((r) => r.name)),
+  weights: models.flatMap((m) => m.weights ?? []),
+});
+
 /** The start-up files by name; their entry is `Reset_Handler`. */
 export function startupFiles(board: Board): Map<string, string> {
   const architecture = architectureOf(board.target);
@@ -86,13 +93,17 @@ export const defaultStackBytes = (board: Board): number =>
 /**
  * The board's linker script: the first block of each kind is FLASH and RAM, further ones of RAM
  * hold the sections that are called like them.
- * @param apart memories that are a block each, as arenas have been planned for them
+ * @param placed what was planned for memories by their names, each of which is then a block
  */
 export function linkerScript(
   board: Board,
   stackBytes: number,
-  apart: readonly string[] = [],
+  placed: { readonly arenas: readonly string[]; readonly weights: readonly string[] } = {
+    arenas: [],
+    weights: [],
+  },
 ): string {
+  const apart = [...placed.arenas, ...placed.weights];
   const blocks = (["flash", "ram"] as const).flatMap((kind) =>
     memoryBlocks(board, kind, apart).map((block, i) => ({ kind, block, main: i === 0 }))
   );
@@ -102,6 +113,10 @@ export function linkerScript(
     base: hex(block.base),
     bytes: block.bytes,
   }));
+  const others = blocks.filter(({ kind, main }) => kind === "ram" && !main).map(({ block }) => ({
+    section: block.name,
+    ld_name: block.name.toUpperCase(),
+  }));
   return render(linkTemplate, {
     title: titleOf(board),
     regions,
@@ -110,10 +125,8 @@ export function linkerScript(
       section: `fixed_${i}`,
       base: hex(base),
     })),
-    others: blocks.filter(({ kind, main }) => kind === "ram" && !main).map(({ block }) => ({
-      section: block.name,
-      ld_name: block.name.toUpperCase(),
-    })),
+    others,
+    loaded: others.filter((o) => placed.weights.includes(o.section)),
     // VTOR wants an Arm core's table at a multiple of its size, rounded up to a power of two.
     vectors_align: architectureOf(board.target)?.name === "arm"
       ? 2 ** Math.ceil(Math.log2(4 * (16 + interrupts(board))))

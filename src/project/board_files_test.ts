@@ -11,7 +11,10 @@ Deno.test("board files: the linker script has the board's memories, the stack an
   // What arenas are planned for is a piece of its own, though the memories are neighbours.
   const joined = linkerScript(loadBoard("stm32f746"), 2048);
   assert.match(joined, /RAM \(rwx\) : ORIGIN = 0x20000000, LENGTH = 327680/);
-  const apart = linkerScript(loadBoard("stm32f746"), 2048, ["dtcm", "sram"]);
+  const apart = linkerScript(loadBoard("stm32f746"), 2048, {
+    arenas: ["dtcm", "sram"],
+    weights: [],
+  });
   assert.match(apart, /RAM \(rwx\) : ORIGIN = 0x20000000, LENGTH = 65536/);
   assert.match(apart, /SRAM \(rwx\) : ORIGIN = 0x20010000, LENGTH = 262144/);
   assert.match(text, /STACK_BYTES : 2048;/);

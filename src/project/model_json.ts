@@ -60,6 +60,7 @@ export function modelJson(
       flash_budget: options.flashBudget ?? null,
       requant: options.requant,
       io: options.io,
+      weights: options.weights ?? null,
       arena: (options.arena ?? []).map(({ region, bytes }) => ({ region, bytes })),
       dims: Object.fromEntries(Object.entries(options.dims).sort(([a], [b]) => a < b ? -1 : 1)),
     },

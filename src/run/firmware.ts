@@ -1,7 +1,7 @@
 /** Linking for a real board against its own memory map, which proves that the model fits. */
 import { join } from "@std/path";
 import mainTemplate from "../../templates/board/main.c.hbs" with { type: "text" };
-import { linkerScript, startupFiles } from "../project/board_files.ts";
+import { linkerScript, placedIn, startupFiles } from "../project/board_files.ts";
 import type { CompiledLibrary, Port } from "../project/mod.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
 import { render } from "../util/template.ts";
@@ -62,7 +62,7 @@ export async function linkFirmware(
     new Map([
       ["main.c", firmwareMain(artifact)],
       ...startup,
-      ["link.ld", linkerScript(board, stackBytes, artifact.regions.map((r) => r.name))],
+      ["link.ld", linkerScript(board, stackBytes, placedIn([artifact]))],
     ]),
   );
   const path = join(folder, "firmware.elf");

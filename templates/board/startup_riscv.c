@@ -2,9 +2,18 @@
 #include <stdint.h>
 
 /* Of the linker script. */
+/* What else lies in RAM and comes from flash, of the linker script. */
+struct copied {
+    const uint32_t *from;
+    volatile uint32_t *to;
+    uint32_t words;
+};
+
 extern uint32_t __data_start[];
 extern uint32_t __data_end[];
 extern const uint32_t __data_source[];
+extern const struct copied __copies_start[];
+extern const struct copied __copies_end[];
 extern uint32_t __bss_start[];
 extern uint32_t __bss_end[];
 extern void (*const __init_array_start[])(void);
@@ -29,6 +38,11 @@ void start_up(void)
     const uint32_t *from = __data_source;
     for (volatile uint32_t *to = __data_start; to < __data_end; ++to) {
         *to = *from++;
+    }
+    for (const struct copied *c = __copies_start; c < __copies_end; ++c) {
+        for (uint32_t i = 0; i < c->words; ++i) {
+            c->to[i] = c->from[i];
+        }
     }
     for (volatile uint32_t *to = __bss_start; to < __bss_end; ++to) {
         *to = 0;

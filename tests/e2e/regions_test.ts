@@ -1,13 +1,13 @@
 /** Arenas in several memories of a board: the same bits, what is hot lies in what is fast. */
 import assert from "node:assert/strict";
 import { compileStages } from "../../src/compile.ts";
-import { firmwareMain } from "../../src/run/firmware.ts";
-import { linkerScript, startupFiles } from "../../src/project/board_files.ts";
-import { compileLibrary, linkImage, picolibcFolder, writeTree } from "../../src/run/build.ts";
+import type { Artifact } from "../../src/codegen/artifact.ts";
+import { compileLibrary } from "../../src/run/build.ts";
+import { linkFirmware } from "../../src/run/firmware.ts";
 import { execute } from "../../src/run/process.ts";
 import { findToolchain } from "../../src/run/toolchain.ts";
 import { withWorkDir } from "../../src/run/workdir.ts";
-import { BurinError } from "../../src/util/errors.ts";
+import type { Board } from "../../src/target/target.ts";
 import { assertSameBits, board, compile, defaults, outputsOn, ownNet } from "./support.ts";
 
 const NETS = ["tf_conv_dense", "tf_residual"].map(ownNet);
@@ -59,50 +59,50 @@ Deno.test("what lies in the fast memory is accessed more often by the byte", asy
   assert.ok(artifact.buffers.some((b) => b.region === "sram"));
 });
 
-Deno.test("a firmware has each part of the arena in the memory of its name", async () => {
-  const on = board("stm32f746");
-  const { bytes } = ownNet("tf_conv_dense");
-  const whole = await compile(bytes, on);
-  const arena = [
-    { region: "dtcm", bytes: Math.floor(whole.arenaBytes / 2) },
-    { region: "sram", bytes: whole.arenaBytes },
-  ];
-  const artifact = await compile(bytes, on, { arena });
+/** The symbols of a firmware for a board, as readelf lists them. */
+async function firmwareSymbols(artifact: Artifact, on: Board): Promise<string> {
   const tools = await findToolchain(on.target);
-  const symbols = await withWorkDir(async (folder) => {
+  return await withWorkDir(async (folder) => {
     const library = await compileLibrary(artifact, on.target, tools, folder);
-    const startup = startupFiles(on);
-    await writeTree(
-      folder,
-      new Map([
-        ["main.c", firmwareMain(artifact)],
-        ...startup,
-        ["link.ld", linkerScript(on, 4096, artifact.regions.map((r) => r.name))],
-      ]),
-    );
-    await linkImage(tools, on, folder, [
-      `-I${library.include}`,
-      "main.c",
-      ...startup.keys(),
-      ...library.objects,
-      ...library.staticObjects,
-      "-nostdlib",
-      "-T",
-      "link.ld",
-      `-L${await picolibcFolder(on.target, tools)}`,
-      "-Wl,--start-group",
-      "-lc",
-      "-lgcc",
-      "-Wl,--end-group",
-      "-o",
-      "firmware.elf",
-    ], () => new BurinError("internal/test", "does not fit"));
+    await linkFirmware(artifact, library, on, tools, folder, 4096);
     return (await execute(tools.readelf, ["-sW", "firmware.elf"], { cwd: folder })).stdout;
   });
-  for (const { name, base, bytes: size } of on.memory.filter((m) => m.kind === "ram")) {
-    const row = new RegExp(`([0-9a-f]{8}) +\\d+ OBJECT .* net_static_${name}$`, "m").exec(symbols);
-    const address = parseInt(row?.[1] ?? "", 16);
-    assert.ok(address >= base && address < base + size, `${name} at 0x${address.toString(16)}`);
+}
+
+/** The memory of the board in which a symbol lies. */
+function memoryOf(symbols: string, symbol: string, on: Board): string | undefined {
+  const row = new RegExp(`([0-9a-f]{8}) +\\d+ OBJECT .* ${symbol}$`, "m").exec(symbols);
+  const address = parseInt(row?.[1] ?? "", 16);
+  return on.memory.find((m) => address >= m.base && address < m.base + m.bytes)?.name;
+}
+
+Deno.test("a firmware has arenas and constants in the memories of their names", async () => {
+  const { bytes } = ownNet("tf_conv_dense");
+  for (
+    const [name, weights] of [["stm32f746", "sram"], ["stm32f746", "dtcm"], ["mps3-an547", "dtcm"]]
+  ) {
+    const on = board(name);
+    const whole = await compile(bytes, on);
+    const [fast, slow] = on.memory.filter((m) => m.kind === "ram")
+      .toSorted((a, b) => a.latency - b.latency).map((m) => m.name);
+    const arena = [
+      { region: fast, bytes: Math.floor(whole.arenaBytes / 2) },
+      { region: slow, bytes: whole.arenaBytes },
+    ];
+    const artifact = await compile(bytes, on, { arena, weights });
+    const symbols = await firmwareSymbols(artifact, on);
+    assert.equal(memoryOf(symbols, `net_static_${fast}`, on), fast);
+    assert.equal(memoryOf(symbols, `net_static_${slow}`, on), slow);
+    assert.equal(memoryOf(symbols, "net_weights\\w+", on), weights);
+    const plain = await firmwareSymbols(whole, on);
+    assert.equal(
+      on.memory.find((m) => m.name === memoryOf(plain, "net_weights\\w+", on))?.kind,
+      "flash",
+    );
+    // The run's image takes its memory from the C library's linker script.
+    const inputs = ownNet("tf_conv_dense").samples.slice(0, 1);
+    const want = inputs.map((s) => whole.interpret(s));
+    assertSameBits(await outputsOn(artifact, on, inputs), want, `${name} ${weights}`);
   }
 });
 
@@ -123,6 +123,10 @@ Deno.test("memories that the board does not have are refused", async () => {
     compile(bytes, board("host"), { arena: [{ region: "Fast", bytes: 10 }] }),
     { code: "usage/arena", message: /lowercase/ },
   );
+  await assert.rejects(compile(bytes, board("stm32f746"), { weights: "ccm" }), {
+    code: "usage/weights",
+    message: /constants into ccm as stm32f746 has no such RAM/,
+  });
   await assert.rejects(
     compile(bytes, board("stm32f746"), { arena: [{ region: "dtcm", bytes: 8 }] }),
     { code: "model/does-not-fit", message: /in dtcm \(8 bytes\)/ },

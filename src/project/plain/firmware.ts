@@ -30,6 +30,7 @@ import {
   defaultStackBytes,
   isSmallArm,
   linkerScript,
+  placedIn,
   startupFiles,
   titleOf,
 } from "../board_files.ts";
@@ -139,7 +140,7 @@ function realBoard(p: Plain): string {
 /** The files by path. */
 export function firmwareFiles(p: Plain): Map<string, string> {
   const { architecture, board, machineBoard } = p;
-  const regions = p.bundle.models.flatMap((m) => m.regions.map((r) => r.name));
+  const placed = placedIn(p.bundle.models);
   const files = new Map([
     ["firmware/CMakeLists.txt", lists(p)],
     ["firmware/main.c", mainSource(p.bundle)],
@@ -151,7 +152,7 @@ export function firmwareFiles(p: Plain): Map<string, string> {
   for (const [name, text] of startupFiles(board)) files.set(`firmware/${name}`, text);
   files.set("firmware/board/board.c", realBoard(p))
     .set("firmware/board/clock.h", clock(p))
-    .set("firmware/board/link.ld", linkerScript(board, defaultStackBytes(board), regions));
+    .set("firmware/board/link.ld", linkerScript(board, defaultStackBytes(board), placed));
   if (machineBoard === null) return files;
   const machine = machineBoard.machine!;
   if (machine.name in UARTS) files.set("firmware/qemu/uart.h", uart(machine));
@@ -159,6 +160,6 @@ export function firmwareFiles(p: Plain): Map<string, string> {
     .set("firmware/qemu/counter.h", counterSource(machine.counter, "SysTick_Handler"))
     .set(
       "firmware/qemu/link.ld",
-      linkerScript(machineBoard, defaultStackBytes(machineBoard), regions),
+      linkerScript(machineBoard, defaultStackBytes(machineBoard), placed),
     );
 }
