@@ -35,7 +35,7 @@ import { type Access, denseBuffer, seq, type Stmt } from "./stmt.ts";
 export const GROUP = 4, VECTOR = 16;
 
 /** Vectors up to which a row is written out. */
-const STRAIGHT = 12;
+const STRAIGHT = 18;
 
 /** Offsets that VLDRB takes without moving its pointer: vectors up to there lie in reach. */
 const NEAR_VECTORS = 8;

@@ -34,28 +34,42 @@ export interface WindowShape {
   readonly bounds: Bounds;
 }
 
+/** Steps of the search for few groups. */
+const SEARCH = 20_000;
+
 /**
- * Taps in groups so that in each lane the sizes of a group's constants add up to at most 255: with a
+ * Taps in few groups so that in each lane the sizes of a group's constants add up to at most 255: with a
  * byte each, no sum of products leaves int16.
  *
  * @param weights [taps][lanes]
  */
 export function groupTaps(weights: readonly (readonly number[])[]): number[][] {
-  const lanes = weights[0].length;
-  const groups: { taps: number[]; sums: number[] }[] = [];
-  const size = (t: number) => Math.max(...weights[t].map(Math.abs));
+  const size = (t: number) => weights[t].reduce((sum, v) => sum + Math.abs(v), 0);
   const order = weights.map((_, t) => t).sort((a, b) => size(b) - size(a) || a - b);
-  for (const t of order) {
-    const fits = groups.find((g) =>
-      weights[t].every((v, l) => g.sums[l] + Math.abs(v) <= GROUP_SUM)
-    );
-    const g = fits ?? { taps: [] as number[], sums: Array<number>(lanes).fill(0) };
-    if (!fits) groups.push(g);
-    g.taps.push(t);
-    weights[t].forEach((v, l) => g.sums[l] += Math.abs(v));
-  }
+  const sizes = weights.map((w) => w.map(Math.abs));
+  let best: number[][] = order.map((t) => [t]);
+  let left = SEARCH;
+  /** Puts the taps from a place on into groups that there are, or a further one. */
+  const place = (i: number, groups: { taps: number[]; sums: number[] }[]): void => {
+    if (groups.length >= best.length || left-- <= 0) return;
+    if (i === order.length) {
+      best = groups.map((g) => [...g.taps]);
+      return;
+    }
+    const t = order[i], w = sizes[t];
+    for (const g of groups) {
+      if (!w.every((v, l) => g.sums[l] + v <= GROUP_SUM)) continue;
+      g.taps.push(t);
+      w.forEach((v, l) => g.sums[l] += v);
+      place(i + 1, groups);
+      g.taps.pop();
+      w.forEach((v, l) => g.sums[l] -= v);
+    }
+    place(i + 1, [...groups, { taps: [t], sums: [...w] }]);
+  };
+  place(0, []);
   // The first group costs least a tap.
-  return groups.map((g) => g.taps.sort((a, b) => a - b)).sort((a, b) => b.length - a.length);
+  return best.map((g) => g.sort((a, b) => a - b)).sort((a, b) => b.length - a.length);
 }
 
 /** Where the start and the scale of a lane lie: [2][4][4], lane modulo four first. */
