@@ -94,7 +94,7 @@ export function matchProduct(s: Stmt): Intrin | null {
   if (!merged || !k) return null;
   const order = (w.src as Buffer).shape[3] === GROUP ? "fours" as const : "pairs" as const;
   const [piece, element] = [flatten(inner.slice(0, k.split)), flatten(inner.slice(k.split))];
-  const expected = sameIndices(w.idx, packedAt(col.v, piece, element, k.run, order)) &&
+  const expected = sameIndices(w.idx, packedAt(col.v, piece, element, { ...k, order })) &&
     sameIndices(start.idx, startAt(col.v)) && sameIndices(scale.idx, scaleAt(col.v)) &&
     start.src === scale.src && (w.src as Buffer).shape[2] === k.runs * Math.ceil(k.run / 16);
   const [zero, lo, hi] = parts.bounds;

@@ -8,6 +8,7 @@ import { REQUANTIZE } from "../te/rounding.ts";
 import {
   type ColumnOrder,
   GROUP,
+  isMirrored,
   packedAt,
   packedShape,
   scaleAt,
@@ -98,13 +99,14 @@ function packed(
   const length = matrix.length / cols, runs = length / run;
   const shape = packedShape(cols, runs * Math.ceil(run / VECTOR), order);
   const [, parts, vectors, lanes] = shape;
-  const values = new Int32Array(sizeOf(shape));
+  const values = new Int32Array(sizeOf(shape)), mirrored = isMirrored(runs, run, order);
   for (let col = 0; col < cols; col++) {
     const c = col % GROUP;
     const [part, lane] = order === "pairs" ? [c % 2, c >> 1] : [0, c];
     for (let k = 0; k < length; k++) {
       const piece = Math.floor(k / run), i = k % run;
-      const v = piece * Math.ceil(run / VECTOR) + Math.floor(i / VECTOR);
+      const place = c % 2 === 1 && mirrored ? runs - 1 - piece : piece;
+      const v = place * Math.ceil(run / VECTOR) + Math.floor(i / VECTOR);
       const at = ((Math.floor(col / GROUP) * parts + part) * vectors + v) * lanes + lane;
       values[at * VECTOR + i % VECTOR] = matrix[col * length + k];
     }
@@ -138,7 +140,11 @@ export function stream(s: State, step: StreamStep): State {
     reduce.axes.slice(from, to).reduce<Expr>((e, a) => add(mul(e, a.extent), a.v), imm(0));
   const weight = load(
     weights,
-    packedAt(col, flatten(0, split), flatten(split, extents.length), run, step.order),
+    packedAt(col, flatten(0, split), flatten(split, extents.length), {
+      runs: sizeOf(extents.slice(0, split)),
+      run,
+      order: step.order,
+    }),
   );
   const [params, values] = columnParams(s, st, f, r, cols, shift);
   const activation = cast("int32", moved(f.activation, shift, "int8"));

@@ -16,6 +16,7 @@ import {
   imm,
   load,
   mul,
+  sub,
   type Var,
   variable,
 } from "../te/expr.ts";
@@ -72,19 +73,29 @@ export const packedShape = (cols: number, vectors: number, order: ColumnOrder): 
     ? [Math.ceil(cols / GROUP), 2, vectors, 2, VECTOR]
     : [Math.ceil(cols / GROUP), 1, vectors, GROUP, VECTOR];
 
+/**
+ * Whether the odd columns of each group read the pieces of a row in the opposite order: pointers come
+ * back on the way.
+ */
+export const isMirrored = (runs: number, run: number, order: ColumnOrder): boolean =>
+  order === "pairs" && runs > 1 && vectorsOf(run) <= NEAR_VECTORS &&
+  runs * vectorsOf(run) <= STRAIGHT;
+
 /** Where element k of piece `piece` of a column lies. */
 export function packedAt(
   col: Expr,
   piece: Expr,
   k: Expr,
-  run: number,
-  order: ColumnOrder,
+  { runs, run, order }: Pick<ProductShape, "runs" | "run" | "order">,
 ): Expr[] {
   const c = floormod(col, GROUP);
+  const place = isMirrored(runs, run, order)
+    ? add(piece, mul(floormod(c, 2), sub(runs - 1, mul(piece, 2))))
+    : piece;
   return [
     floordiv(col, GROUP),
     order === "pairs" ? floormod(c, 2) : imm(0),
-    add(mul(piece, vectorsOf(run)), floordiv(k, VECTOR)),
+    add(mul(place, vectorsOf(run)), floordiv(k, VECTOR)),
     order === "pairs" ? floordiv(c, 2) : c,
     floormod(k, VECTOR),
   ];
@@ -139,12 +150,20 @@ function vector(
 }
 
 /** The sums of a part's columns over whole rows. */
-function dot(s: ProductShape, rows: number): AsmItem[] {
+function dot(s: ProductShape, rows: number, half: number): AsmItem[] {
   const vectors = vectorsOf(s.run), total = vectors * s.runs;
   const columns = s.order === "pairs" ? 2 : GROUP;
   const move = (by: number) => range(rows).flatMap((p) => advance(pointer(p), by));
   if (s.runs === 1 && vectors <= NEAR_VECTORS) {
     return range(vectors).flatMap((i) => vector(s, rows, VECTOR * i, i === 0, i === vectors - 1));
+  }
+  if (isMirrored(s.runs, s.run, s.order)) {
+    return range(s.runs).flatMap((r) => [
+      ...(r === 0 ? [] : move(half === 0 ? s.runStep : -s.runStep)),
+      ...range(vectors).flatMap((i) =>
+        vector(s, rows, VECTOR * i, r === 0 && i === 0, i === vectors - 1)
+      ),
+    ]);
   }
   const between = s.runStep - vectors * VECTOR;
   const back = move(-(s.runs - 1) * s.runStep - vectors * VECTOR);
@@ -219,13 +238,13 @@ function tile(s: ProductShape, rows: number): AsmItem[] {
   const outs = range(rows).map((p) => `q${5 + p}`);
   const sums = s.order === "pairs"
     ? range(2).flatMap((half): AsmItem[] => [
-      ...dot(s, rows),
+      ...dot(s, rows, half),
       ...outs.map((q, p) =>
         `vmov ${q}[${2 + half}], ${q}[${half}], ${sum(2 * p)}, ${sum(2 * p + 1)}`
       ),
     ])
     : [
-      ...dot(s, rows),
+      ...dot(s, rows, 0),
       `vmov q5[2], q5[0], ${sum(0)}, ${sum(2)}`,
       `vmov q5[3], q5[1], ${sum(1)}, ${sum(3)}`,
     ];
@@ -356,6 +375,9 @@ function portableText(s: ProductShape): string {
   const group = parts * vectors * s.runs * cols * VECTOR;
   const lane = s.order === "pairs" ? "c % 4 / 2" : "c % 4";
   const part = s.order === "pairs" ? ` + c % 2 * ${group / 2}` : "";
+  const place = isMirrored(s.runs, s.run, s.order)
+    ? `(c % 2 == 0 ? piece : ${s.runs - 1} - piece)`
+    : "piece";
   return `{
     for (int32_t r = 0; r < ${s.rows}; r++) {
         for (int32_t c = 0; c < ${s.cols}; c++) {
@@ -366,7 +388,7 @@ function portableText(s: ProductShape): string {
             for (int32_t piece = 0; piece < ${s.runs}; piece++) {
                 for (int32_t k = 0; k < ${s.run}; k++) {
                     sum += a[${s.rowStep} * r + ${s.runStep} * piece + k]
-                        * v[(piece * ${vectors} + k / ${VECTOR}) * ${
+                        * v[(${place} * ${vectors} + k / ${VECTOR}) * ${
     cols * VECTOR
   } + k % ${VECTOR}];
                 }
@@ -394,7 +416,7 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
   const inside = (x: Access, at: Expr[]): Expr => load(x.buf, x.idx.map((e, i) => add(e, at[i])));
   const here = [imm(0)];
   const value = load(a.buf, behind(a, add(add(mul(r, s.rowStep), mul(piece, s.runStep)), k)));
-  const weight = inside(w, packedAt(c, piece, k, s.run, s.order));
+  const weight = inside(w, packedAt(c, piece, k, s));
   const step = add(load(acc, here), mul(cast("int32", value), cast("int32", weight)));
   const b = s.bounds;
   const result = requantize(
