@@ -28,6 +28,8 @@ const portRow = (p: Port) => ({
 const modelContext = (m: Artifact) => ({
   name: m.name,
   arena_bytes: m.arenaBytes,
+  regions: m.options.arena ? m.regions.map(({ name, bytes }) => ({ name, bytes })) : [],
+  weights: m.weights === undefined ? "" : `, copied to \`${m.weights}\` at start`,
   params_bytes: m.paramsBytes,
   macs: totalMacs(m),
   samples: m.golden.length,
