@@ -96,6 +96,8 @@ async function openModel(entry: LockEntry, at: (path: string) => string): Promis
     flashBudget: o.flash_budget,
     requant: o.requant,
     io: o.io,
+    arena: o.arena,
+    weights: o.weights,
     externalData: o.external_data,
     dims: o.dims,
   }, model);

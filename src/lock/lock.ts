@@ -52,6 +52,8 @@ const optionsSchema = v.strictObject({
   flash_budget: v.optional(positive),
   requant: v.optional(oneOf(["exact", "fast"])),
   io: v.optional(oneOf(["caller", "arena"])),
+  arena: v.optional(v.array(v.strictObject({ region: text, bytes: positive }))),
+  weights: v.optional(text),
   external_data: v.optional(v.boolean("has to be true or false")),
   dims: v.optional(v.record(v.string(), positive)),
 });
