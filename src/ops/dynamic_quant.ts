@@ -1,6 +1,7 @@
 /** onnxruntime's matrix products whose left operand is quantised while the model runs. */
 import { type OpDef, OpError } from "../ir/opdef.ts";
 import type { Builder } from "../ir/build.ts";
+import { evaluateNode } from "../ir/evaluate.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
 import { add, mul } from "./elementwise.ts";
 import { matmul, matmulInteger, PLAIN } from "./matmul.ts";
@@ -75,7 +76,10 @@ function weights(w: Value, scale: Value, zero: Value | null, b: Builder): Value 
   }
   const flat = (v: Value | null): Value | null =>
     v && perChannel ? b.node(reshape, { shape: [n], allowZero: false }, [v])[0] : v;
-  const [turned] = b.node(transpose, { perm: [0, 2, 1] }, [w]);
+  const order = { perm: [0, 2, 1] };
+  const turned = w.data
+    ? b.constant(evaluateNode(transpose, order, [w.data])[0])
+    : b.node(transpose, order, [w])[0];
   const attrs = { axis: perChannel ? 1 : 0, scale: null, zero: null };
   return b.node(dequantizeLinear, attrs, [turned, flat(scale), flat(zero)])[0];
 }

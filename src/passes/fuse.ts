@@ -117,6 +117,7 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
     const readers = uses.get(v) ?? [];
     return readers.length === 1 && !outputs.has(v) && !free.has(readers[0]) ? readers[0] : null;
   };
+  const isRead = (v: Value): boolean => outputs.has(v) || (uses.get(v) ?? []).length > 0;
   const waits = (n: Node): boolean => {
     const next = n.outs.length === 1 && widens(n) ? reader(n.outs[0]) : null;
     return next !== null && next.outs.length === 1 && isElementwise(n) &&
@@ -129,6 +130,8 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
       [...new Set(by.ins)].flatMap((value) => {
         const group = value && groupOf.get(value);
         if (!value || !group || inside.has(group.at(-1)!) || reader(value) !== by) return [];
+        // What else the group computes would be lost.
+        if (group.at(-1)!.outs.some((v) => v !== value && isRead(v))) return [];
         return [{ group, value, by }];
       })
     ).sort((a, b) => position.get(b.group.at(-1)!)! - position.get(a.group.at(-1)!)!);

@@ -168,7 +168,11 @@ class Assignment {
 
   #forward(n: Node): boolean {
     if (this.#free.has(n)) return true;
-    if (n.op.view && !this.materialised.has(n) && !n.outs.some((v) => this.#storage.has(v))) {
+    // A constant lies in flash, where a view of it has no memory to share.
+    if (
+      n.op.view && !n.ins[0]?.data && !this.materialised.has(n) &&
+      !n.outs.some((v) => this.#storage.has(v))
+    ) {
       const source = n.ins[0]!, s = this.#storage.get(source)!;
       const v = this.#view(n, s.strides);
       if (v) {

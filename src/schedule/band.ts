@@ -71,7 +71,8 @@ export function rowAxis(b: Buffer): RowAxis | null {
  *   between is not read row by row
  */
 export function bandOfRows(w: Workload, rows: number): Band | null {
-  const out = w.computes.at(-1)!;
+  const out = w.computes.at(-1);
+  if (!out) return null; // A loop program of its operator's own.
   const buffer = w.buffers.get(out.out);
   const of = buffer && rowAxis(buffer);
   if (!buffer || !of || of.rows % rows !== 0 || outputsOf(w) !== 1) return null;
