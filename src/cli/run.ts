@@ -105,6 +105,7 @@ function measuredRun(r: RunResult, layers: readonly number[] | null): MeasuredRu
     layers,
     codeBytes: r.code_bytes,
     stackBytes: r.stack_bytes,
+    stackBoundBytes: r.stack_bound_bytes,
     ramBytes: r.ram_bytes,
   };
 }

@@ -16,6 +16,8 @@ export interface MeasuredRun {
   /** Machine code of the library and of what it pulls in. */
   readonly codeBytes: number;
   readonly stackBytes: number;
+  /** What the stack can take at most; absent or null where nothing bounds it. */
+  readonly stackBoundBytes?: number | null;
   /** Arena, the caller's buffers, data and stack. */
   readonly ramBytes: number;
 }

@@ -43,7 +43,11 @@ function budgets({ artifact, limits, measured }: ReportData): Budget[] {
       segments: ram,
       limit: limits.ram,
       note: measured
-        ? "The deepest stack of all samples."
+        ? `The deepest stack of all samples${
+          typeof measured.stackBoundBytes === "number"
+            ? `; it can take ${grouped(measured.stackBoundBytes)} bytes at most`
+            : ""
+        }.`
         : "The stack is not counted: it is measured by a run.",
     },
   ];
