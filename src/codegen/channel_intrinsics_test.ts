@@ -82,11 +82,11 @@ function mapCase(seed: number): Case | null {
   const col = r.pick([1, 3, 64, 255, 256, 300, 2100]);
   const bounded = r.oneIn(4), y = r.pick(["int8", "uint8"] as const);
   const own = intRange(y);
-  const zero = r.oneIn(2) ? own.min : r.int(own.min, own.max);
-  const relu = y === "int8" && !bounded && r.oneIn(3);
+  const zero = r.oneIn(3) ? 0 : r.oneIn(2) ? own.min : r.int(own.min, own.max);
+  const half = !bounded && y === "int8" && zero >= 0 && r.oneIn(2);
   const [lo, hi] = bounded
     ? [r.int(own.min, zero), r.int(zero, own.max)]
-    : [relu ? 0 : own.min, own.max];
+    : [half ? 0 : own.min, own.max];
   const m = {
     taps,
     stride,
@@ -96,10 +96,10 @@ function mapCase(seed: number): Case | null {
     shared: r.oneIn(3),
     y,
     bounded,
-    relu,
+    limits: bounded ? [own.min, own.max] as const : [lo, hi] as const,
     rounding: "words" as const,
     pitch: 0,
-    words: bounded || relu || r.oneIn(2) ? null : r.pick([1, 0.5]),
+    words: bounded || r.oneIn(2) ? null : r.pick([1, 0.5]),
   };
   const pitch = 2 * Math.ceil(planeWidth(m) / 2) + r.pick([0, 0, 2, 60]);
   const width = 2 * taps[0] * (taps[1] - 1);
@@ -113,7 +113,7 @@ function mapCase(seed: number): Case | null {
   const full: PlaneMap = {
     ...m,
     pitch,
-    rounding: fitsHalfwords(largest, zero, lo, hi, y) ? "halfwords" : "words",
+    rounding: fitsHalfwords(largest, zero, lo, hi) ? "halfwords" : "words",
   };
   if (!mapFits(full)) return null;
   const words = scales.map((x) =>

@@ -70,7 +70,9 @@ function formOf(r: Random): Columns {
   const [dtype, min, max] = r.pick([["int8", -128, 127], ["uint8", 0, 255]] as const);
   const zero = r.pick([min, max, min, r.int(min, max), 0]);
   const bounded = r.oneIn(4);
-  const [lo, hi] = bounded ? [r.int(min, zero), r.int(zero, max)] : [min, max];
+  const [lo, hi] = bounded
+    ? [r.oneIn(2) ? Math.min(0, zero) : r.int(min, zero), r.oneIn(2) ? max : r.int(zero, max)]
+    : [min, max];
   const result: Result = r.oneIn(3) ? { k: "sums" } : { k: "bytes", dtype, zero, lo, hi };
   const colStep = r.oneIn(4) ? r.int(rows, 9) : 1;
   const f = {

@@ -7,7 +7,8 @@ import { REQUANTIZE, REQUANTIZE_WORD } from "../te/rounding.ts";
 import { gather } from "../tir/gather.ts";
 import { bitsOf, floatOf } from "../tir/mve.ts";
 import { mapFits, type PlaneMap, planeMap } from "../tir/plane_map.ts";
-import { fitsHalfwords, isRelu } from "../tir/requantize_asm.ts";
+import { fitsHalfwords } from "../tir/requantize_asm.ts";
+import { saturationOf } from "../tir/scalar_c.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
 import {
   type NestLoop,
@@ -91,12 +92,11 @@ export function tensorizeMap(n: MapNest): Intrin | null {
   const width = 2 * (taps.cols.extent - 1);
   const inRows = taps.rows ? stepOf(weights, w.idx.slice(0, -1), taps.rows.v) : width;
   if (weights.shape.at(-1) !== width || inRows !== width) return null;
-  const own = intRange(value.dtype), relu = isRelu(value.dtype, lo, hi);
-  const bounded = !relu && (lo !== own.min || hi !== own.max);
+  const bounded = saturationOf(lo, hi) === null;
   const shared = scale.k === "imm", scales = scalesOf(scale);
-  if (byWords && (!scales || bounded || relu)) return null;
+  if (byWords && (!scales || bounded)) return null;
   const largest = largestResult(n, weights, byWords ? floatsOf(scales) : scales, plane);
-  const halfwords = fitsHalfwords(largest, zero, lo, hi, value.dtype);
+  const halfwords = fitsHalfwords(largest, zero, lo, hi);
   const m: PlaneMap = {
     taps: [taps.rows?.extent ?? 1, taps.cols.extent],
     stride: [sh === 0 ? 1 : sh / pitch, sw === 0 ? 1 : sw],
@@ -107,7 +107,7 @@ export function tensorizeMap(n: MapNest): Intrin | null {
     y: value.dtype,
     shared,
     bounded,
-    relu,
+    limits: bounded ? [intRange(value.dtype).min, intRange(value.dtype).max] : [lo, hi],
     rounding: halfwords ? "halfwords" : "words",
     words: byWords ? scales!.filter((x) => x < 0).length / scales!.length : null,
   };

@@ -1,10 +1,10 @@
 /** Requantisation by words: fixed point where it is proved to give the same bytes, floats elsewhere. */
-import { intRange } from "../util/dtype.ts";
 import { fixedPoint } from "../util/fixed_point.ts";
 import { tensor } from "../util/tensor.ts";
 import { placeholder } from "../te/compute.ts";
 import { call, cast, type Expr, imm, type Indexable, load } from "../te/expr.ts";
 import { REQUANTIZE, REQUANTIZE_WORD, WORD_SHIFT } from "../te/rounding.ts";
+import { saturationOf } from "../tir/scalar_c.ts";
 import { refuse, replaceStage, type Stage, stageOf, type State } from "./state.ts";
 
 /**
@@ -32,9 +32,8 @@ function partsOf(s: State, { compute: { body, out } }: Stage) {
   }
   const [acc, scale, ...rest] = body.a.args;
   if (out.dtype !== "int8" && out.dtype !== "uint8") return "its results are no bytes";
-  const { min, max } = intRange(out.dtype);
   const [zero, lo, hi] = rest.map((e) => e.k === "imm" ? Number(e.value) : NaN);
-  if (lo !== min || hi !== max || Number.isNaN(zero)) return "its bounds are not the type's";
+  if (Number.isNaN(zero) || saturationOf(lo, hi) === null) return "no instruction has its bounds";
   const values: readonly number[] | null = scale.k === "imm"
     ? [Number(scale.value)]
     : scale.k === "load" && s.consts.has(scale.src)

@@ -13,6 +13,7 @@ import {
   turnOf,
   turnsOf as sharedTurns,
 } from "./stream.ts";
+import { saturationOf } from "./scalar_c.ts";
 import { GROUP, type Tile } from "./tile.ts";
 
 /** Groups of four k that are written out one after the other. */
@@ -179,6 +180,8 @@ function storeBytes(
     if (rounded) return;
     if (shifted) return void out.push(`usat ${v}, #8, ${v}`);
     if (result.zero !== 0 || f.shared) out.push(`qadd ${v}, ${v}, ${zero}`);
+    const whole = saturationOf(result.lo, result.hi);
+    if (whole) return void out.push(`${whole.instruction} ${v}, #${whole.bits}, ${v}`);
     out.push(`${result.dtype === "int8" ? "ssat" : "usat"} ${v}, #8, ${v}`);
     if (result.lo !== own.min) {
       out.push(`cmp ${v}, #${result.lo}`, "it lt", `movlt ${v}, #${result.lo}`);
@@ -231,10 +234,10 @@ function fixedValues(
     if (own.length === 0) continue;
     if (odd) out.push(`lsl ${offset}, ${offset}, #8`);
     const each = own.flatMap((c) => values.map((row) => [row[c], c] as const));
-    const saturate = result.dtype === "int8" ? "ssat" : "usat";
+    const { instruction, bits } = saturationOf(result.lo, result.hi)!;
     out.push(
       ...each.map(([v, c]) => `smmls ${v}, ${v}, ${words[c]}, ${offset}`),
-      ...each.map(([v, c]) => `${saturate} ${v}, #8, ${v}, asr #${fixedShift(tile, c)}`),
+      ...each.map(([v, c]) => `${instruction} ${v}, #${bits}, ${v}, asr #${fixedShift(tile, c)}`),
     );
   }
   return out;

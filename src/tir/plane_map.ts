@@ -12,15 +12,7 @@ import { addLiteral, type Code, executed, literal, quoted, REACH } from "./asm.t
 import { flat } from "./gather.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { floatOf } from "./mve.ts";
-import {
-  BOUNDS,
-  type Epilogue,
-  epilogue,
-  fixedEpilogue,
-  RELU,
-  SCALE,
-  ZERO,
-} from "./requantize_asm.ts";
+import { BOUNDS, type Epilogue, epilogue, fixedEpilogue, SCALE, ZERO } from "./requantize_asm.ts";
 import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
 
 /** What the text of one map depends on. */
@@ -191,7 +183,7 @@ class MapText {
     const accs = range(rows).flatMap((i) => range(cols).map((j) => acc(i, j)));
     const free = ["%[x0]", "%[x1]"];
     out.push(
-      ...(this.fixed ? fixedEpilogue(m.y, WORD_SHIFT, accs, free) : epilogue(m, accs, free)),
+      ...(this.fixed ? fixedEpilogue(m, WORD_SHIFT, accs, free) : epilogue(m, accs, free)),
       ...this.#stores(rows, cols, on),
     );
     return out;
@@ -294,6 +286,8 @@ function addLiteralTo(to: string, from: string, value: number): string[] {
     : [...literal(to, value), `add ${to}, ${to}, ${from}`];
 }
 
+const ownLimits = ({ y }: PlaneMap): string => `${intRange(y).min},${intRange(y).max}`;
+
 const nameOf = (m: PlaneMap): string =>
   [
     `map_${m.taps.join("x")}`,
@@ -306,7 +300,7 @@ const nameOf = (m: PlaneMap): string =>
     m.shared ? "shared" : "",
     m.rounding === "halfwords" ? "" : "w",
     m.words === null ? "" : m.words < 1 ? "q" : "q1",
-    m.bounded ? "clamp" : m.relu ? "relu" : "",
+    m.bounded ? "clamp" : m.limits.join() === ownLimits(m) ? "" : m.limits.join("_"),
   ].filter((x) => x !== "").join("_");
 
 /** Instructions around the assembly: call, operands, return. */
@@ -372,8 +366,7 @@ function meaning(m: PlaneMap, args: readonly Access[], values: readonly number[]
     : m.words === null
     ? imm(floatOf(values[0]), "float32")
     : imm(values[0]);
-  const own = m.relu ? RELU : intRange(m.y);
-  const [zero, lo = own.min, hi = own.max] = m.shared ? values.slice(1) : values;
+  const [zero, lo = m.limits[0], hi = m.limits[1]] = m.shared ? values.slice(1) : values;
   const [height, width] = m.shape;
   const i = variable("i", "int32", [0, height - 1]), j = variable("j", "int32", [0, width - 1]);
   const wide = (b: Buffer, at: Expr): Expr => cast("int32", load(b, [at]));
@@ -450,9 +443,9 @@ ${quoted(text.code())}
 }
 
 function portable(m: PlaneMap): string {
-  const own = m.relu ? RELU : intRange(m.y);
+  const [least, most] = m.limits;
   const type = m.y === "int8" ? "int8_t" : "uint8_t";
-  const [lo, hi] = m.bounded ? ["lo", "hi"] : [own.min, own.max];
+  const [lo, hi] = m.bounded ? ["lo", "hi"] : m.limits;
   const [kh, kw] = m.taps;
   return `{
 ${scaleOf(m, "    ")}${
@@ -479,7 +472,7 @@ ${
 
                 y[i * ${m.steps[0]} + j * ${
       m.steps[1]
-    }] = (${type})(q < ${own.min} ? ${own.min} : q > ${own.max} ? ${own.max} : q);
+    }] = (${type})(q < ${least} ? ${least} : q > ${most} ? ${most} : q);
                 continue;
             }
             memcpy(&scale_value, ${m.shared ? "&word" : "scale"}, 4);

@@ -2,7 +2,8 @@
  * Requantisation of accumulators in core registers by the FPU of Armv7E-M and Armv8-M: what a
  * micro-kernel's assembly ends with.
  */
-import { type DType, intRange } from "../util/dtype.ts";
+import type { DType } from "../util/dtype.ts";
+import { saturationOf } from "./scalar_c.ts";
 
 /** How accumulators become bytes. */
 export interface Epilogue {
@@ -12,26 +13,29 @@ export interface Epilogue {
    * halfword; for |acc·scale| + |zero| below 2^15. `words` takes every value.
    */
   readonly rounding: "halfwords" | "words";
-  /** Results are kept within bounds, not only saturated; `words` alone. */
+  /** Results are kept within bounds at run time, not only saturated; `words` alone. */
   readonly bounded: boolean;
-  /** Results are saturated to [0, 127]: those of a Relu as int8 without a zero point. */
-  readonly relu: boolean;
+  /** What results are saturated to by one instruction, where they are not bounded. */
+  readonly limits: readonly [lo: number, hi: number];
 }
 
 /**
  * By fixed point: `s2` holds minus the multiplier, `s3` the offset; products have `shift` bits behind
  * the point. The two free registers are changed.
  */
-export const fixedEpilogue = (
-  y: DType,
+export function fixedEpilogue(
+  { limits }: Epilogue,
   shift: number,
   accs: readonly string[],
   [minus, offset]: readonly string[],
-): string[] => [
-  `vmov ${minus}, ${offset}, ${SCALE}, ${ZERO}`,
-  ...accs.map((r) => `smmls ${r}, ${r}, ${minus}, ${offset}`),
-  ...accs.map((r) => `${y === "int8" ? "ssat" : "usat"} ${r}, #8, ${r}, asr #${shift}`),
-];
+): string[] {
+  const { instruction, bits } = saturationOf(...limits)!;
+  return [
+    `vmov ${minus}, ${offset}, ${SCALE}, ${ZERO}`,
+    ...accs.map((r) => `smmls ${r}, ${r}, ${minus}, ${offset}`),
+    ...accs.map((r) => `${instruction} ${r}, #${bits}, ${r}, asr #${shift}`),
+  ];
+}
 
 /** Magnitude below which halfwords hold results with their zero point. */
 export const HALFWORD_LIMIT = 2 ** 15;
@@ -62,7 +66,7 @@ export function epilogue(e: Epilogue, accs: readonly string[], free: readonly st
     ...each((x) => `vcvt.f32.s32 ${x}, ${x}`),
     ...each((x) => `vmul.f32 ${x}, ${x}, ${SCALE}`),
   ];
-  const saturate = e.y === "int8" && !e.relu ? "ssat" : "usat", bits = e.relu ? 7 : 8;
+  const { instruction: saturate, bits } = saturationOf(...e.limits)!;
   if (e.rounding === "halfwords") {
     return [
       ...head,
@@ -94,22 +98,6 @@ export function epilogue(e: Epilogue, accs: readonly string[], free: readonly st
   ];
 }
 
-/** What a Relu leaves of an int8 without a zero point. */
-export const RELU = { min: 0, max: 127 };
-
-/** Whether bounds are those of {@link RELU}. */
-export const isRelu = (y: DType, lo: number, hi: number): boolean =>
-  y === "int8" && lo === RELU.min && hi === RELU.max;
-
 /** Whether `halfwords` is exact for these values. */
-export const fitsHalfwords = (
-  largest: number,
-  zero: number,
-  lo: number,
-  hi: number,
-  y: DType,
-): boolean => {
-  const own = isRelu(y, lo, hi) ? RELU : intRange(y);
-  return zero % 2 === 0 && lo === own.min && hi === own.max &&
-    largest + Math.abs(zero) < HALFWORD_LIMIT - 1;
-};
+export const fitsHalfwords = (largest: number, zero: number, lo: number, hi: number): boolean =>
+  zero % 2 === 0 && saturationOf(lo, hi) !== null && largest + Math.abs(zero) < HALFWORD_LIMIT - 1;

@@ -13,14 +13,15 @@ export interface SpecialCall {
 }
 
 /** Bounds that one saturating instruction knows: all values of some number of bits. */
-interface Saturation {
+export interface Saturation {
   readonly lo: number;
   readonly hi: number;
   readonly instruction: "ssat" | "usat";
   readonly bits: number;
 }
 
-function saturationOf(lo: number, hi: number): Saturation | null {
+/** The instruction that keeps a value within bounds; null where none does. */
+export function saturationOf(lo: number, hi: number): Saturation | null {
   const bits = Math.log2(hi + 1);
   if (!Number.isInteger(bits)) return null;
   if (lo === 0) return { lo, hi, instruction: "usat", bits };

@@ -7,8 +7,8 @@
  * by 256: the sums of a pair are T = E + 256·O and U = E, and T − U is taken as it is.
  */
 import { WORD_SHIFT } from "../te/rounding.ts";
-import { intRange } from "../util/dtype.ts";
 import { fixedPoint } from "../util/fixed_point.ts";
+import { saturationOf } from "./scalar_c.ts";
 import { GROUP, type Tile } from "./tile.ts";
 
 /** What becomes of the sums. */
@@ -144,11 +144,8 @@ export function streamBlock(
 export const fixedShift = (tile: Tile, c: number): number => WORD_SHIFT + (isOdd(tile, c) ? 8 : 0);
 
 /** Whether results can be those of fixed-point products: they are saturated, not bounded. */
-export function canFix({ result }: Columns): boolean {
-  if (result.k !== "bytes") return false;
-  const own = intRange(result.dtype);
-  return result.lo === own.min && result.hi === own.max;
-}
+export const canFix = ({ result }: Columns): boolean =>
+  result.k === "bytes" && saturationOf(result.lo, result.hi) !== null;
 
 /** The multipliers of a block's columns; null where one of them has none that gives the same bytes. */
 function multipliersOf(f: Columns, scale: (c: number) => number): number[] | null {
