@@ -6,6 +6,7 @@ import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { groups, type GroupsStep } from "./groups.ts";
 import { keep, type KeepStep } from "./keep.ts";
 import { lanes, type LanesStep } from "./lanes.ts";
+import { affine, type AffineStep } from "./affine.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
@@ -67,6 +68,7 @@ export type Step =
   }
   | GroupsStep
   | WinogradStep
+  | AffineStep
   | GemmStep
   | PackStep
   | PadStep
@@ -182,6 +184,8 @@ function applyStep(s: State, step: Step): State {
       return groups(s, step);
     case "winograd":
       return winograd(s, step);
+    case "affine":
+      return affine(s, step);
     case "gemm":
       return gemm(s, step);
     case "pack":

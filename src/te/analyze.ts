@@ -1,6 +1,6 @@
 /** Facts about expressions that schedules decide by. */
 import type { Compute } from "./compute.ts";
-import { intRange, isInt } from "../util/dtype.ts";
+import { type DType, intRange, isInt } from "../util/dtype.ts";
 import { type Expr, type Indexable, type Interval, type Load, type Var, visit } from "./expr.ts";
 
 /** Every element access of an expression. */
@@ -29,6 +29,11 @@ export const isPointwise = (l: Load, c: Compute): boolean =>
     return from === to && (e === c.axes[i] || from === 1);
   });
 
+/** Types whose bounds say something of a value. */
+const NARROW: ReadonlySet<DType> = new Set(["int8", "uint8", "int16", "uint16"]);
+
+const rangeOfType = (d: DType): Interval => [intRange(d).min, intRange(d).max];
+
 /** Smallest and largest value of an integer expression as its operand types allow; null: unknown. */
 export function valueRange(e: Expr): Interval | null {
   switch (e.k) {
@@ -40,7 +45,8 @@ export function valueRange(e: Expr): Interval | null {
       if (!isInt(e.dtype) || e.dtype.endsWith("64")) return null;
       return [intRange(e.dtype).min, intRange(e.dtype).max];
     case "cast":
-      return isInt(e.dtype) && isInt(e.a.dtype) ? valueRange(e.a) : null;
+      if (!isInt(e.dtype) || !isInt(e.a.dtype)) return null;
+      return valueRange(e.a) ?? (NARROW.has(e.dtype) ? rangeOfType(e.dtype) : null);
     case "select": {
       const a = valueRange(e.a), b = valueRange(e.b);
       return a && b && [Math.min(a[0], b[0]), Math.max(a[1], b[1])];

@@ -8,6 +8,7 @@ import { groupsOf, type GroupsStep, groupWorkload } from "../groups.ts";
 import { initialState, type Stage, type State, type Workload } from "../state.ts";
 import { applySteps, type Step } from "../steps.ts";
 import { apartSchedule } from "./apart.ts";
+import { affineStep } from "../affine.ts";
 import { channelSchedule } from "./channels.ts";
 import { type Candidate, type Form, type Proposals, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
@@ -97,8 +98,11 @@ const RULES: readonly Rule[] = [
  * them.
  */
 export function candidates(w: Workload, target: Target, level: number): readonly Candidate[] {
-  const inlined = inlineSteps(w);
-  const s = applySteps(initialState(w), inlined);
+  const plain = inlineSteps(w), before = applySteps(initialState(w), plain);
+  // Vectors have roundings of their own.
+  const sum = level >= 2 && !has(target, "mve") ? affineStep(before.stages.at(-1)!) : null;
+  const inlined = sum ? [...plain, sum] : plain;
+  const s = sum ? applySteps(before, [sum]) : before;
   const out = s.stages.at(-1)!;
   const r = s.stages.length === 2 && s.stages[0].compute.body.k === "reduce" &&
       readOnce(out, s.stages[0])
