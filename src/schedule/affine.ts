@@ -5,10 +5,9 @@
 import { intRange, isInt } from "../util/dtype.ts";
 import {
   add,
-  bin,
   type Call,
+  call,
   children,
-  clamp,
   type Expr,
   imm,
   type Interval,
@@ -22,7 +21,7 @@ import {
 import { valueRange } from "../te/analyze.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
 import { keyOf } from "../te/linear.ts";
-import { ROUND_CLAMP } from "../te/rounding.ts";
+import { REQUANTIZE, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
 import { refuse, replaceStage, type Stage, stageOf, type State } from "./state.ts";
 
 /**
@@ -179,6 +178,34 @@ function isEqual(call: Call, operands: readonly [Operand, Operand], f: Affine): 
   return fitsInt32(f, operands);
 }
 
+/** An operand without what is subtracted from it. */
+function bare({ e, range: [lo, hi] }: Operand): { e: Expr; zero: number; range: Interval } {
+  const zero = e.k === "bin" && e.op === "sub" && e.b.k === "imm" ? Number(e.b.value) : 0;
+  const x = e.k === "bin" && zero !== 0 ? e.a : e;
+  // What is requantised into a byte stays as it is when it becomes one.
+  const byte = x.k === "cast" && x.a.k === "cast" ? x.a : null;
+  const inner = byte?.a.k === "call" && byte.a.fn === REQUANTIZE ? byte.a : null;
+  const bounds = inner?.args.slice(-2).map((b) => b.k === "imm" ? Number(b.value) : NaN);
+  const own = byte && isInt(byte.dtype) ? intRange(byte.dtype) : null;
+  const same = bounds && own && bounds[0] >= own.min && bounds[1] <= own.max;
+  return { e: inner && same ? inner : x, zero, range: [lo + zero, hi + zero] };
+}
+
+/** The factors of the sum and what is added, zero points in the latter where int32 holds the parts. */
+function centred(operands: readonly [Operand, Operand], f: Affine) {
+  const bares = operands.map(bare), [p, q] = f.multipliers;
+  const offset = f.offset - bares[0].zero * p - bares[1].zero * q;
+  const moved = [
+    { ...operands[0], range: bares[0].range },
+    { ...operands[1], range: bares[1].range },
+  ] as const;
+  const fits = fitsInt32({ ...f, offset }, moved);
+  return {
+    offset: fits ? offset : f.offset,
+    terms: operands.map((o, i) => [fits ? bares[i].e : o.e, f.multipliers[i]] as const),
+  };
+}
+
 /** The rounding of a definition, where it has one of two bytes. */
 function roundingOf(body: Expr): { call: Call; operands: readonly [Operand, Operand] } | null {
   const calls: Call[] = [];
@@ -204,9 +231,10 @@ export function affine(s: State, step: AffineStep): State {
       "keep its floats",
     );
   }
-  const { call, operands: [a, b] } = rounding, [p, q] = step.multipliers;
-  const sum = add(add(mul(a.e, p), mul(b.e, q)), step.offset);
-  const value = clamp(bin("shr", sum, imm(step.shift)), call.args[2], call.args[3]);
-  const by = transform(body, (e) => e === call ? value : undefined);
+  const { operands } = rounding, [, , lo, hi] = rounding.call.args;
+  const { terms, offset } = centred(operands, step);
+  const sum = terms.reduce<Expr>((e, [x, by]) => add(e, mul(x, by)), imm(offset));
+  const value = call(SHIFT_CLAMP, sum, imm(step.shift), lo, hi);
+  const by = transform(body, (e) => e === rounding.call ? value : undefined);
   return replaceStage(s, st.name, { ...st, compute: { ...st.compute, body: by } });
 }

@@ -52,6 +52,24 @@ function roundClampFunction(): ScalarFn {
   };
 }
 
+function shiftClampFunction(): ScalarFn {
+  const x = variable("x"), shift = variable("shift");
+  const lo = variable("lo"), hi = variable("hi");
+  return {
+    name: "shift_clamp",
+    dtype: "int32",
+    def: {
+      kind: "code",
+      params: [x, shift, lo, hi],
+      lets: [],
+      result: clamp(bin("shr", x, shift), lo, hi),
+    },
+  };
+}
+
+/** `shift_clamp(x int32, shift int32, lo int32, hi int32)`: floor(x ÷ 2^shift), saturated to [lo, hi]. */
+export const SHIFT_CLAMP: ScalarFn = shiftClampFunction();
+
 /**
  * `requantize(acc int32, scale float32, zero int32, lo int32, hi int32)`:
  * rint(float32(acc) × scale) + zero, saturated to [lo, hi]. The scale is positive and finite.

@@ -12,7 +12,7 @@ import { has, type Target } from "../target/target.ts";
 import { add, type Bin, children, type Expr, imm, type Load, mul, type Var } from "../te/expr.ts";
 import type { ScalarFn } from "../te/functions.ts";
 import { keyOf, type Linear, linear } from "../te/linear.ts";
-import { REQUANTIZE, ROUND_CLAMP } from "../te/rounding.ts";
+import { REQUANTIZE, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
 import { type Costs, costsOf, type Operation } from "./cost_table.ts";
 import {
   type Access,
@@ -449,6 +449,7 @@ class Counter {
     const depth = Math.max(0, ...depths);
     if (fn === REQUANTIZE) return this.#at("requantize", depth);
     if (fn === ROUND_CLAMP) return this.#at("roundClamp", depth);
+    if (fn === SHIFT_CLAMP && has(this.target, "sat")) return this.#at("alu", depth);
     if (fn.def.kind === "libm") return this.#at("libm", depth);
     fn.def.params.forEach((v, i) => this.#depth.set(v, depths[i]));
     const known = this.#known;

@@ -2,7 +2,7 @@
 import { has, isHost, type Target } from "../target/target.ts";
 import type { Expr } from "../te/expr.ts";
 import type { ScalarFn } from "../te/functions.ts";
-import { REQUANTIZE, ROUND_CLAMP } from "../te/rounding.ts";
+import { REQUANTIZE, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
 import { type Helper, ROUND_EVEN, scaleRound, WIDE_REACH } from "./integer_rounding.ts";
 
 /** A call in C: the function, the arguments that it takes, and definitions by name, callees first. */
@@ -73,8 +73,26 @@ function integerBody(fn: ScalarFn, rounding: string, s: Saturation | null): stri
   return `    int32_t q = ${value};\n\n${s ? saturate(s) : COMPARE}`;
 }
 
+/** A shift and its saturation are one instruction. */
+function shiftClamp(args: readonly Expr[], target: Target): SpecialCall | null {
+  const [shift, lo, hi] = args.slice(1).map((e) => e.k === "imm" ? Number(e.value) : NaN);
+  const s = has(target, "sat") && shift > 0 && shift < 32 ? saturationOf(lo, hi) : null;
+  if (!s) return null;
+  const name = `shift${shift}_${s.instruction[0]}${s.bits}`;
+  const text = `/* x / 2^${shift} rounded down, saturated */
+static inline int32_t ${name}(int32_t x)
+{
+    int32_t q;
+
+    __asm__("${s.instruction} %0, #${s.bits}, %1, asr #${shift}" : "=r"(q) : "r"(x));
+    return q;
+}`;
+  return { name, args: args.slice(0, 1), helpers: [[name, text]] };
+}
+
 /** Whether some calls of a function have a text of their own. */
-export const hasSpecialText = (fn: ScalarFn): boolean => fn === REQUANTIZE || fn === ROUND_CLAMP;
+export const hasSpecialText = (fn: ScalarFn): boolean =>
+  fn === REQUANTIZE || fn === ROUND_CLAMP || fn === SHIFT_CLAMP;
 
 /** The call of a function on this target; null where its code is to be printed. */
 export function specialCall(
@@ -83,6 +101,7 @@ export function specialCall(
   target: Target,
 ): SpecialCall | null {
   if (!hasSpecialText(fn)) return null;
+  if (fn === SHIFT_CLAMP) return shiftClamp(args, target);
   const [zero, lo, hi] = args.slice(-3).map((e) => e.k === "imm" ? Number(e.value) : null);
   if (lo === null || hi === null) return null;
   // A zero point that is no literal is an element of a tensor of at most 16 bits.
