@@ -240,6 +240,13 @@ class Counter {
       this.#at("copy", this.#loops.length);
       return;
     }
+    if (this.#isWord(b) || (value.k === "load" && this.#isWord(value.src as Buffer))) {
+      // A word of bytes is set and moved as a whole.
+      this.#address(b, idx);
+      this.#forget(b);
+      this.charge(value.k === "imm" ? "store" : "copy", this.#runs / 4);
+      return;
+    }
     this.#value(value, b.dtype);
     this.#forget(b);
     if (this.#inRegisters(b)) {
@@ -248,6 +255,12 @@ class Counter {
     }
     this.#address(b, idx);
     this.#at("store", this.#loops.length);
+  }
+
+  /** Whether a local array is four bytes in memory, which cores that reach words anywhere take as one. */
+  #isWord(b: Buffer): boolean {
+    return b.scope === "local" && b.length === 4 && bytesOf(b.dtype) === 1 &&
+      !this.#inRegisters(b) && has(this.target, "umull");
   }
 
   /** What was read of a memory is no longer known after a store to it. */
