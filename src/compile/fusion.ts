@@ -32,7 +32,7 @@ interface Edge extends FrontierPoint {
 }
 
 /** How many times the instructions of separate kernels may be taken. */
-const SHARE = { balanced: 1.01, ram: 1.2 } as const;
+const SHARE = { balanced: 1.02, ram: 1.2 } as const;
 
 /** Streams that are looked at, and the most kernels in one. */
 const STREAMS = 3000, LONGEST = 40;

@@ -13,27 +13,34 @@ import {
   type Stmt,
   visitStmt,
 } from "../tir/stmt.ts";
-import { type Band, rowAxis } from "./band.ts";
+import { type Band, type RowAxis, rowAxis } from "./band.ts";
 import type { Workload } from "./state.ts";
 
 /** How many times further apart rows seem to be: a multiple keeps what is aligned. */
 const APART = 3;
 
+/** The rows of a band's buffer as it lies in memory; null where it has none. */
+function rowsOf(b: Buffer, { sums, outputRows }: Band): RowAxis | null {
+  if (b.name === sums?.name) return null;
+  // A band of one row has no axis of rows that its shape would tell.
+  return b.scope === "output" ? outputRows : rowAxis(b);
+}
+
 /** The workload with the rows of its inputs and output at a distance that none of its code sees. */
-export const spread = ({ workload: w, sums }: Band): Workload => ({
-  ...w,
-  buffers: new Map([...w.buffers].map(([t, b]) => {
-    const of = b.name === sums?.name ? null : rowAxis(b);
+export const spread = (band: Band): Workload => ({
+  ...band.workload,
+  buffers: new Map([...band.workload.buffers].map(([t, b]) => {
+    const of = rowsOf(b, band);
     if (!of) return [t, b];
     const strides = b.strides.map((s, i) => i === of.axis ? s * APART : s);
-    return [t, { ...b, strides }];
+    return [t, { ...b, strides, rowsApart: strides[of.axis] }];
   })),
 });
 
 /** Whether no intrinsic of a spread band's kernel goes on from one row to another. */
-export function staysInRows(k: Kernel, { workload, sums }: Band): boolean {
-  const rows = new Map([...workload.buffers.values()].flatMap((b) => {
-    const of = b.name === sums?.name ? null : rowAxis(b);
+export function staysInRows(k: Kernel, band: Band): boolean {
+  const rows = new Map([...band.workload.buffers.values()].flatMap((b) => {
+    const of = rowsOf(b, band);
     return of ? [[memoryOf(b), of] as const] : [];
   }));
   let stays = true;

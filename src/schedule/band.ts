@@ -47,6 +47,8 @@ export interface Band {
   /** Rows of the output that a block writes; 0: it adds to sums that `finish` turns into the output. */
   readonly rows: number;
   readonly output: Tensor;
+  /** The rows of the output; null where there are sums instead. */
+  readonly outputRows: RowAxis | null;
   /** By input; what is read in another way than by rows is absent. */
   readonly reach: ReadonlyMap<Indexable, Reach>;
   /** What follows the last block of a reduction over rows. */
@@ -123,6 +125,7 @@ export function bandOfRows(w: Workload, rows: number): Band | null {
     blocks,
     rows,
     output,
+    outputRows: of,
     reach,
     finish: null,
     sums: null,
@@ -195,6 +198,7 @@ export function bandOfSums(w: Workload): Band | null {
     blocks: row.extent,
     rows: 0,
     output: stored,
+    outputRows: null,
     reach,
     finish: {
       ...w,

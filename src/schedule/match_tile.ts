@@ -83,6 +83,7 @@ export function tensorizeSpread(
       times *= extent;
     } else return null;
   }
+  if (from.rowsApart !== undefined && times > 1 && stride >= from.rowsApart) return null;
   const axis = from.strides.indexOf(1);
   const fits = isPlaced(s, position, start) && count % GROUP === 0 && stride >= 0 && axis >= 0;
   if (!fits) return null;

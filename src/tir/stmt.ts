@@ -29,6 +29,8 @@ export interface Buffer extends Indexable {
   /** Alignment in bytes that the code relies on. */
   readonly align: number;
   readonly data?: TensorData;
+  /** While it is scheduled: the distance of its rows where these may lie anywhere in the end. */
+  readonly rowsApart?: number;
   /** Of scratch: the first and the last part of the kernel that it holds something in; all, if absent. */
   readonly within?: readonly [number, number];
 }
