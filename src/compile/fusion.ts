@@ -34,6 +34,9 @@ interface Edge extends FrontierPoint {
 /** How many times the instructions of separate kernels may be taken. */
 const SHARE = { balanced: 1.02, ram: 1.2 } as const;
 
+/** Share of the memory of separate kernels that is little enough to fuse them. */
+const WORTH = 0.9;
+
 /** Streams that are looked at, and the most kernels in one. */
 const STREAMS = 3000, LONGEST = 40;
 
@@ -58,7 +61,9 @@ export function fuseKernels(
   const edges = kernels.map((_, first) => edgesFrom(first, kernels, streams, live, target));
   const frontier = frontierOf(edges);
   const most = share * edges.reduce((sum, list) => sum + list[0].instructions, 0);
-  for (const point of frontier.filter((p) => p.instructions <= most)) {
+  const separate = Math.max(...edges.map((list) => list[0].bytes));
+  const worth = (p: FrontierPoint) => p.instructions <= most && p.bytes <= WORTH * separate;
+  for (const point of frontier.filter(worth)) {
     const way = path(edges, point.bytes)!;
     const built = way.map(({ stream, first }) => stream ? stream.build() : kernels[first]);
     // What a whole stream takes is known better than what its parts do.
@@ -88,7 +93,8 @@ function edgesFrom(
     Math.max(2, Math.floor(STREAMS / kernels.length / ROWS.length)),
   );
   const end = Math.min(kernels.length, first + longest);
-  for (let last = first; last < end; last++) {
+  // A single kernel in bands has smaller scratch memory, and nothing between kernels to save.
+  for (let last = first + 1; last < end; last++) {
     for (const most of ROWS) {
       const rows = (i: number): number => {
         const one = streams.instructions(i, 1), more = streams.instructions(i, most);
@@ -105,7 +111,7 @@ function edgesFrom(
         bytes: live.ofStream(first, last, stream),
       });
     }
-    if (last > first && streams.instructions(last, 1) === null) break;
+    if (streams.instructions(last, 1) === null) break;
   }
   return edges;
 }
