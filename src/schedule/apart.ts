@@ -66,7 +66,8 @@ function furthest(s: Extract<Stmt, { k: "intrin" }>, i: number): number {
   const touch = (b: Buffer, at: readonly Expr[]): void => {
     if (memoryOf(b) !== memoryOf(buf)) return;
     const range = intervalOf(sub(address(b, at), start));
-    most = Math.max(most, range && range[0] >= 0 ? range[1] : Infinity);
+    // Other operands may begin before this one; another row is further away than any of its own.
+    most = Math.max(most, range ? Math.max(range[1], -range[0]) : Infinity);
   };
   visitStmt(s.op.meaning(s.args, s.scalars), (t) => {
     if (t.k === "store") touch(t.buf, t.idx);
