@@ -12,7 +12,8 @@ import { dotRow } from "../tir/dot_row.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import { planes4, type TensorIntrin } from "../tir/intrinsics.ts";
 import { planeTile, TAPS } from "../tir/plane.ts";
-import { bitsOf, dotColumns, fill, requantize4, windowProduct } from "../tir/mve.ts";
+import { bitsOf, fill, requantize4, windowProduct } from "../tir/mve.ts";
+import { dotColumns } from "../tir/mve_dot.ts";
 import { intRange } from "../util/dtype.ts";
 import { type Case, checkCases, drawn, TRIALS } from "../../tests/properties/intrinsic_cases.ts";
 

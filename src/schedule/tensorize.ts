@@ -16,13 +16,13 @@ import { dotRow, ROW_COLS } from "../tir/dot_row.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import {
   bitsOf,
-  dotColumns,
   fill,
   MVE_INTRINSICS,
   requantize4,
   WINDOW_CHANNELS,
   windowProduct,
 } from "../tir/mve.ts";
+import { dotColumns } from "../tir/mve_dot.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
 import { tensorizeSpread, tensorizeTile } from "./match_tile.ts";
