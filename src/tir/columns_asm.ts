@@ -19,7 +19,7 @@ import { GROUP, type Tile } from "./tile.ts";
 /** Groups of four k that are written out one after the other. */
 const WRITTEN_OUT = 16;
 /** Groups that stand in the text where there are more: some in front of the loop, some in it. */
-const IN_TEXT = 9;
+const IN_TEXT = 12, IN_SINGLE_ROW = 6;
 
 /** What instructions reach: offsets of LDR and STR, of LDRD and STRD, and a literal of SUBW. */
 const REACH = 4095, PAIR_REACH = 1020;
@@ -32,13 +32,14 @@ interface Turns {
 }
 
 /** The fewest instructions within the length of text that is allowed. */
-function turnsOf(groups: number): Turns {
+function turnsOf({ groups, rows }: Tile): Turns {
+  const most = rows === 1 ? IN_SINGLE_ROW : IN_TEXT;
   if (groups <= WRITTEN_OUT) return { first: groups, body: 0, turns: 0 };
   let best: Turns | null = null;
-  for (let body = 1; body < IN_TEXT; body++) {
+  for (let body = 1; body < most; body++) {
     const first = groups % body === 0 ? body : groups % body;
     const turns = (groups - first) / body;
-    if (first + body <= IN_TEXT && (best === null || turns < best.turns)) {
+    if (first + body <= most && (best === null || turns < best.turns)) {
       best = { first, body, turns };
     }
   }
@@ -282,7 +283,7 @@ function textOf(f: Columns): Text {
   const loop = shared || groups > WRITTEN_OUT;
   const turns = shared
     ? { first: 1, body: turnOf(tile), turns: sharedTurns(tile).turns }
-    : turnsOf(groups);
+    : turnsOf(tile);
   const r = registersOf(tile, loop);
   const usesR7 = loop || r.result === "r7";
   const w = blockWords(f), bytes = 4 * (w.starts + w.constants + w.scales) * blocks;
