@@ -24,7 +24,7 @@ import { selftestSources } from "./codegen/selftest.ts";
 import { type InspectOptions, inspectStages, type Section } from "./compile/inspect.ts";
 import { checkFits } from "./compile/fits.ts";
 import { kernelInfos } from "./compile/kernel_infos.ts";
-import { fuseKernels } from "./compile/fusion.ts";
+import { type FrontierPoint, fuseKernels } from "./compile/fusion.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { placeInOrder } from "./compile/order.ts";
@@ -136,7 +136,7 @@ export async function compileStages(
   const layout = assignLayout(graph, level);
   const groups = fuse(layout.graph, layout.free, level);
   const separate = scheduleGroups(groups, layout, options);
-  const { kernels: fused } = fuseKernels(layout.graph, separate, layout.storage, options);
+  const { kernels: fused, frontier } = fuseKernels(layout.graph, separate, layout.storage, options);
   const inArena = options.io === "arena";
   const regions = options.arena?.length ? arenaRegions(board, options.arena) : undefined;
   const { steps: scheduled, placement } = placeInOrder(
@@ -196,11 +196,24 @@ export async function compileStages(
     sources,
     golden,
     selftest: selftestSources(program, golden),
-    notes: [...imported.notes, ...proofNotes(proof)],
+    notes: [...imported.notes, ...proofNotes(proof), ...frontierNotes(options, frontier)],
     interpret,
   };
   return { imported, layout, kernels, placement, program, artifact };
 }
+
+/** What else could be had, where memory is what counts. */
+const frontierNotes = (
+  { optimize }: CompileOptions,
+  frontier: readonly FrontierPoint[],
+): string[] =>
+  optimize !== "ram" || frontier.length < 2 ? [] : [
+    `estimates of arena and instructions: ${
+      frontier.map((p) =>
+        `${p.bytes.toLocaleString("en-US")} bytes with ${p.instructions.toLocaleString("en-US")}`
+      ).join(", ")
+    }`,
+  ];
 
 /** What the user has to know of a proof that is not complete. */
 const proofNotes = ({ sampled }: Proof): string[] =>
