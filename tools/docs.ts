@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseCommand } from "../src/cli/args.ts";
 import { boards, megahertz } from "../src/cli/boards.ts";
 import { command, inspect, inspectRequest } from "../src/cli/inspect.ts";
+import type { Results } from "../src/cli/conformance/results.ts";
 import type { OnnxBinding, OpDef } from "../src/ir/opdef.ts";
 import { ops } from "../src/ops/mod.ts";
 import { markdownTable } from "../src/report/markdown.ts";
@@ -54,6 +55,34 @@ function onnxRows(): Row[] {
   return [...rows.values()].sort((a, b) => byName(a.domain, b.domain) || byName(a.type, b.type));
 }
 
+/** How ONNX's test cases end, by operator; docs/conformance.json has it from `conformance --write`. */
+function resultsText(): string {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path("docs/conformance.json"));
+  } catch {
+    return "`deno task conformance --suite DIR --write docs/conformance.json` runs them; `deno task docs` then\n" +
+      "shows here how they end, by operator.";
+  }
+  const results = JSON.parse(text) as Results;
+  const list = Object.entries(results);
+  const sum = (f: (r: Results[string]) => number) => list.reduce((n, [, r]) => n + f(r), 0);
+  const passed = sum((r) => r.passed), refused = sum((r) => r.refused);
+  const rows = list.map(([name, r]) => [
+    name,
+    String(r.passed),
+    r.refused ? String(r.refused) : "",
+    r.reasons.join("; "),
+  ]);
+  return `Of the ${
+    passed + refused
+  } backend cases of onnx 1.23.2, ${passed} give the expected outputs as C on this
+computer and ${refused} are refused. \`deno task conformance --suite DIR --write docs/conformance.json\` counts them
+again. Texts, sequences and maps that exist when the model runs, images and random numbers cannot be static C.
+
+${markdownTable(["operator", "passed", "refused", "why"], rows)}`;
+}
+
 /** The page about operators. */
 export function operatorsPage(): string {
   const rows = onnxRows();
@@ -89,6 +118,10 @@ or the declared types of the outputs tell what they can be: then the generated c
 anything is written.
 
 ${markdownTable(["operator", "domain", "since", "kind", "integer", "read as"], cells)}
+
+## ONNX's own test cases
+
+${resultsText()}
 
 Operators that no ONNX file holds; passes make them:
 ${inner.map((op) => `\`${op.name}\``).sort().join(", ")}.
