@@ -91,23 +91,55 @@ function layersOf(
   counts: readonly number[],
   execution: Execution,
 ): BenchLayer[] {
-  const functions = execution.profiled?.profile?.functions;
+  const traffic = trafficOf(c, counts, execution);
   const total = counts.reduce((a, b) => a + b, 0);
   const least = limits(c, board);
-  return c.artifact.kernels.map(({ name, ops, macs }, i) => {
-    const own = functions?.get(name);
-    return {
-      kernel: name,
-      ops,
-      macs,
-      instructions: counts[i],
-      share: total === 0 ? 0 : counts[i] / total,
-      limit: macs === 0 ? null : least[i],
-      cycles: own?.cycles ?? null,
-      loads: own?.loads ?? null,
-      stores: own?.stores ?? null,
-      bytes: own?.bytes ?? null,
+  return c.artifact.kernels.map(({ name, ops, macs }, i) => ({
+    kernel: name,
+    ops,
+    macs,
+    instructions: counts[i],
+    share: total === 0 ? 0 : counts[i] / total,
+    limit: macs === 0 ? null : least[i],
+    ...traffic[i],
+  }));
+}
+
+const FIGURES = ["cycles", "loads", "stores", "bytes"] as const;
+type LayerTraffic = Pick<BenchLayer, typeof FIGURES[number]>;
+
+/**
+ * Cycles, loads and stores of each layer. A profile knows functions: what several layers call is
+ * divided among them by the instructions that their own functions did not execute.
+ */
+function trafficOf(
+  { artifact: { kernels, name } }: Compilation,
+  counts: readonly number[],
+  execution: Execution,
+): LayerTraffic[] {
+  const functions = execution.profiled?.profile?.functions;
+  const unknown = { cycles: null, loads: null, stores: null, bytes: null };
+  if (!functions) return kernels.map(() => unknown);
+  const calls = new Map<string, number>();
+  kernels.forEach((k, i) => calls.set(k.name, (calls.get(k.name) ?? 0) + counts[i]));
+  const parts = kernels.map((k, i) => counts[i] / Math.max(1, calls.get(k.name)!));
+  const elsewhere = kernels.map((k, i) =>
+    Math.max(0, counts[i] - (functions.get(k.name)?.instructions ?? 0) * parts[i])
+  );
+  const all = elsewhere.reduce((a, b) => a + b, 0);
+  const shared = [...functions]
+    .filter(([symbol]) => !calls.has(symbol) && symbol !== `${name}_run_in`)
+    .map(([, t]) => t);
+  return kernels.map((k, i): LayerTraffic => {
+    const own = functions.get(k.name);
+    const figure = (of: typeof FIGURES[number]): number | null => {
+      const values = [own?.[of] ?? 0, ...shared.map((t) => t[of])];
+      if (values.includes(null)) return null;
+      const [mine, ...theirs] = values as number[];
+      const sum = theirs.reduce((a, b) => a + b, 0);
+      return mine * parts[i] + (all === 0 ? 0 : sum * elsewhere[i] / all);
     };
+    return Object.fromEntries(FIGURES.map((of) => [of, figure(of)])) as unknown as LayerTraffic;
   });
 }
 

@@ -57,9 +57,12 @@ Deno.test("archive: the same bytes from other folders, users, days and time zone
       const year = new RegExp(`\\b${new Date().getFullYear()}-\\d\\d`);
       const home = Deno.env.get("HOME") ?? one;
       for (const [path, contents] of unpacked) {
-        for (const trace of [one, other, home.length > 2 ? home : one, Deno.hostname()]) {
+        for (const trace of [one, other, home.length > 2 ? home : one]) {
           assert(!text(contents).includes(trace), `${path} holds ${trace}`);
         }
+        // A short name of a computer may be a part of an instruction's.
+        const words = text(contents).split(/[^\w.-]+/);
+        assert(!words.includes(Deno.hostname()), `${path} holds ${Deno.hostname()}`);
         assert(!year.test(text(contents)), `${path} holds a date`);
       }
     })
@@ -98,12 +101,12 @@ async function runChanged(
 
 const PARAMS = "src/digits_int8_params.c";
 
-/** Changes the first weight that the C holds. */
+/** Changes the weights of a layer whose constants are nothing but bytes. */
 function flipWeight(files: Map<string, Uint8Array>): void {
   const source = text(files.get(PARAMS)!);
   const changed = source.replace(
-    /(weights0\[\d+\] = \{\n {4})(-?\d+)/,
-    (_, head, w) => `${head}${Number(w) ^ 64}`,
+    /(int8_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
+    (_, head, list) => head + list.replace(/-?\d+/g, (w: string) => `${Number(w) ^ 64}`),
   );
   assert.notEqual(changed, source);
   files.set(PARAMS, bytes(changed));
