@@ -32,7 +32,7 @@ interface Edge extends FrontierPoint {
 }
 
 /** How many times the instructions of separate kernels may be taken. */
-const SHARE = { balanced: 1.035, ram: 1.2 } as const;
+const SHARE = { balanced: 1.015, ram: 1.2 } as const;
 
 /** Share of the memory of separate kernels that is little enough to fuse them. */
 const WORTH = 0.9;
