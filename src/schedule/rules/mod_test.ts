@@ -47,7 +47,6 @@ const CORES: readonly (readonly [string, readonly string[]])[] = [
       "requantize4_u8_shared",
       "copy16_s8",
       "copy4_u8",
-      "fill16",
     ],
   ],
   [
