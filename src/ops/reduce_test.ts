@@ -107,8 +107,12 @@ Deno.test("BatchNormalization with constant and with computed parameters", () =>
     const c = Math.floor(i / 2), [s, b, m, w] = parameters.map((p) => Number(p.data[c]));
     return (v - m) / Math.sqrt(w + 1e-5) * s + b;
   });
-  close(evaluateNode(op, { epsilon: 1e-5 }, [t, ...parameters])[0], want);
-  refuses(() => read(op, "BatchNormalization", { attrs: { training_mode: 1 } }), /training mode/);
+  close(evaluateNode(op, { epsilon: 1e-5, momentum: null }, [t, ...parameters])[0], want);
+  // In training: by the batch's own mean (0.5, 2.5) and variance (0.25), which move the running ones.
+  const [y, mean, variance] = evaluateNode(op, { epsilon: 0, momentum: 0.9 }, [t, ...parameters]);
+  close(y, [-1, 3, -4, 2]);
+  close(mean, [0.9 * 0.5 + 0.1 * 0.5, 0.9 * 2 + 0.1 * 2.5]);
+  close(variance, [0.9 * 4 + 0.1 * 0.25, 0.9 * 9 + 0.1 * 0.25]);
 });
 
 Deno.test("LRN, InstanceNormalization and LayerNormalization", () => {
