@@ -14,8 +14,8 @@ export const RIMS: readonly Mutation[] = [
   {
     name: "softmax-opset",
     file: "src/ops/softmax.ts",
-    find: "onnx(name, 13, read(-1, false))",
-    replace: "onnx(name, 13, read(1, false))",
+    find: "onnx(name, 13, readSoftmax(-1, false))",
+    replace: "onnx(name, 13, readSoftmax(1, false))",
     breaks: "the default axis of operator set 13 is that of operator set 1",
     tests: ["src/ops/reduce_test.ts"],
   },

@@ -22,8 +22,8 @@ export const MEMORY: readonly Mutation[] = [
   {
     name: "checker-byte",
     file: "src/memory/checker.ts",
-    find: "below.offset + below.request.bytes > p.offset",
-    replace: "below.offset + below.request.bytes > p.offset + 1",
+    find: "q.offset >= p.offset + p.request.bytes",
+    replace: "q.offset >= p.offset + p.request.bytes - 1",
     breaks: "the checker accepts that two buffers share one byte",
     tests: ["src/memory/checker_test.ts"],
   },
@@ -95,8 +95,8 @@ export const CODE: readonly Mutation[] = [
   {
     name: "precedence",
     file: "src/codegen/expr_c.ts",
-    find: "grouped(e.b, right, level + 1)",
-    replace: "grouped(e.b, right, level)",
+    find: "grouped(e.b, right, Math.max(least, level + 1))",
+    replace: "grouped(e.b, right, Math.max(least, level))",
     breaks: "a - (b - c) is printed without parentheses",
     tests: ["src/codegen/printed_numbers_test.ts"],
   },

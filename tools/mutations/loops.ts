@@ -44,7 +44,7 @@ export const SCHEDULES: readonly Mutation[] = [
   },
   {
     name: "vector-tail",
-    file: "src/tir/mve.ts",
+    file: "src/tir/mve_dot.ts",
     find: "k % VECTOR !== 0 ? k : k % (2",
     replace: "k % VECTOR !== 0 ? k - 1 : k % (2",
     breaks: "the last element of a product that fills no vector is left out",
@@ -69,7 +69,7 @@ export const SCHEDULES: readonly Mutation[] = [
   {
     name: "cut-tail-dropped",
     file: "src/schedule/lower.ts",
-    find: "return seq(main, inside(tail));",
+    find: "return seq(main, this.#streamed(loop, inside(tail), f));",
     replace: "return seq(main);",
     breaks: "the remainder of a split loop is not computed",
     tests: ["src/schedule/steps_test.ts"],
