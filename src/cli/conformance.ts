@@ -38,8 +38,8 @@ async function main(args: Args): Promise<number> {
   if (missing.length > 0) throw missingError(missing, `build for ${board.target.cpu}`);
   const filter = args.value("filter") ?? "";
   const part = args.flag("quarter") ? (i: number) => i % 4 === 0 : () => true;
-  const cases = listCases(userPath(folder)).filter((c) => c.name.includes(filter))
-    .filter((_, i) => part(i));
+  const suite = listCases(userPath(folder));
+  const cases = suite.filter((c) => c.name.includes(filter)).filter((_, i) => part(i));
   let said = 0;
   const results = await runSuite(cases, {
     board,
@@ -53,7 +53,7 @@ async function main(args: Args): Promise<number> {
   });
   const file = args.value("write");
   if (file !== undefined) {
-    const text = JSON.stringify(byOperator(cases, results), null, 1);
+    const text = JSON.stringify(byOperator(cases, results, suite), null, 1);
     writeUserFile(file, new TextEncoder().encode(`${text}\n`));
   }
   if (args.flag("json")) {

@@ -262,7 +262,8 @@ export class CExpr {
   #bits(to: DType, x: Expr): string {
     if (DTYPES[to].cType === DTYPES[x.dtype].cType) return this.print(x);
     const [from, t] = [DTYPES[x.dtype].cType, DTYPES[to].cType];
-    const name = `bits_${SUFFIX[to]}`;
+    // One helper a pair of types: a signed word is none for an unsigned parameter.
+    const name = `bits_${SUFFIX[to]}${x.dtype === "int32" ? "_of_i32" : ""}`;
     return `${
       this.helper(
         name,

@@ -97,7 +97,8 @@ function flipWeight(path: string): void {
   Deno.writeFileSync(path, file);
 }
 
-const NUMBER = /(?<=weight[^;]*\{[^;]*?[\s,])-?\d+(?=,)/;
+/** The first number of a constant that is nothing but bytes. */
+const NUMBER = /(?<=int8_t \w*weight[^;]*\{[^;]*?[\s,])-?\d+(?=,)/;
 
 /** Changes a weight in generated C by much. */
 function flipParameter(path: string): void {

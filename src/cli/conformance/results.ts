@@ -22,12 +22,16 @@ function operatorOf(c: SuiteCase, byName: ReadonlyMap<string, SuiteCase>): strin
 const general = (reason: string): string =>
   reason.replace(/^[\w.:]+: /, "").replace(/ ?\('?[^)]*'?\)/g, "").replace(/ '[^']*'/g, "");
 
-/** Counts cases by the operator that they are about. */
+/**
+ * Counts cases by the operator that they are about.
+ * @param suite the whole suite, where an expanded case finds the one that it expands
+ */
 export function byOperator(
   cases: readonly SuiteCase[],
   results: readonly CaseResult[],
+  suite: readonly SuiteCase[] = cases,
 ): Results {
-  const byName = new Map(cases.map((c) => [c.name, c]));
+  const byName = new Map(suite.map((c) => [c.name, c]));
   const counts = new Map<string, { passed: number; refused: number; reasons: Set<string> }>();
   cases.forEach((c, i) => {
     const { verdict, reason } = results[i], op = operatorOf(c, byName);
