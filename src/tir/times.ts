@@ -27,6 +27,8 @@ const BUDGET = 20_000_000;
 export function timeAccesses(k: Kernel): Times | null {
   const names = new Map(k.buffers.map((b, i) => [memoryOf(b), i] as const).reverse());
   const locals = new Map<string, Buffer>();
+  // A time an element is kept: no board has memory for so many.
+  if (k.buffers.reduce((sum, b) => sum + b.length, 0) > BUDGET) return null;
   try {
     const body = new Tracer(names, locals).top(k.body);
     const lastRead = k.buffers.map((b) => new Int32Array(b.length).fill(-1));
