@@ -146,7 +146,6 @@ export async function compileStages(
     { inArena, level, ...(regions && { regions }) },
   );
   const kernels = scheduled.map((k, i) => ({ ...k, kernel: placement.kernels[i] }));
-  const proof = level >= 2 ? replay(placement.replay) : { sampled: [] };
   const program = makeProgram(options, name, expand(imported.graph), {
     layout,
     kernels,
@@ -175,6 +174,8 @@ export async function compileStages(
       ),
     }),
   }, options.boards);
+  // A plan that no board can hold needs no proof.
+  const proof = level >= 2 ? replay(placement.replay) : { sampled: [] };
   const sources = librarySources(program);
   sources.set(`src/${name}_kernels.c`, kernelsSource(program, board.target));
   const macs = program.calls.reduce((sum, { kernel }) => sum + kernel.macs, 0);
