@@ -190,7 +190,10 @@ function runPlan(
       need = Math.max(need, r - oldest + 1);
       carried ||= readStep[m][r] > bornStep[m][r];
     });
-    const ends: readonly [number, number] = [Math.min(...users[m]), Math.max(...users[m])];
+    const ends: readonly [number, number] = [
+      users[m].reduce((a, b) => Math.min(a, b)),
+      users[m].reduce((a, b) => Math.max(a, b)),
+    ];
     return { rows: Math.min(need, all), within: carried ? null : ends };
   });
   return { paces, steps, rings, lastRead, firstWrite };

@@ -97,7 +97,10 @@ Deno.test(`arduino: a wrong constant is reported, ${STANDIN}`, () =>
     const { out, board } = await makeLibrary(folder, { model, board: "mps2-an386" });
     const params = `${out}/src/digits_int8_params.c`;
     const text = Deno.readTextFileSync(params);
-    const broken = text.replace(/(= \{\s+)(-?\d+),/, (_, head, value) => `${head}${-value - 1},`);
+    const broken = text.replace(
+      /(int8_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
+      (_, head, list) => head + list.replace(/-?\d+/g, (w: string) => `${Number(w) ^ 64}`),
+    );
     assert.notEqual(broken, text);
     Deno.writeTextFileSync(params, broken);
     const image = await buildSketch(folder, exampleSketch(folder, "SelfTest"), board);
