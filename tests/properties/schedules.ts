@@ -99,7 +99,9 @@ export function sampledSchedule(
   candidates: readonly Candidate[],
   seed: number,
 ): Schedule {
-  const r = random(seed), { schedule } = r.pick(candidates);
+  // A rule may propose what a group of channels is too small for; the compiler passes over that.
+  const taken = candidates.filter((c) => accepts(w, c.schedule));
+  const r = random(seed), { schedule } = r.pick(taken);
   return r.oneIn(2) ? schedule : accepted(w, varied(r, schedule));
 }
 
