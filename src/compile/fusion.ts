@@ -34,6 +34,9 @@ interface Edge extends FrontierPoint {
 /** How many times the instructions of separate kernels may be taken. */
 const SHARE = { balanced: 1.015, ram: 1.2 } as const;
 
+/** Elements of a buffer beyond which no board has memory for a stream of it. */
+const LARGEST = 2 ** 20;
+
 /** Share of the memory of separate kernels that is little enough to fuse them. */
 const WORTH = 0.9;
 
@@ -51,7 +54,10 @@ export function fuseKernels(
   { board: { target }, optLevel: level, optimize, flashBudget, io }: CompileOptions,
 ): Fusion {
   const share = optimize === "ram" || optimize === "balanced" ? SHARE[optimize] : null;
-  if (level < 2 || share === null || kernels.length === 0) return { kernels, frontier: [] };
+  const large = kernels.some((k) => k.kernel.buffers.some((b) => b.length > LARGEST));
+  if (level < 2 || share === null || kernels.length === 0 || large) {
+    return { kernels, frontier: [] };
+  }
   const streams = new Streams(kernels, storage, graph, {
     target,
     level,

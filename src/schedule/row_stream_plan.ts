@@ -58,11 +58,15 @@ export interface StreamPlan {
   readonly firstWrite: readonly (readonly number[])[];
 }
 
+/** Rows up to which a stream is simulated; larger tensors fit no board. */
+const MOST_ROWS = 4096;
+
 /** @returns null where a part does not get its rows by rows, or nobody reads from it */
 export function planStream(
   parts: readonly StreamPart[],
   memories: readonly StreamMemory[],
 ): StreamPlan | null {
+  if (memories.some((m) => m.rows > MOST_ROWS)) return null;
   const paces = pacesOf(parts, memories);
   if (!paces) return null;
   const wanted = parts.flatMap((p, k) =>

@@ -97,19 +97,15 @@ function flipWeight(path: string): void {
   Deno.writeFileSync(path, file);
 }
 
-/** The first number of a constant that is nothing but bytes. */
-const NUMBER = /(?<=int8_t \w*weight[^;]*\{[^;]*?[\s,])-?\d+(?=,)/;
-
-/** Changes a weight in generated C by much. */
+/** Changes the weights of a layer whose constants are nothing but bytes by much. */
 function flipParameter(path: string): void {
   const text = Deno.readTextFileSync(path);
-  const found = NUMBER.exec(text);
-  assert(found, "no weight in it");
-  const changed = Number(found[0]) > 0 ? -120 : 120;
-  Deno.writeTextFileSync(
-    path,
-    text.slice(0, found.index) + changed + text.slice(found.index + found[0].length),
+  const changed = text.replace(
+    /(int8_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
+    (_, head, list) => head + list.replace(/-?\d+/g, (w: string) => `${Number(w) ^ 64}`),
   );
+  assert.notEqual(changed, text, "no weight in it");
+  Deno.writeTextFileSync(path, changed);
 }
 
 /** Writes a folder's digests anew, as somebody who hides a change would. */
@@ -219,7 +215,9 @@ Deno.test("verify: a flipped byte in an archive fails", () =>
     await passes(cwd);
     const file = Deno.readFileSync(`${cwd}/kws.tar`);
     const text = new TextDecoder("latin1").decode(file);
-    const found = NUMBER.exec(text.slice(text.indexOf("kws_params.c\0")))!;
+    const found = /(?<=int8_t \w*weight[^;]*\{[^;]*?[\s,])-?\d+(?=,)/.exec(
+      text.slice(text.indexOf("kws_params.c\0")),
+    )!;
     const at = text.indexOf("kws_params.c\0") + found.index + found[0].length - 1;
     file[at] ^= 1;
     Deno.writeFileSync(`${cwd}/kws.tar`, file);
