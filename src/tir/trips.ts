@@ -51,7 +51,7 @@ export function countTrips(body: Stmt): Trips {
         const lo = evaluate(s.lo, env) ?? 0, turns = Math.max(0, (evaluate(s.hi, env) ?? 1) - lo);
         more(iterations, s, times * turns);
         if (!control.has(s.v)) return count(s.body, times * turns);
-        for (const [turn, weight] of sampled(turns, walked < BUDGET)) {
+        for (const [turn, weight] of sampled(turns, walked + turns <= BUDGET)) {
           walked++;
           env.set(s.v, lo + turn);
           count(s.body, times * weight);
