@@ -87,13 +87,12 @@ const limits = (c: Compilation, { target }: Board): (number | null)[] =>
 
 function layersOf(
   c: Compilation,
-  board: Board,
   counts: readonly number[],
+  least: readonly (number | null)[],
   execution: Execution,
 ): BenchLayer[] {
   const traffic = trafficOf(c, counts, execution);
   const total = counts.reduce((a, b) => a + b, 0);
-  const least = limits(c, board);
   return c.artifact.kernels.map(({ name, ops, macs }, i) => ({
     kernel: name,
     ops,
@@ -205,7 +204,7 @@ async function measure(
     arena_bytes: result.arena_bytes,
     ram_bytes: result.ram_bytes,
     ratios: [],
-    layers: counts && layersOf(compilation, board, counts, execution),
+    layers: counts && layersOf(compilation, counts, least, execution),
   };
   return { ...row, ratios: ratiosOf(row, baselines) };
 }

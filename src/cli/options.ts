@@ -1,5 +1,6 @@
 /** The options that compile, run and inspect share. */
 import { dirname } from "@std/path";
+import { DEFAULTS } from "../compile/defaults.ts";
 import { allBoards, loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
 import type { Args, OptionSpec } from "./args.ts";
@@ -166,20 +167,19 @@ export function requestOf(args: Args, board = args.value("board")): CompileReque
  * @throws BurinError `usage/unknown-board`, `board/invalid`
  */
 export function compileOptions(request: CompileRequest, path: string): CompileOptions {
-  const { board, name, optLevel = 3, optimize = "balanced", requant = "exact", io = "caller" } =
-    request;
+  const { board, name } = request;
   return {
     board: loadBoard(board.endsWith(".json") ? userPath(board) : board),
     fileStem: stemOf(path),
     ...(name === undefined ? {} : { name }),
-    optLevel,
-    optimize,
+    optLevel: request.optLevel ?? DEFAULTS.optLevel,
+    optimize: request.optimize ?? DEFAULTS.optimize,
     ...(request.flashBudget === undefined ? {} : { flashBudget: request.flashBudget }),
-    requant,
-    io,
+    requant: request.requant ?? DEFAULTS.requant,
+    io: request.io ?? DEFAULTS.io,
     ...(request.arena?.length ? { arena: request.arena } : {}),
     ...(request.weights === undefined ? {} : { weights: request.weights }),
-    dims: request.dims ?? {},
+    dims: request.dims ?? DEFAULTS.dims,
     boards: allBoards,
     ...(request.externalData ? { externalFiles: folderFiles(dirname(userPath(path))) } : {}),
   };

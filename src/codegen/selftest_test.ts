@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { compileModel, type CompileOptions } from "../compile.ts";
+import { DEFAULTS } from "../compile/defaults.ts";
 import { writeTree } from "../run/build.ts";
 import { loadBoard } from "../target/boards.ts";
 import { type Net, ownNet } from "../../tests/e2e/support.ts";
@@ -33,11 +34,8 @@ async function selftest(
   const artifact = await compileModel(net.bytes, {
     board: loadBoard("host"),
     fileStem: "net",
-    optLevel: 3,
-    optimize: "balanced",
-    requant: "exact",
+    ...DEFAULTS,
     io,
-    dims: {},
     golden: () => net.samples.slice(0, 3),
   });
   const folder = Deno.makeTempDirSync();

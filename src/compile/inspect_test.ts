@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { inspectModel } from "../compile.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { loadBoard } from "../target/boards.ts";
 import type { BurinError } from "../util/errors.ts";
 import type { InspectOptions, Section } from "./inspect.ts";
@@ -13,11 +14,7 @@ const show = (net: string, options: Partial<InspectOptions>): Promise<Section[]>
   inspectModel(file(net), {
     board: loadBoard("mps2-an386"),
     fileStem: net,
-    optLevel: 3,
-    optimize: "balanced",
-    requant: "exact",
-    io: "caller",
-    dims: {},
+    ...DEFAULTS,
     ...options,
   });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { compileStages } from "../compile.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { loadBoard } from "../target/boards.ts";
 
 Deno.test("kernels: constants of several count at the first one, so that they add up", async () => {
@@ -9,11 +10,7 @@ Deno.test("kernels: constants of several count at the first one, so that they ad
     const { artifact, program } = await compileStages(Deno.readFileSync(file), {
       board: loadBoard("mps2-an386"),
       fileStem: name,
-      optLevel: 3,
-      optimize: "balanced",
-      requant: "exact",
-      io: "caller",
-      dims: {},
+      ...DEFAULTS,
     });
     const sum = artifact.kernels.reduce((s, k) => s + k.paramsBytes, 0);
     assert.equal(sum, artifact.paramsBytes, name);

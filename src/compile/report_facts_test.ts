@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { compileStages } from "../compile.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { loadBoard } from "../target/boards.ts";
 import { type ReportFacts, reportFacts } from "./report_facts.ts";
 
@@ -9,11 +10,7 @@ async function factsOf(name: string): Promise<ReportFacts> {
     await compileStages(Deno.readFileSync(file), {
       board: loadBoard("mps2-an386"),
       fileStem: name,
-      optLevel: 3,
-      optimize: "balanced",
-      requant: "exact",
-      io: "caller",
-      dims: {},
+      ...DEFAULTS,
     }),
   );
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { compileModel } from "../compile.ts";
+import { DEFAULTS } from "../compile/defaults.ts";
 import { runBatch } from "../run/batch.ts";
 import { withWorkDir } from "../run/workdir.ts";
 import { loadBoard } from "../target/boards.ts";
@@ -22,11 +23,8 @@ Deno.test("fuse: an operator of several results is not taken by the reader of on
     const artifact = await compileModel(bytes, {
       board,
       fileStem: "net",
+      ...DEFAULTS,
       optLevel,
-      optimize: "balanced",
-      requant: "exact",
-      io: "caller",
-      dims: {},
     });
     const x = tensor("float32", [4], [0, 51, 102, 255]);
     const [o] = await withWorkDir((folder) =>

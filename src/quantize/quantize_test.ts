@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { floatAttr, model, node, tensor, value } from "../../tests/onnx_builder.ts";
 import type { CompileOptions } from "../compile.ts";
+import { DEFAULTS } from "../compile/defaults.ts";
 import { readModel } from "../onnx/reader.ts";
 import { loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
@@ -10,11 +11,7 @@ import { quantizeModel } from "./quantize.ts";
 const compile: CompileOptions = {
   board: loadBoard("host"),
   fileStem: "m",
-  optLevel: 3,
-  optimize: "balanced",
-  requant: "exact",
-  io: "caller",
-  dims: {},
+  ...DEFAULTS,
 };
 
 let state = 7;

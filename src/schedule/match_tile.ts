@@ -5,7 +5,8 @@ import { blank } from "../tir/blank.ts";
 import { BLOCK_COLS } from "../tir/dot_block.ts";
 import { spread, type SpreadIntrin } from "../tir/spread.ts";
 import { SPREAD_ROWS, spreadRows } from "../tir/spread_rows.ts";
-import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
+import type { Buffer, Intrin, Store } from "../tir/stmt.ts";
+import { accessAt } from "./access.ts";
 import { dotTile, GROUP, MOST_COLS, placeOf } from "../tir/tile.ts";
 import { type BlockNest, type NestLoop, product, source, widened } from "./tensorize.ts";
 
@@ -33,16 +34,15 @@ export function tensorizeTile(s: Store, n: BlockNest, start: (e: Expr) => Expr):
     is(w.idx[0], col) && n.length % GROUP === 0 && s.buf.strides[1] === 1 &&
     n.rows <= pitch && n.cols <= MOST_COLS;
   if (!fits) return null;
-  const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
-    buf,
-    idx: idx.map(start),
-    axis: idx.length - 1,
-  });
   const tile = { rows: n.rows, cols: n.cols, groups: n.length / GROUP, pitch, wide };
   return {
     k: "intrin",
     op: dotTile(tile, n.rows > 1 ? s.buf.strides[0] : n.cols),
-    args: [access(s.buf, s.idx), access(rows, a.idx), access(w.src as Buffer, w.idx)],
+    args: [
+      accessAt(s.buf, s.idx, start),
+      accessAt(rows, a.idx, start),
+      accessAt(w.src as Buffer, w.idx, start),
+    ],
     scalars: [],
   };
 }

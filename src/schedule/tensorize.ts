@@ -25,6 +25,7 @@ import {
 import { dotColumns } from "../tir/mve_dot.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
+import { accessAt, stepOf } from "./access.ts";
 import { tensorizeSpread, tensorizeTile } from "./match_tile.ts";
 import { matchCopy } from "./match_copy.ts";
 import { matchMap } from "./match_map.ts";
@@ -325,11 +326,6 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
     : n.length % 4 === 0 &&
       (fourColumns ? n.cols === ROW_COLS && n.rows === 1 : n.cols === BLOCK_COLS && n.rows <= 2);
   if (!whole) return null;
-  const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
-    buf,
-    idx: idx.map(start),
-    axis: idx.length - 1,
-  });
   return {
     k: "intrin",
     op: columns
@@ -337,19 +333,17 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
       : fourColumns
       ? dotRow(n.length)
       : dotBlock(n.rows, n.length, rows.strides[0]),
-    args: [access(s.buf, s.idx), access(rows, a.idx), access(w.src as Buffer, w.idx)],
+    args: [
+      accessAt(s.buf, s.idx, start),
+      accessAt(rows, a.idx, start),
+      accessAt(w.src as Buffer, w.idx, start),
+    ],
     scalars: [],
   };
 }
 
 /** Elements of memory that an access moves by when a variable goes on by one. */
-export function stride(l: Load, v: Var): number | null {
-  const { strides } = l.src as Buffer;
-  return l.idx.reduce<number | null>((sum, e, i) => {
-    const c = coefficient(linear(e), v);
-    return sum === null || c === null ? null : sum + c * strides[i];
-  }, 0);
-}
+export const stride = (l: Load, v: Var): number | null => stepOf(l.src as Buffer, l.idx, v);
 
 /**
  * The call that sums a window's products in several channels: taps are the loops outside of the
@@ -415,15 +409,14 @@ function tensorizePlane(
     [...first.terms.values()].every((t) => t.coeff % 2 === 0);
   const strides = plane.strides.slice(0, -1);
   if (!fits || !even || strides.some((n, i) => plane.shape[i] > 1 && n % 2 !== 0)) return null;
-  const access = (buf: Buffer, idx: readonly Expr[]): Access => ({
-    buf,
-    idx: idx.map(start),
-    axis: idx.length - 1,
-  });
   return {
     k: "intrin",
     op: planeTile(row.extent, col.extent, pitch),
-    args: [access(acc, s.idx), access(plane, a.idx), access(weights, w.idx)],
+    args: [
+      accessAt(acc, s.idx, start),
+      accessAt(plane, a.idx, start),
+      accessAt(weights, w.idx, start),
+    ],
     scalars: [],
   };
 }

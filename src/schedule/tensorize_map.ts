@@ -1,7 +1,7 @@
 /** Which intrinsic a channel's map of outputs or its copy is. */
 import { intRange } from "../util/dtype.ts";
 import { numbers } from "../util/tensor.ts";
-import { coefficient, linear } from "../te/linear.ts";
+import { linear } from "../te/linear.ts";
 import type { Expr, Interval, Load, Var } from "../te/expr.ts";
 import { REQUANTIZE, REQUANTIZE_WORD } from "../te/rounding.ts";
 import { gather } from "../tir/gather.ts";
@@ -10,6 +10,7 @@ import { mapFits, type PlaneMap, planeMap } from "../tir/plane_map.ts";
 import { fitsHalfwords } from "../tir/requantize_asm.ts";
 import { saturationOf } from "../tir/scalar_c.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
+import { accessAt, stepOf } from "./access.ts";
 import {
   type NestLoop,
   type PackedBuffer,
@@ -30,20 +31,6 @@ export interface MapNest {
   /** Smallest and largest element of a copy. */
   range(b: Buffer): Interval | null;
 }
-
-/** Elements of memory that an access moves by when a variable goes on by one; null: not constant. */
-function stepOf(buf: Buffer, idx: readonly Expr[], v: Var): number | null {
-  return idx.reduce<number | null>((sum, e, i) => {
-    const c = coefficient(linear(e), v);
-    return sum === null || c === null ? null : sum + c * buf.strides[i];
-  }, 0);
-}
-
-const access = (buf: Buffer, idx: readonly Expr[], start: (e: Expr) => Expr): Access => ({
-  buf,
-  idx: idx.map(start),
-  axis: idx.length - 1,
-});
 
 /** Whether an address is a word's: all that it is made of is even. */
 function atWord({ src, idx }: Load, start: (e: Expr) => Expr): boolean {
@@ -113,12 +100,12 @@ export function tensorizeMap(n: MapNest): Intrin | null {
   };
   const start = startOf([...n.outputs, ...n.taps]);
   if (!mapFits(m) || !atWord(a, start)) return null;
-  const read = (l: Load): Access => access(l.src as Buffer, l.idx, start);
+  const read = (l: Load): Access => accessAt(l.src as Buffer, l.idx, start);
   return {
     k: "intrin",
     op: planeMap(m),
     args: [
-      access(n.out.buf, n.out.idx, start),
+      accessAt(n.out.buf, n.out.idx, start),
       read(a),
       read(w),
       read(n.start),
@@ -204,7 +191,7 @@ export function tensorizeGather(
       pitch,
       steps: [row, col],
     }),
-    args: [access(s.buf, s.idx, start), access(src, x.idx, start)],
+    args: [accessAt(s.buf, s.idx, start), accessAt(src, x.idx, start)],
     scalars: [],
   };
 }

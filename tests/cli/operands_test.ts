@@ -1,6 +1,7 @@
 /** Operands that are shapes and axes at run time: worked out, checked, chosen by. */
 import assert from "node:assert/strict";
 import { compileModel } from "../../src/compile.ts";
+import { DEFAULTS } from "../../src/compile/defaults.ts";
 import { runBatch } from "../../src/run/batch.ts";
 import { withWorkDir } from "../../src/run/workdir.ts";
 import { loadBoard } from "../../src/target/boards.ts";
@@ -15,11 +16,7 @@ async function run(p: ModelParts, inputs: readonly TensorData[]) {
     board,
     fileStem: "m",
     name: "net",
-    optLevel: 3,
-    optimize: "balanced",
-    requant: "exact",
-    io: "caller",
-    dims: {},
+    ...DEFAULTS,
   });
   const [outcome] = await withWorkDir((folder) =>
     runBatch([{ artifact, samples: [inputs] }], board, folder)

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { compileModel } from "../../src/compile.ts";
+import { DEFAULTS } from "../../src/compile/defaults.ts";
 import { folderFiles } from "../../src/cli/external.ts";
 import { runOnBoard } from "../../src/run/mod.ts";
 import { splitSamples } from "../../src/run/samples.ts";
@@ -35,11 +36,7 @@ async function compiled(stem: string, folder = new URL("dev/", SHARED)) {
     board: host,
     fileStem: stem,
     name: "net",
-    optLevel: 3,
-    optimize: "balanced",
-    requant: "exact",
-    io: "caller",
-    dims: {},
+    ...DEFAULTS,
     externalFiles: folderFiles(new URL(".", folder).pathname),
   });
 }

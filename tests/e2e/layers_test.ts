@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { join } from "@std/path";
-import { compileModel } from "../../src/compile.ts";
 import type { Artifact } from "../../src/codegen/artifact.ts";
 import { measureLayers } from "../../src/run/layers.ts";
 import { runOnBoard } from "../../src/run/mod.ts";
@@ -10,18 +9,7 @@ import type { Sample } from "../../src/run/samples.ts";
 import { loadBoard } from "../../src/target/boards.ts";
 import { run } from "../../src/cli/run.ts";
 import { inFolder } from "../../src/util/testing.ts";
-import { exists, NETS, ownNet, readNet, SHARED } from "./support.ts";
-
-const compiled = (bytes: Uint8Array, name: string, board: string): Promise<Artifact> =>
-  compileModel(bytes, {
-    board: loadBoard(board),
-    fileStem: name,
-    optLevel: 3,
-    optimize: "balanced",
-    requant: "exact",
-    io: "caller",
-    dims: {},
-  });
+import { compile, exists, NETS, ownNet, readNet, SHARED } from "./support.ts";
 
 const sum = (ns: readonly number[]): number => ns.reduce((a, b) => a + b, 0);
 
@@ -38,7 +26,7 @@ const AROUND = 60;
 for (const board of ["mps2-an386", "microbit", "mps3-an547", "qemu-rv32imc"]) {
   Deno.test(`layers: the kernels of a run on ${board} add up to its instructions`, async () => {
     const net = ownNet("tf_residual");
-    const artifact = await compiled(net.bytes, net.name, board);
+    const artifact = await compile(net.bytes, loadBoard(board));
     const samples = net.samples.slice(0, 2);
     const layers = await measured(artifact, board, samples);
     const { result } = await runOnBoard(artifact, loadBoard(board), samples);
@@ -72,7 +60,7 @@ Deno.test("layers: a run writes a report with what it counted, and counts the wh
 
 Deno.test("layers: there is nothing to count on this computer", async () => {
   const net = ownNet("tf_mlp");
-  const artifact = await compiled(net.bytes, net.name, "host");
+  const artifact = await compile(net.bytes, loadBoard("host"));
   assert.equal(await measureLayers(artifact, loadBoard("host"), net.samples), null);
 });
 
@@ -110,7 +98,7 @@ function checkPrediction(
 for (const [name, board, whole, kernel] of BOUNDS) {
   Deno.test(`layers: the prediction for ${name} on ${board} comes near`, async () => {
     const net = ownNet(name);
-    const artifact = await compiled(net.bytes, net.name, board);
+    const artifact = await compile(net.bytes, loadBoard(board));
     const layers = await measured(artifact, board, net.samples.slice(0, 1));
     checkPrediction(artifact, layers, whole, kernel, sum(layers) / 20);
   });
@@ -130,7 +118,7 @@ for (const name of exists(SHARED) ? MLPERF : []) {
     Deno.test(`layers: ${name} on ${board} within ${bounds}`, async () => {
       const folder = new URL("mlperf_tiny/", SHARED);
       const net = readNet(folder, name, `${name}.golden.npz`, "exact");
-      const artifact = await compiled(net.bytes, net.name, board);
+      const artifact = await compile(net.bytes, loadBoard(board));
       const layers = await measured(artifact, board, net.samples.slice(0, 1));
       checkPrediction(artifact, layers, whole, kernel, Math.max(200, part * sum(layers)));
     });

@@ -1,6 +1,7 @@
 /** What the end-to-end tests share: nets with their samples, compiling, running, comparing. */
 import assert from "node:assert/strict";
 import { compileModel, type CompileOptions } from "../../src/compile.ts";
+import { DEFAULTS } from "../../src/compile/defaults.ts";
 import type { Artifact } from "../../src/codegen/artifact.ts";
 import { importModel } from "../../src/onnx/import.ts";
 import { dims } from "../../src/ir/graph.ts";
@@ -145,11 +146,7 @@ export function compile(
 export const defaults = (on: Board): CompileOptions => ({
   board: on,
   fileStem: "net",
-  optLevel: 3,
-  optimize: "balanced",
-  requant: "exact",
-  io: "caller",
-  dims: {},
+  ...DEFAULTS,
 });
 
 /** Flags under which gcc reports undefined behaviour and accesses outside objects, and stops. */

@@ -1,6 +1,7 @@
 /** What has to hold for any file: a compiled model or a message that blames the file, soon. */
 import { cpuUsage } from "node:process";
 import { compileModel, type CompileOptions } from "../../src/compile.ts";
+import { DEFAULTS } from "../../src/compile/defaults.ts";
 import { loadBoard } from "../../src/target/boards.ts";
 import { BurinError } from "../../src/util/errors.ts";
 
@@ -10,11 +11,7 @@ const LIMIT = 5000;
 const OPTIONS: CompileOptions = {
   board: loadBoard("mps2-an386"),
   fileStem: "model",
-  optLevel: 3,
-  optimize: "balanced",
-  requant: "exact",
-  io: "caller",
-  dims: {},
+  ...DEFAULTS,
 };
 
 /** How the compiler answered. */

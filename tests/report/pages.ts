@@ -1,6 +1,7 @@
 /** Reports of nets for the tests, made in memory. */
 import { reportPage } from "../../src/cli/report.ts";
 import { type Compilation, compileStages } from "../../src/compile.ts";
+import { DEFAULTS } from "../../src/compile/defaults.ts";
 import type { MeasuredRun } from "../../src/report/html/data.ts";
 import { loadBoard } from "../../src/target/boards.ts";
 import { floatAttr, model, node, tensor, value } from "../onnx_builder.ts";
@@ -15,11 +16,7 @@ export const compiled = (
     board: loadBoard(board),
     fileStem,
     name: "net",
-    optLevel: 3,
-    optimize: "balanced",
-    requant: "exact",
-    io: "caller",
-    dims: {},
+    ...DEFAULTS,
   });
 
 /** The report of a compilation. */

@@ -5,6 +5,7 @@ import type { Board } from "../../target/target.ts";
 import { BurinError } from "../../util/errors.ts";
 import type { Artifact } from "../../codegen/artifact.ts";
 import { compileModel } from "../../compile.ts";
+import { DEFAULTS } from "../../compile/defaults.ts";
 import { UnsupportedNodes } from "../../onnx/import.ts";
 import { openDims } from "../../onnx/dims.ts";
 import { readModel } from "../../onnx/reader.ts";
@@ -70,10 +71,8 @@ async function compileCase(
       board,
       fileStem: c.name,
       name: `c${index}`,
+      ...DEFAULTS,
       optLevel,
-      optimize: "balanced",
-      requant: "exact",
-      io: "caller",
       dims,
     });
     return { case: c, artifact, data: data ?? dataSets(c) };
