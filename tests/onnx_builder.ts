@@ -117,14 +117,38 @@ export const rawTensor = (
 ): proto.onnx.ITensorProto => ({ name, dataType: TYPE[dtype], dims, rawData });
 
 export interface ModelParts {
-  readonly nodes?: proto.onnx.INodeProto[];
+  readonly nodes?: Call[];
   readonly inputs?: proto.onnx.IValueInfoProto[];
   readonly outputs?: proto.onnx.IValueInfoProto[];
   readonly initializers?: proto.onnx.ITensorProto[];
   readonly valueInfo?: proto.onnx.IValueInfoProto[];
   readonly opsets?: Readonly<Record<string, number>>;
   readonly irVersion?: number;
+  readonly functions?: readonly FunctionParts[];
 }
+
+/** A node that calls one of several functions of a name. */
+export type Call = proto.onnx.INodeProto & { readonly overload?: string };
+
+/** The parts of a FunctionProto. */
+export interface FunctionParts {
+  readonly name: string;
+  readonly domain?: string;
+  readonly overload?: string;
+  readonly inputs?: string[];
+  readonly outputs?: string[];
+  readonly nodes: Call[];
+  /** Attributes without default. */
+  readonly attributes?: string[];
+  readonly defaults?: Readonly<Record<string, Attr>>;
+  readonly opsets?: Readonly<Record<string, number>>;
+}
+
+/** An attribute of a function's node whose value is that of the function's attribute. */
+export const refAttr = (refAttrName: string, type: number): proto.onnx.IAttributeProto => ({
+  refAttrName,
+  type,
+});
 
 /** A graph message, for nested graphs. */
 export const graph = (p: ModelParts): proto.onnx.IGraphProto => ({
@@ -136,16 +160,57 @@ export const graph = (p: ModelParts): proto.onnx.IGraphProto => ({
   valueInfo: p.valueInfo ?? [],
 });
 
+const opsetImport = (opsets: Readonly<Record<string, number>>) =>
+  Object.entries(opsets).map(([domain, version]) => ({ domain, version }));
+
+/** A field with a length, number and all: for what onnx-proto cannot write. */
+function field(number: number, content: Uint8Array): number[] {
+  const varint = (n: number): number[] =>
+    n < 128 ? [n] : [(n & 127) | 128, ...varint(Math.floor(n / 128))];
+  return [...varint(number * 8 + 2), ...varint(content.length), ...content];
+}
+const text = (s: string): Uint8Array => new TextEncoder().encode(s);
+
+/** The bytes of a node; its overload is field 8. */
+const nodeBytes = (n: Call): Uint8Array =>
+  Uint8Array.from([
+    ...proto.onnx.NodeProto.encode(n).finish(),
+    ...n.overload ? field(8, text(n.overload)) : [],
+  ]);
+
+function functionBytes(f: FunctionParts): Uint8Array {
+  const { FunctionProto, AttributeProto } = proto.onnx;
+  return Uint8Array.from([
+    ...FunctionProto.encode({
+      name: f.name,
+      domain: f.domain ?? "local",
+      input: f.inputs ?? [],
+      output: f.outputs ?? [],
+      attribute: f.attributes ?? [],
+      opsetImport: opsetImport(f.opsets ?? { "": 17 }),
+    }).finish(),
+    ...f.nodes.flatMap((n) => field(7, nodeBytes(n))),
+    ...Object.entries(f.defaults ?? {}).flatMap(([name, a]) =>
+      field(11, AttributeProto.encode(attribute(name, a)).finish())
+    ),
+    ...f.overload ? field(13, text(f.overload)) : [],
+  ]);
+}
+
 /** The bytes of a model; operator set 17 of ai.onnx by default. */
 export function model(p: ModelParts): Uint8Array {
-  const { ModelProto } = proto.onnx;
-  return ModelProto.encode({
+  const { ModelProto, GraphProto } = proto.onnx;
+  const parts = {
     irVersion: p.irVersion ?? 8,
     producerName: "test",
-    opsetImport: Object.entries(p.opsets ?? { "": 17 }).map(([domain, version]) => ({
-      domain,
-      version,
-    })),
-    graph: graph(p),
-  }).finish();
+    opsetImport: opsetImport(p.opsets ?? { "": 17 }),
+  };
+  if (!p.functions) return ModelProto.encode({ ...parts, graph: graph(p) }).finish();
+  const own = GraphProto.encode(graph({ ...p, nodes: [] })).finish();
+  const nodes = (p.nodes ?? []).flatMap((n) => field(1, nodeBytes(n)));
+  return Uint8Array.from([
+    ...ModelProto.encode(parts).finish(),
+    ...field(7, Uint8Array.from([...own, ...nodes])),
+    ...p.functions.flatMap((f) => field(25, functionBytes(f))),
+  ]);
 }

@@ -3,6 +3,7 @@
  * onnx-proto knows: names, documentation, metadata, declared types.
  */
 import proto from "onnx-proto";
+import { BurinError } from "../util/errors.ts";
 import { numberOfDType } from "../util/dtype.ts";
 import { bytes as bytesOfTensor, type TensorData } from "../util/tensor.ts";
 import { readModel, type TensorView } from "./reader.ts";
@@ -91,10 +92,19 @@ export class EditableModel {
   }
 
   /**
-   * @throws BurinError `model/malformed`, `model/external-data` for elements in another file
+   * @throws BurinError `model/malformed`, `model/external-data` for elements in another file,
+   * `model/unsupported-functions` for fields that onnx-proto would lose
    */
   static read(file: Uint8Array): EditableModel {
     const view = readModel(file);
+    const later = view.functions.find((f) => f.overload !== "" || f.defaults.length > 0);
+    if (later) {
+      throw new BurinError(
+        "model/unsupported-functions",
+        `Cannot change the model as its function '${later.name}' has overloads or default values`,
+        "inline the functions with onnx.inliner.inline_local_functions",
+      );
+    }
     const model = proto.onnx.ModelProto.decode(file);
     if (model.graph === null || model.graph === undefined) throw malformed("it has no graph");
     const constants = view.graph.initializers.map((t) => [t.name, t] as const);

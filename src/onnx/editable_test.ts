@@ -79,3 +79,23 @@ Deno.test("editable: a constant that only a nested graph reads stays", () => {
   );
   assert.deepEqual(names, ["inner"]);
 });
+
+Deno.test("editable: functions stay, those with fields that would be lost are refused", () => {
+  const f = (overload: string) =>
+    model({
+      inputs: [value("x", "float32", [2])],
+      outputs: [value("y", "float32", [2])],
+      opsets: { "": 17, local: 1 },
+      functions: [{
+        name: "F",
+        overload,
+        inputs: ["a"],
+        outputs: ["b"],
+        nodes: [node("Neg", ["a"], ["b"])],
+      }],
+      nodes: [{ ...node("local:F", ["x"], ["y"]), overload }],
+    });
+  const { graph } = importModel(EditableModel.read(f("")).encode());
+  assert.deepEqual(graph.nodes.map((n) => n.op.name), ["Neg"]);
+  assert.throws(() => EditableModel.read(f("other")), /its function 'F' has overloads/);
+});

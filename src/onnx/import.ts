@@ -3,6 +3,7 @@ import type { Graph } from "../ir/graph.ts";
 import { ops as allOps } from "../ops/mod.ts";
 import { bindDims } from "./dims.ts";
 import { type ExternalFiles, withExternalData } from "./external.ts";
+import { inlineFunctions } from "./functions.ts";
 import { GraphImporter } from "./nodes.ts";
 import { checkOutputs } from "./outputs.ts";
 import { readModel } from "./reader.ts";
@@ -24,7 +25,10 @@ export interface Imported {
   readonly graph: Graph;
   /** What the user should know: assumed sizes, dropped attributes and fields. One sentence each. */
   readonly notes: readonly string[];
-  /** Nodes in the file by operator (`Conv`, `com.microsoft:QGemm`), nested graphs included. */
+  /**
+   * Nodes in the file by operator (`Conv`, `com.microsoft:QGemm`), nested graphs included, and those
+   * of functions once a call.
+   */
   readonly opCounts: ReadonlyMap<string, number>;
   readonly producer: string;
   readonly irVersion: number;
@@ -35,7 +39,7 @@ export interface Imported {
 /**
  * Reads an ONNX model.
  *
- * Every dimension of the result is a number. Nodes whose inputs are all constant are computed away,
+ * Every dimension of the result is a number. Functions of the model are inlined. Nodes whose inputs are all constant are computed away,
  * within a budget, except where the operator wants to stay.
  *
  * @throws BurinError `model/malformed`, `model/unsupported-operators` (an {@link UnsupportedNodes}
@@ -44,7 +48,7 @@ export interface Imported {
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imported {
   const notes: string[] = [];
-  const inFile = readModel(bytes);
+  const inFile = inlineFunctions(readModel(bytes));
   const { externalFiles } = options;
   const model = externalFiles ? withExternalData(inFile, externalFiles, notes) : inFile;
   const initialized = new Set(model.graph.initializers.map((t) => t.name));

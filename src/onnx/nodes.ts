@@ -127,7 +127,7 @@ export class GraphImporter {
         define(scope, n.outputs[0], scope.b.constant(constantNode(n, name), n.outputs[0]));
         return;
       }
-      const found = this.table.find(n, this.model.opsets, this.model.functions);
+      const found = this.table.find(n, this.#opsets(n));
       if (!("op" in found)) throw new OpError(found.reason, found.hint);
       if (known.length === inputs.length) this.#apply(n, name, found, known, scope);
     });
@@ -141,6 +141,10 @@ export class GraphImporter {
     // The rest of the graph is still looked at, so that one run names all that is missing.
     for (const g of nestedGraphs(n)) this.#survey(g, ` in '${name}'${scope.where}`);
     for (const x of n.outputs) if (x !== "") define(scope, x, this.#standIn(scope, x));
+  }
+
+  #opsets(n: NodeView): ReadonlyMap<string, number> {
+    return n.opsets ?? this.model.opsets;
   }
 
   #apply(
@@ -196,7 +200,7 @@ export class GraphImporter {
     scope: Scope,
   ): Reading[] {
     const reader = new NodeAttributes(n, {
-      opset: this.model.opsets.get(n.domain)!,
+      opset: this.#opsets(n).get(n.domain)!,
       ins: inputs,
       known: (v) => this.#data(v),
       outs: declared,
@@ -319,7 +323,7 @@ export class GraphImporter {
       this.total++;
       this.opCounts.set(type, (this.opCounts.get(type) ?? 0) + 1);
       for (const inner of nestedGraphs(n)) this.#survey(inner, ` in '${n.name}'${where}`);
-      const found = this.table.find(n, this.model.opsets, this.model.functions);
+      const found = this.table.find(n, this.#opsets(n));
       if ("op" in found || type === "Constant") return;
       const node = n.name || `${n.opType}_${i}`;
       this.problems.push({ node, where, type, reason: found.reason, hint: found.hint });

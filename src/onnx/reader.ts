@@ -4,6 +4,7 @@
  * editable.ts, which writes.
  */
 import proto from "onnx-proto";
+import { LaterFields, type LaterFunction } from "./later.ts";
 import { checkWire, malformed } from "./wire.ts";
 
 /** A dimension as the file has it: a size, a name, or nothing. */
@@ -46,6 +47,8 @@ export interface AttributeView {
   readonly kind: AttributeKind;
   /** number, string, TensorView, GraphView, or an array of one of them, by kind. */
   readonly value: unknown;
+  /** In a function's node: the attribute of the function whose value this one has. */
+  readonly ref?: string;
 }
 export type AttributeKind =
   | "float"
@@ -68,6 +71,23 @@ export interface NodeView {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: readonly AttributeView[];
+  /** Which of several functions of one name a call means. */
+  readonly overload?: string;
+  /** The operator sets that the node is written for, where it comes from a function. */
+  readonly opsets?: ReadonlyMap<string, number>;
+}
+
+/** A function that the model brings along: nodes that stand for one node. */
+export interface FunctionView {
+  readonly name: string;
+  readonly domain: string;
+  readonly overload: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Attributes that have a value where a call gives none. */
+  readonly defaults: readonly AttributeView[];
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly nodes: readonly NodeView[];
 }
 
 export interface GraphView {
@@ -86,8 +106,7 @@ export interface ModelView {
   /** Version by domain, "" for ai.onnx. */
   readonly opsets: ReadonlyMap<string, number>;
   readonly graph: GraphView;
-  /** `domain:name` of the functions that the model brings along. */
-  readonly functions: ReadonlySet<string>;
+  readonly functions: readonly FunctionView[];
   /** Fields of a newer ONNX that were not read, as `Message.number`. */
   readonly unknownFields: readonly string[];
 }
@@ -99,21 +118,12 @@ export interface ModelView {
  */
 export function readModel(bytes: Uint8Array): ModelView {
   if (bytes.length === 0) throw malformed("the file is empty");
-  const unknownFields = checkWire(bytes);
-  let model;
-  try {
-    model = proto.onnx.ModelProto.decode(bytes);
-  } catch (e) {
-    throw malformed(`its protobuf does not decode (${(e as Error).message})`);
-  }
+  const later = new LaterFields(bytes);
+  const unknownFields = checkWire(bytes, "Model", later.visit);
+  const model = decoded(() => proto.onnx.ModelProto.decode(later.renumbered()));
   if (!model.graph) throw malformed("it has no graph");
   const irVersion = int(model.irVersion);
-  const opsets = new Map<string, number>();
-  for (const o of list(model.opsetImport)) {
-    const version = int(o.version), domain = domainOf(o.domain);
-    if (version < 1) throw malformed(`it imports version ${version} of operator set '${domain}'`);
-    opsets.set(domain, Math.max(version, opsets.get(domain) ?? 0));
-  }
+  const opsets = opsetsOf(model.opsetImport);
   // Before IR version 3 a model named no operator sets and meant the first one.
   if (opsets.size === 0) {
     if (irVersion >= 3 || irVersion < 1) throw malformed("it imports no operator set");
@@ -124,11 +134,7 @@ export function readModel(bytes: Uint8Array): ModelView {
     producer: [model.producerName, model.producerVersion].filter(Boolean).join(" "),
     opsets,
     graph: graphView(model.graph),
-    functions: new Set(
-      list(model.functions).map((f) =>
-        `${domainOf((f as { domain?: string }).domain)}:${f.name ?? ""}`
-      ),
-    ),
+    functions: list(model.functions).map((f, i) => functionView(f, later.functions[i])),
     unknownFields,
   };
 }
@@ -140,8 +146,12 @@ export function readModel(bytes: Uint8Array): ModelView {
  */
 export function readTensor(bytes: Uint8Array): TensorView {
   checkWire(bytes, "Tensor");
+  return tensorView(decoded(() => proto.onnx.TensorProto.decode(bytes)));
+}
+
+function decoded<T>(decode: () => T): T {
   try {
-    return tensorView(proto.onnx.TensorProto.decode(bytes));
+    return decode();
   } catch (e) {
     throw malformed(`its protobuf does not decode (${(e as Error).message})`);
   }
@@ -156,6 +166,33 @@ const int = (x: Int): number =>
   typeof x === "number" ? x : x ? x.high * 4294967296 + (x.low >>> 0) : 0;
 const big = (x: Int): bigint =>
   typeof x === "number" ? BigInt(x) : x ? (BigInt(x.high) << 32n) | BigInt(x.low >>> 0) : 0n;
+
+function opsetsOf(
+  imports: readonly proto.onnx.IOperatorSetIdProto[] | null | undefined,
+): Map<string, number> {
+  const opsets = new Map<string, number>();
+  for (const o of list(imports)) {
+    const version = int(o.version), domain = domainOf(o.domain);
+    if (version < 1) throw malformed(`it imports version ${version} of operator set '${domain}'`);
+    opsets.set(domain, Math.max(version, opsets.get(domain) ?? 0));
+  }
+  return opsets;
+}
+
+function functionView(f: proto.onnx.IFunctionProto, later: LaterFunction): FunctionView {
+  return {
+    name: f.name ?? "",
+    domain: domainOf(f.domain),
+    overload: UTF8.decode(later.overload),
+    inputs: list(f.input),
+    outputs: list(f.output),
+    defaults: later.attributes.map((a) =>
+      attributeView(decoded(() => proto.onnx.AttributeProto.decode(a)))
+    ),
+    opsets: opsetsOf(f.opsetImport),
+    nodes: list(f.node).map(nodeView),
+  };
+}
 
 function graphView(g: proto.onnx.IGraphProto): GraphView {
   return {
@@ -178,11 +215,13 @@ function nodeView(n: proto.onnx.INodeProto): NodeView {
     inputs: trimmed(list(n.input)),
     outputs: trimmed(list(n.output)),
     attributes: list(n.attribute).map(attributeView),
+    // LaterFields puts it where the documentation of a node is.
+    ...n.docString && { overload: n.docString },
   };
 }
 
 /** Optional values left out at the end carry nothing. */
-function trimmed(names: readonly string[]): readonly string[] {
+export function trimmed(names: readonly string[]): readonly string[] {
   let n = names.length;
   while (n > 0 && names[n - 1] === "") n--;
   return names.slice(0, n);
@@ -203,8 +242,9 @@ const KINDS: Readonly<Record<number, AttributeKind>> = {
 };
 
 function attributeView(a: proto.onnx.IAttributeProto): AttributeView {
-  const kind = kindOf(a);
-  return { name: a.name ?? "", kind, value: attributeValue(a, kind) };
+  const name = a.name ?? "", kind = kindOf(a);
+  if (a.refAttrName) return { name, kind, value: null, ref: a.refAttrName };
+  return { name, kind, value: attributeValue(a, kind) };
 }
 
 function kindOf(a: proto.onnx.IAttributeProto): AttributeKind {

@@ -69,18 +69,9 @@ export class OpTable {
   find(
     n: NodeView,
     opsets: ReadonlyMap<string, number>,
-    functions: ReadonlySet<string>,
   ): Found | { readonly reason: string; readonly hint?: string } {
     const list = this.#bindings.get(typeName(n.domain, n.opType));
-    if (!list) {
-      if (functions.has(`${n.domain}:${n.opType}`)) {
-        return {
-          reason: "it is a function that the model defines",
-          hint: "inline the functions with onnx.inliner.inline_local_functions",
-        };
-      }
-      return { reason: "Burin does not have this operator" };
-    }
+    if (!list) return { reason: "Burin does not have this operator" };
     const version = opsets.get(n.domain);
     if (version === undefined) {
       return { reason: `the model imports no operator set '${n.domain || "ai.onnx"}'` };

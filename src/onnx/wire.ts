@@ -7,7 +7,7 @@ import { BurinError } from "../util/errors.ts";
 
 /** What a field holds: v varint, f 32 bits, d 64 bits, b bytes or text, or the name of a message. */
 type Field = "v" | "f" | "d" | "b" | MessageName;
-type MessageName =
+export type MessageName =
   | "Model"
   | "OperatorSetId"
   | "StringStringEntry"
@@ -28,7 +28,10 @@ type MessageName =
   | "Shape"
   | "Dimension";
 
-/** The messages of ONNX 1.10 by field number, as onnx-proto 8 knows them. */
+/**
+ * The messages of ONNX by field number: what onnx-proto 8 knows, and what later.ts adds of functions
+ * (Node 8, Function 11 and 13).
+ */
 const MESSAGES: Readonly<Record<MessageName, Readonly<Record<number, Field>>>> = {
   Model: {
     1: "v",
@@ -57,6 +60,8 @@ const MESSAGES: Readonly<Record<MessageName, Readonly<Record<number, Field>>>> =
     8: "b",
     9: "OperatorSetId",
     10: "b",
+    11: "Attribute",
+    13: "b",
   },
   Graph: {
     1: "Node",
@@ -69,7 +74,7 @@ const MESSAGES: Readonly<Record<MessageName, Readonly<Record<number, Field>>>> =
     14: "Annotation",
     15: "SparseTensor",
   },
-  Node: { 1: "b", 2: "b", 3: "b", 4: "b", 5: "Attribute", 6: "b", 7: "b" },
+  Node: { 1: "b", 2: "b", 3: "b", 4: "b", 5: "Attribute", 6: "b", 7: "b", 8: "b" },
   Attribute: {
     1: "b",
     2: "f",
@@ -125,8 +130,15 @@ const MESSAGES: Readonly<Record<MessageName, Readonly<Record<number, Field>>>> =
   Dimension: { 1: "v", 2: "b", 3: "b" },
 };
 
-/** Later fields that carry no meaning for a compiler: metadata_props. */
-const IGNORED = new Set(["Graph.16", "Node.9", "Tensor.16", "ValueInfo.4", "Function.14"]);
+/** Later fields that carry no meaning for a compiler: metadata_props, types within functions. */
+const IGNORED = new Set([
+  "Graph.16",
+  "Node.9",
+  "Tensor.16",
+  "ValueInfo.4",
+  "Function.12",
+  "Function.14",
+]);
 
 /** Wire types: 0 varint, 1 64 bits, 2 length-delimited, 5 32 bits. */
 const WIRE: Readonly<Record<"v" | "d" | "b" | "f", number>> = { v: 0, d: 1, b: 2, f: 5 };
@@ -143,32 +155,56 @@ export const malformed = (why: string, hint?: string): BurinError =>
   );
 
 /**
- * Checks the structure of a serialised message, a model by default, and names the fields that onnx-proto drops.
+ * Told of every field of a known message that has a length, in the order of the file, a message
+ * before its own fields.
+ *
+ * @param tag where the field begins
+ * @param from where its content begins
+ * @param to behind it
+ */
+export type Visit = (
+  message: MessageName,
+  number: number,
+  tag: number,
+  from: number,
+  to: number,
+) => void;
+
+/**
+ * Checks the structure of a serialised message, a model by default, and names the fields that are not read.
  *
  * @returns unknown fields as `Message.number`, sorted
  * @throws BurinError `model/malformed`
  */
-export function checkWire(bytes: Uint8Array, message: "Model" | "Tensor" = "Model"): string[] {
+export function checkWire(
+  bytes: Uint8Array,
+  message: "Model" | "Tensor" = "Model",
+  visit: Visit = () => {},
+): string[] {
   const unknown = new Set<string>();
-  new Walker(bytes, unknown).message(message, 0, bytes.length, 0);
+  new Walker(bytes, unknown, visit).message(message, 0, bytes.length, 0);
   return [...unknown].sort();
 }
 
 class Walker {
   #pos = 0;
-  constructor(readonly bytes: Uint8Array, readonly unknown: Set<string>) {}
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly unknown: Set<string>,
+    readonly visit: Visit,
+  ) {}
 
   message(name: MessageName, start: number, end: number, depth: number): void {
     if (depth > MAX_DEPTH) throw malformed(`its messages are nested deeper than ${MAX_DEPTH}`);
     this.#pos = start;
     const fields = MESSAGES[name];
     while (this.#pos < end) {
-      const tag = this.#varint(end);
+      const start = this.#pos, tag = this.#varint(end);
       const number = Math.floor(tag / 8), wire = tag % 8;
       if (number < 1 || number > 0x1fffffff) {
         throw malformed(`a field of ${name} at byte ${this.#pos} has the number ${number}`);
       }
-      this.#field(name, number, wire, fields[number], end, depth);
+      this.#field(name, number, wire, fields[number], start, end, depth);
     }
   }
 
@@ -177,6 +213,7 @@ class Walker {
     number: number,
     wire: number,
     field: Field | undefined,
+    start: number,
     end: number,
     depth: number,
   ): void {
@@ -206,6 +243,7 @@ class Walker {
         const length = this.#varint(end);
         const from = this.#pos;
         this.#skip(length, end);
+        this.visit(name, number, start, from, from + length);
         if (field !== undefined && field.length > 1) {
           this.message(field as MessageName, from, from + length, depth + 1);
         }
