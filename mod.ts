@@ -38,6 +38,7 @@ export type {
   CompiledLibrary,
   GoldenVector,
   KernelInfo,
+  MemoryPoint,
   NormalizedOptions,
   Placement,
   PlannedBuffer,

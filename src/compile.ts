@@ -22,9 +22,9 @@ import { librarySources } from "./codegen/library.ts";
 import type { Call, Program } from "./codegen/program.ts";
 import { selftestSources } from "./codegen/selftest.ts";
 import { type InspectOptions, inspectStages, type Section } from "./compile/inspect.ts";
-import { checkFits } from "./compile/fits.ts";
+import { checkFits, checkRamBudget } from "./compile/fits.ts";
 import { kernelInfos } from "./compile/kernel_infos.ts";
-import { type FrontierPoint, fuseKernels } from "./compile/fusion.ts";
+import { fuseKernels } from "./compile/fusion.ts";
 import { interpreter } from "./compile/interpret.ts";
 import { collectParams } from "./compile/params.ts";
 import { placeInOrder } from "./compile/order.ts";
@@ -46,6 +46,8 @@ export interface CompileOptions {
    * for `speed`, and no such budget otherwise.
    */
   readonly flashBudget?: number;
+  /** Bytes of the arena's regions together; the model is refused where no plan keeps to them. */
+  readonly ramBudget?: number;
   readonly requant: "exact" | "fast";
   readonly io: "caller" | "arena";
   /** Memories of the board that the arena may use; default one region, as large as it has to be. */
@@ -136,15 +138,18 @@ export async function compileStages(
   const layout = assignLayout(graph, level);
   const groups = fuse(layout.graph, layout.free, level);
   const separate = scheduleGroups(groups, layout, options);
-  const { kernels: fused, frontier } = fuseKernels(layout.graph, separate, layout.storage, options);
   const inArena = options.io === "arena";
   const regions = options.arena?.length ? arenaRegions(board, options.arena) : undefined;
-  const { steps: scheduled, placement } = placeInOrder(
+  const inMemory = (k: readonly ScheduledKernel[]) =>
+    placeInOrder(layout.graph, k, layout.storage, { inArena, level, ...(regions && { regions }) });
+  const { kernels: fused, frontier } = fuseKernels(
     layout.graph,
-    fused,
+    separate,
     layout.storage,
-    { inArena, level, ...(regions && { regions }) },
+    options,
+    (k) => sizeOfArena(inMemory(k).placement),
   );
+  const { steps: scheduled, placement } = inMemory(fused);
   const kernels = scheduled.map((k, i) => ({ ...k, kernel: placement.kernels[i] }));
   const program = makeProgram(options, name, expand(imported.graph), {
     layout,
@@ -152,6 +157,7 @@ export async function compileStages(
     placement,
   });
   const arenaBytes = sizeOfArena(placement);
+  checkRamBudget(options, arenaBytes, frontier, program.buffers);
   if (options.weights !== undefined) checkRegion(board, options.weights);
   const largestRegion = Math.max(0, ...placement.regions.map((r) => r.bytes));
   const paramsBytes = program.params.reduce(
@@ -165,6 +171,7 @@ export async function compileStages(
     inputs: program.inputs,
     outputs: program.outputs,
     buffers: program.buffers,
+    frontier,
     otherArenas: () => ({
       withPorts: sizeOfArena(
         place(layout.graph, scheduled, layout.storage, { inArena: true, level }),
@@ -195,26 +202,14 @@ export async function compileStages(
     paramsBytes,
     ...(options.weights === undefined ? {} : { weights: options.weights }),
     sources,
+    frontier,
     golden,
     selftest: selftestSources(program, golden),
-    notes: [...imported.notes, ...proofNotes(proof), ...frontierNotes(options, frontier)],
+    notes: [...imported.notes, ...proofNotes(proof)],
     interpret,
   };
   return { imported, layout, kernels, placement, program, artifact };
 }
-
-/** What else could be had, where memory is what counts. */
-const frontierNotes = (
-  { optimize }: CompileOptions,
-  frontier: readonly FrontierPoint[],
-): string[] =>
-  optimize !== "ram" || frontier.length < 2 ? [] : [
-    `estimates of arena and instructions: ${
-      frontier.map((p) =>
-        `${p.bytes.toLocaleString("en-US")} bytes with ${p.instructions.toLocaleString("en-US")}`
-      ).join(", ")
-    }`,
-  ];
 
 /** What the user has to know of a proof that is not complete. */
 const proofNotes = ({ sampled }: Proof): string[] =>
@@ -254,6 +249,7 @@ const normalized = (o: CompileOptions, name: string): NormalizedOptions => ({
   optLevel: o.optLevel,
   optimize: o.optimize,
   ...(o.flashBudget === undefined ? {} : { flashBudget: o.flashBudget }),
+  ...(o.ramBudget === undefined ? {} : { ramBudget: o.ramBudget }),
   requant: o.requant,
   io: o.io,
   ...(o.arena?.length ? { arena: o.arena } : {}),

@@ -29,7 +29,7 @@ import {
   readBaselines,
 } from "./bench_models.ts";
 import { compileWhole } from "./compile.ts";
-import { COMPILE_OPTIONS, flashBudgetOf } from "./options.ts";
+import { budgetOf, COMPILE_OPTIONS } from "./options.ts";
 import { readUserFile, stemOf, writeUserFile } from "./paths.ts";
 import { print, printJson, say } from "./terminal.ts";
 
@@ -304,7 +304,7 @@ async function main(args: Args): Promise<number> {
     boards,
     baselines: args.value("baselines"),
     optimize: args.value("optimize") as BenchRequest["optimize"],
-    flashBudget: flashBudgetOf(args.value("flash-budget")),
+    flashBudget: budgetOf("flash-budget", args.value("flash-budget")),
     layers: write !== undefined ? PAGE_LAYERS : args.flag("layers"),
     progress: (doing) => say(`${doing} …`),
   });

@@ -23,6 +23,7 @@ export function commandLine(
     ...(options.optLevel === 3 ? [] : [`-O${options.optLevel}`]),
     ...(options.optimize === "balanced" ? [] : ["--optimize", options.optimize]),
     ...value("--flash-budget", options.flashBudget),
+    ...value("--ram-budget", options.ramBudget),
     ...(options.requant === "exact" ? [] : ["--requant", options.requant]),
     ...(options.io === "caller" ? [] : ["--io", options.io]),
     ...(options.arena ?? []).flatMap((l) => ["--arena", `${l.region}=${l.bytes}`]),

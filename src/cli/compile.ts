@@ -23,6 +23,7 @@ import { checkSamples, goldenNotes, goldenOption, type GoldenOptions } from "./g
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath } from "./paths.ts";
 import { readSketches } from "./sketches.ts";
+import { sayFrontier } from "./frontier.ts";
 import { grouped, print, printJson, say, table } from "./terminal.ts";
 
 /** What `compile` is asked for: models, options, the samples of the self-test, where to write. */
@@ -246,6 +247,7 @@ async function main(args: Args): Promise<number> {
   }
   const project = await compile(request);
   project.models.flatMap((m) => m.notes).forEach((note) => say(`note: ${note}`));
+  project.models.forEach(sayFrontier);
   const ci = ciOf(request, project.board);
   const lock = ci && lockNote(project.files, ci, join(shownPath(project.out), LOCK_FILE));
   if (lock) say(`note: ${lock}`);

@@ -22,6 +22,8 @@ export interface CompileRequest {
   readonly optimize?: "balanced" | "speed" | "ram" | "flash";
   /** Bytes of code and constants up to which flash is spent for speed; default by `optimize`. */
   readonly flashBudget?: number;
+  /** Bytes that the arena may take: the plan with the fewest instructions that keeps to them. */
+  readonly ramBudget?: number;
   /** Rounding of requantisation; `fast` may differ by one step; default exact. */
   readonly requant?: "exact" | "fast";
   /** Where inputs and outputs live; default caller. */
@@ -61,6 +63,11 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     kind: "value",
     value: "BYTES",
     help: "spend flash for speed up to so much; default none, for speed half of the board's",
+  },
+  "ram-budget": {
+    kind: "value",
+    value: "BYTES",
+    help: "let the arena take so much at most, for as few instructions as that needs",
   },
   requant: {
     kind: "value",
@@ -118,15 +125,18 @@ export function dimsOf(list: readonly string[]): Record<string, number> {
   }));
 }
 
-/** The bytes of `--flash-budget`; throws `usage/bad-value`. */
-export function flashBudgetOf(text: string | undefined): number | undefined {
+/** The bytes of `--flash-budget` or `--ram-budget`; throws `usage/bad-value`. */
+export function budgetOf(
+  option: "flash-budget" | "ram-budget",
+  text: string | undefined,
+): number | undefined {
   if (text === undefined) return undefined;
   const bytes = Number(text);
   if (!Number.isSafeInteger(bytes) || bytes < 1) {
     throw new BurinError(
       "usage/bad-value",
-      `Cannot set --flash-budget to ${text} as it takes a number of bytes`,
-      "write --flash-budget 1048576",
+      `Cannot set --${option} to ${text} as it takes a number of bytes`,
+      `write --${option} ${option === "ram-budget" ? 16384 : 1048576}`,
     );
   }
   return bytes;
@@ -151,7 +161,8 @@ export function requestOf(args: Args, board = args.value("board")): CompileReque
     name: args.value("name"),
     optLevel: level === undefined ? undefined : Number(level) as 0 | 1 | 2 | 3,
     optimize: args.value("optimize") as CompileRequest["optimize"],
-    flashBudget: flashBudgetOf(args.value("flash-budget")),
+    flashBudget: budgetOf("flash-budget", args.value("flash-budget")),
+    ramBudget: budgetOf("ram-budget", args.value("ram-budget")),
     requant: args.value("requant") as CompileRequest["requant"],
     io: args.value("io") as CompileRequest["io"],
     arena: arenaOf(args.list("arena")),
@@ -175,6 +186,7 @@ export function compileOptions(request: CompileRequest, path: string): CompileOp
     optLevel: request.optLevel ?? DEFAULTS.optLevel,
     optimize: request.optimize ?? DEFAULTS.optimize,
     ...(request.flashBudget === undefined ? {} : { flashBudget: request.flashBudget }),
+    ...(request.ramBudget === undefined ? {} : { ramBudget: request.ramBudget }),
     requant: request.requant ?? DEFAULTS.requant,
     io: request.io ?? DEFAULTS.io,
     ...(request.arena?.length ? { arena: request.arena } : {}),

@@ -15,6 +15,7 @@ import { readNpz, writeNpz } from "../util/npz.ts";
 import { type Args, type Command, numberOption } from "./args.ts";
 import { compileWhole } from "./compile.ts";
 import { type LayerFigures, layerFigures, layerTable } from "./layers.ts";
+import { sayFrontier } from "./frontier.ts";
 import { checkSamples } from "./golden.ts";
 import { COMPILE_OPTIONS, type CompileRequest, requestOf } from "./options.ts";
 import { readUserFile, userPath, writeUserFile } from "./paths.ts";
@@ -70,6 +71,7 @@ export async function run(request: RunRequest): Promise<LayeredExecution> {
   const wanted = request.expect === undefined ? null : read(request.expect);
   const { compilation, board, model } = await compileWhole(request);
   const { artifact } = compilation;
+  if (request.progress) sayFrontier(artifact);
   const samples = given === null
     ? [madeUpSample(artifact.inputs)]
     : splitSamples(given, artifact.inputs, "in", request.inputs!);

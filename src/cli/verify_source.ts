@@ -94,6 +94,7 @@ async function openModel(entry: LockEntry, at: (path: string) => string): Promis
     optLevel: o.opt_level,
     optimize: o.optimize,
     flashBudget: o.flash_budget,
+    ramBudget: o.ram_budget,
     requant: o.requant,
     io: o.io,
     arena: o.arena,

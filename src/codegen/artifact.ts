@@ -75,6 +75,18 @@ export interface KernelInfo {
   readonly predictedInstructions: number;
 }
 
+/** A way to run the model, as estimated: less memory costs more instructions. */
+export interface MemoryPoint {
+  /** Bytes of the arena. */
+  readonly arenaBytes: number;
+  /** Instructions of one run. */
+  readonly instructions: number;
+  /** ONNX nodes whose kernels, or the stream of them, take all of the arena. */
+  readonly heldBy: readonly string[];
+  /** Whether it is what was generated. */
+  readonly chosen: boolean;
+}
+
 /** Options as the compiler understood them, for model.json and for reproducing the output. */
 export interface NormalizedOptions {
   /** Name of the board. */
@@ -87,6 +99,8 @@ export interface NormalizedOptions {
   readonly optimize: "balanced" | "speed" | "ram" | "flash";
   /** Bytes of code and constants up to which flash is spent for speed; absent: by `optimize`. */
   readonly flashBudget?: number;
+  /** Bytes that the arena may take; absent: by `optimize`. */
+  readonly ramBudget?: number;
   /** Rounding of requantisation. */
   readonly requant: "exact" | "fast";
   /** Where inputs and outputs live. */
@@ -137,6 +151,11 @@ export interface Artifact extends CompiledLibrary {
   readonly buffers: readonly PlannedBuffer[];
   /** Generated kernels, in the order in which they run. */
   readonly kernels: readonly KernelInfo[];
+  /**
+   * What less memory costs, the least memory first; empty where streams of rows are not looked at:
+   * below -O2, and for `speed` and `flash` without a budget of RAM.
+   */
+  readonly frontier: readonly MemoryPoint[];
   /** Samples that the self-test runs; none where none were asked for. */
   readonly golden: readonly GoldenVector[];
   /** The self-test's own sources, path in the output folder → text (selftest/). */

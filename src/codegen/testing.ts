@@ -68,6 +68,7 @@ export function artifactOf(kernels: readonly Kernel[], board: Board): Artifact {
     arenaBytes: 0,
     paramsBytes: 0,
     sources,
+    frontier: [],
     golden: [],
     selftest: new Map(),
     notes: [],

@@ -2,7 +2,7 @@
 import { BurinError } from "../util/errors.ts";
 import { type Board, memoryBlocks } from "../target/target.ts";
 import { roomHint } from "../target/room.ts";
-import type { PlannedBuffer, Port } from "../codegen/artifact.ts";
+import type { MemoryPoint, PlannedBuffer, Port } from "../codegen/artifact.ts";
 
 /** Offsets and indices are int32 in the generated C. */
 const ADDRESSABLE = 2 ** 31 - 1;
@@ -27,9 +27,26 @@ export interface Needs {
   readonly outputs: readonly Pick<Port, "name" | "bytes" | "placement">[];
   /** What lies in the arena, and when. */
   readonly buffers: readonly PlannedBuffer[];
+  /** What less memory would cost, the least memory first; empty where that was not looked at. */
+  readonly frontier: readonly MemoryPoint[];
   /** The arena's size with inputs and outputs in it, and without the kernels' scratch memory. */
   readonly otherArenas: () => { readonly withPorts: number; readonly withoutScratch: number };
 }
+
+/** What there is to say where no plan would fit. */
+function smallestText({ arena, frontier }: Needs, ram: number): string {
+  const [smallest] = frontier;
+  if (!smallest || smallest.arenaBytes >= arena || smallest.arenaBytes <= ram) return "";
+  return `; the smallest takes ${count(smallest.arenaBytes)}, held up by ${
+    nodesText(smallest.heldBy)
+  }`;
+}
+
+/** Names of nodes in the order of the graph; of many the ends. */
+const nodesText = (nodes: readonly string[]): string =>
+  nodes.length <= NAMED
+    ? nodes.map((n) => `'${short(n)}'`).join(", ")
+    : `${nodes.length} nodes from '${short(nodes[0])}' to '${short(nodes.at(-1)!)}'`;
 
 /** Fused nodes have names as long as all of theirs. */
 const short = (name: string): string => name.length > 40 ? `${name.slice(0, 39)}…` : name;
@@ -91,7 +108,8 @@ export function checkFits(
   if (rams.length > 0 && piece > largest(rams)) {
     faults.push(
       `its arena takes ${count(piece)} where the board has ${count(largest(rams))} of RAM` +
-        `${rams.length > 1 ? " in one piece" : ""} (at the peak ${peakText(needs.buffers)})`,
+        `${rams.length > 1 ? " in one piece" : ""} (at the peak ${peakText(needs.buffers)}` +
+        `${smallestText(needs, largest(rams))})`,
     );
   } else if (rams.length > 0 && arena + written > sum(rams)) {
     faults.push(
@@ -123,6 +141,15 @@ function options(needs: Needs, ram: number, callers: number): string[] {
   if (ram === 0 || needs.arena + callers + STACK <= ram) return [];
   const { withPorts, withoutScratch } = needs.otherArenas();
   const list: string[] = [];
+  const room = ram - callers - STACK;
+  const [smallest] = needs.frontier;
+  if (smallest && smallest.arenaBytes < needs.arena && smallest.arenaBytes <= room) {
+    const [least] = needs.frontier.filter((p) => p.arenaBytes <= room).toReversed();
+    list.push(
+      `--ram-budget ${room} takes an arena of ${count(least.arenaBytes)}, for about ` +
+        `${least.instructions.toLocaleString("en-US")} instructions`,
+    );
+  }
   if (callers > 0 && withPorts + STACK <= ram) {
     list.push(`--io arena takes ${count(withPorts)} for arena, inputs and outputs together`);
   }
@@ -130,4 +157,31 @@ function options(needs: Needs, ram: number, callers: number): string[] {
     list.push(`-O1 takes an arena of ${count(withoutScratch)}, without scratch, and is slower`);
   }
   return list;
+}
+
+/**
+ * Refuses an arena beyond what `--ram-budget` allows: it is the smallest that was found.
+ *
+ * @throws BurinError `model/does-not-fit` with the smallest arena and the nodes that hold it up
+ */
+export function checkRamBudget(
+  { ramBudget, optLevel }: { readonly ramBudget?: number; readonly optLevel: number },
+  arena: number,
+  frontier: readonly MemoryPoint[],
+  buffers: readonly PlannedBuffer[],
+): void {
+  if (ramBudget === undefined || arena <= ramBudget) return;
+  const [smallest] = frontier;
+  throw new BurinError(
+    "model/does-not-fit",
+    `Cannot compile the model into an arena of ${count(ramBudget)} as the smallest plan takes ` +
+      count(arena) +
+      (smallest
+        ? `, held up by ${nodesText(smallest.heldBy)}`
+        : ` (at the peak ${peakText(buffers)})`),
+    [
+      ...(optLevel < 2 ? ["-O2 passes rows from kernel to kernel, which takes less"] : []),
+      `--ram-budget ${arena} fits`,
+    ].join("; "),
+  );
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { allBoards, loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
-import { checkFits, type Needs } from "./fits.ts";
+import { checkFits, checkRamBudget, type Needs } from "./fits.ts";
 
 const port = (name: string, bytes: number): Needs["inputs"][number] => ({
   name,
@@ -25,6 +25,7 @@ const FITTING: Needs = {
   inputs: [port("x", 1000)],
   outputs: [port("y", 100)],
   buffers: [],
+  frontier: [],
   otherArenas: () => ({ withPorts: 1e6, withoutScratch: 1e6 }),
 };
 
@@ -116,4 +117,57 @@ Deno.test("fits: options are named where the planner says that they do", () => {
     },
   })!;
   assert.match(flashOnly.hint!, /^boards with room/);
+});
+
+const point = (arenaBytes: number, instructions: number, heldBy: readonly string[]) => ({
+  arenaBytes,
+  instructions,
+  heldBy,
+  chosen: false,
+});
+const FRONTIER = [point(9_000, 3_000, ["a", "b"]), point(15_000, 2_000, ["c"])];
+
+Deno.test("fits: the cheapest plan that fits is proposed with what it costs", () => {
+  const e = refusal({ arena: 30_000, frontier: FRONTIER })!;
+  assert.match(
+    e.hint!,
+    /^--ram-budget 17332 takes an arena of 15,000 bytes, for about 2,000 instr/,
+  );
+  const ports = { inputs: [port("x", 3_000)] };
+  const less = refusal({ arena: 30_000, frontier: FRONTIER, ...ports })!;
+  assert.match(less.hint!, /^--ram-budget 15332 takes an arena of 15,000 bytes/);
+  const least = refusal({ arena: 30_000, frontier: FRONTIER, inputs: [port("x", 3_400)] })!;
+  assert.match(least.hint!, /^--ram-budget 14932 takes an arena of 9,000 bytes, for about 3,000/);
+  assert.doesNotMatch(e.message, /the smallest/);
+  // Nothing that was found fits.
+  const none = refusal({ arena: 90_000, frontier: [point(40_000, 1, ["a", "b", "c", "d"])] })!;
+  assert.match(
+    none.message,
+    /; the smallest takes 40,000 bytes, held up by 4 nodes from 'a' to 'd'\)/,
+  );
+  assert.match(none.hint!, /^boards with room/);
+});
+
+Deno.test("fits: a budget of RAM refuses with the smallest arena and what holds it up", () => {
+  const refused = (arena: number, optLevel = 3, frontier = FRONTIER) => {
+    try {
+      checkRamBudget({ ramBudget: 8_000, optLevel }, arena, frontier, [buffer("x", 9_000, 0, 0)]);
+      return null;
+    } catch (e) {
+      assert(e instanceof BurinError);
+      return e;
+    }
+  };
+  assert.equal(refused(8_000), null);
+  checkRamBudget({ optLevel: 3 }, 1e9, FRONTIER, []);
+  const e = refused(8_001)!;
+  assert.equal(e.code, "model/does-not-fit");
+  assert.equal(
+    e.message,
+    "Cannot compile the model into an arena of 8,000 bytes as the smallest plan takes 8,001 " +
+      "bytes, held up by 'a', 'b'",
+  );
+  assert.equal(e.hint, "--ram-budget 8001 fits");
+  assert.match(refused(9_000, 1, [])!.message, /takes 9,000 bytes \(at the peak 'x' 9,000 bytes\)/);
+  assert.match(refused(9_000, 1, [])!.hint!, /^-O2 passes rows/);
 });

@@ -5,7 +5,7 @@ import { countOps, printGraph } from "../ir/print.ts";
 import type { Graph, Node, Value } from "../ir/graph.ts";
 import { importModel } from "../onnx/import.ts";
 import { runPasses } from "../passes/pipeline.ts";
-import type { PlannedBuffer } from "../codegen/artifact.ts";
+import type { MemoryPoint, PlannedBuffer } from "../codegen/artifact.ts";
 import { kernelSymbol } from "../codegen/names.ts";
 import type { Compilation, CompileOptions } from "../compile.ts";
 import { definitionLines, groupLines, membersOf, programLines, viewLines } from "./inspect_text.ts";
@@ -44,6 +44,8 @@ export type Section =
   /** Source text, printed as it is. */
   | { readonly kind: "code"; readonly text: string }
   | { readonly kind: "counts"; readonly steps: readonly OperatorCounts[] }
+  /** What less memory costs. */
+  | { readonly kind: "frontier"; readonly points: readonly MemoryPoint[] }
   | {
     readonly kind: "memory";
     readonly region: string;
@@ -201,7 +203,12 @@ function kernelSections(
     case "tir":
       return each((i) => programLines(c.kernels[i]));
     case "memory":
-      return memorySections(c, wanted);
+      return [
+        ...memorySections(c, wanted),
+        ...(node === undefined && c.artifact.frontier.length > 0
+          ? [{ kind: "frontier", points: c.artifact.frontier } as const]
+          : []),
+      ];
     case "c":
       return [{ kind: "code", text: cText(c, wanted) }];
   }

@@ -50,6 +50,7 @@ const optionsSchema = v.strictObject({
   opt_level: v.optional(v.picklist([0, 1, 2, 3], "has to be one of 0, 1, 2, 3")),
   optimize: v.optional(oneOf(["balanced", "speed", "ram", "flash"])),
   flash_budget: v.optional(positive),
+  ram_budget: v.optional(positive),
   requant: v.optional(oneOf(["exact", "fast"])),
   io: v.optional(oneOf(["caller", "arena"])),
   arena: v.optional(v.array(v.strictObject({ region: text, bytes: positive }))),

@@ -5,6 +5,7 @@ export type {
   CompiledLibrary,
   GoldenVector,
   KernelInfo,
+  MemoryPoint,
   NormalizedOptions,
   Placement,
   PlannedBuffer,

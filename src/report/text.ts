@@ -1,6 +1,7 @@
 /** Sections as the text of a terminal. */
 import type { Section } from "../compile/inspect.ts";
 import { countLines } from "./counts.ts";
+import { frontierLines } from "./frontier.ts";
 import { memoryLines } from "./memory.ts";
 import { grouped } from "./table.ts";
 import { wrapLine } from "./wrap.ts";
@@ -17,6 +18,12 @@ function sectionLines(s: Section): string[] {
       return s.text.trimEnd().split("\n");
     case "counts":
       return countLines(s.steps, WIDTH);
+    case "frontier":
+      return [
+        "arena and instructions that could be had, estimated:",
+        "",
+        ...frontierLines(s.points, WIDTH),
+      ];
     case "memory":
       return [`${s.region}: ${grouped(s.bytes)} bytes`, "", ...memoryLines(s, WIDTH)];
   }

@@ -136,6 +136,7 @@ export const tinyArtifact = (
     ["src/tiny_params.c", PARAMS],
     ["src/tiny_static.c", STATIC],
   ]),
+  frontier: [],
   golden: [],
   selftest: new Map(),
   notes: [],

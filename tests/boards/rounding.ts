@@ -231,6 +231,7 @@ function roundingArtifact(board: string, target: Target, cases: number): Artifac
       ["src/rounding.c", kernelSource(target, cases)],
       ["src/rounding_static.c", STATIC],
     ]),
+    frontier: [],
     golden: [],
     selftest: new Map(),
     notes: [],
