@@ -27,6 +27,7 @@ export class Buffers {
   constructor(
     given: ReadonlyMap<Indexable, Buffer>,
     readonly consts: ReadonlyMap<Indexable, TensorData>,
+    readonly alike = false,
   ) {
     this.#buffers = new Map(given);
   }
@@ -49,7 +50,7 @@ export class Buffers {
    * are.
    */
   streamed(s: Stmt, name: string, own: boolean): Stmt {
-    const found = streamed(s, `${name}_stream${this.#streams.length || ""}_w`, own);
+    const found = streamed(s, `${name}_stream${this.#streams.length || ""}_w`, own, this.alike);
     if (!found) return s;
     const { call, stream } = found;
     const text = (b: Buffer) => String(b.data!.data.slice(1));

@@ -195,8 +195,9 @@ function sameScale(a: Expr, b: Expr): boolean {
  *
  * @param name of the stream
  * @param own whether a whole tile gets a text of its own
+ * @param alike whether the text must not depend on the scales
  */
-export function streamed(s: Stmt, name: string, own: boolean): Streamed | null {
+export function streamed(s: Stmt, name: string, own: boolean, alike: boolean): Streamed | null {
   const parts = partsOf(s);
   if (!parts) return null;
   const { v, blocks, tile, product } = parts;
@@ -237,8 +238,8 @@ export function streamed(s: Stmt, name: string, own: boolean): Streamed | null {
   const words = wordsOf({ ...plain, fixed: canFix(plain) ? 1 : null });
   if (words === null) return null;
   // Without any multiplier the words are those of floats.
-  const part = canFix(plain) ? fixedPart(plain, words) : 0;
-  const f: Columns = { ...plain, fixed: part > 0 ? part : null };
+  const part = canFix(plain) ? fixedPart(plain, words) : null;
+  const f: Columns = { ...plain, fixed: part !== null && (part > 0 || alike) ? part : null };
   const stream: Buffer = {
     name,
     dtype: "int32",

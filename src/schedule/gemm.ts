@@ -73,6 +73,11 @@ export interface GemmStep {
    * come first, what is left of them behind.
    */
   readonly run?: number;
+  /**
+   * With a `run`: what is left of each run fills the end of a four of its own, which begins with
+   * elements that have been there before, as it always does where there is a single run.
+   */
+  readonly filled?: boolean;
 }
 
 /** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
@@ -100,22 +105,39 @@ export function factors(s: State, st: Stage): Factors | string {
   return { ...p, rowAxes, colAxes };
 }
 
-/**
- * Where element k of a row of `length` goes: the whole fours of the runs, then what is left of them.
- * What is left of a single run fills the end of a last four, which begins with elements that have
- * been there before.
- */
-function inRuns(k: Expr, length: number, { run = length }: GemmStep): Expr {
-  const left = run % GROUP, whole = run - left;
-  if (left === 0 || run < GROUP) return k;
-  if (run === length) return add(k, mul(floordiv(k, whole), GROUP - left));
+/** How the runs of a row of `length` are laid out; null where k stays in its order. */
+function runsOf(length: number, { run = length, filled = run === length }: GemmStep) {
+  const left = run % GROUP, whole = run - left, times = length / run;
+  return left === 0 || run < GROUP ? null : { run, left, whole, times, filled };
+}
+
+type Runs = NonNullable<ReturnType<typeof runsOf>>;
+
+/** Elements of a row of `length`, those that stand twice included. */
+const laidOut = (length: number, runs: Runs | null): number =>
+  runs?.filled ? runs.times * (runs.whole + GROUP) : length;
+
+/** Where element k of a row goes: the whole fours of the runs, then what is left of them. */
+function inRuns(k: Expr, runs: Runs | null): Expr {
+  if (!runs) return k;
+  const { run, left, whole, times, filled } = runs;
+  if (times === 1) return add(k, mul(floordiv(k, whole), GROUP - left));
   const r = floormod(k, run), o = floordiv(k, run);
+  const behind = add(add(mul(o, filled ? GROUP : left), r), whole * times - whole);
   return select(
     lt(r, whole),
     add(mul(o, whole), r),
-    add(add(mul(o, left), r), whole * (length / run) - whole),
+    filled ? add(behind, GROUP - left) : behind,
   );
 }
+
+/** Where element j of run o goes, counted with those that it repeats. */
+const inFilled = (o: Expr, j: Expr, { whole, times }: Runs): Expr =>
+  times === 1 ? j : select(
+    lt(j, whole),
+    add(mul(o, whole), j),
+    add(add(mul(o, GROUP), j), whole * times - whole),
+  );
 
 /** Row-major position of coordinates. */
 const flatten = (idx: readonly Expr[], extents: readonly number[]): Expr =>
@@ -131,6 +153,10 @@ function unflatten(position: Expr, extents: readonly number[]): Expr[] {
   });
 }
 
+/** How many axes stand outside of a run of the last ones; −1 where no whole axes make it. */
+const outerAxes = (extents: readonly number[], run: number): number =>
+  extents.findIndex((_, d) => sizeOf(extents.slice(d)) === run);
+
 export function gemm(s: State, step: GemmStep): State {
   const st = stageOf(s, step.stage);
   const f = factors(s, st);
@@ -142,8 +168,10 @@ export function gemm(s: State, step: GemmStep): State {
   const kExtents = r.axes.map((a) => a.extent);
   const rows = sizeOf(rowExtents), cols = sizeOf(colExtents), length = sizeOf(kExtents);
   const type = step.rows ?? "int16";
-  const pitch = step.order === "columns" ? length : Math.ceil(length / ROW_UNIT) * ROW_UNIT;
-  const tiled = step.order === "tiles";
+  const tiled = step.order === "tiles", runs = tiled ? runsOf(length, step) : null;
+  const pitch = step.order === "columns"
+    ? length
+    : Math.ceil(laidOut(length, runs) / ROW_UNIT) * ROW_UNIT;
   const shift = type === "int8" ? byteShift(f) : 0;
   if (shift === null) {
     refuse(`gemm ${step.stage}`, "the activation exceeds a byte", "keep rows of int16");
@@ -155,14 +183,23 @@ export function gemm(s: State, step: GemmStep): State {
     ]);
 
   // A single run is copied with the elements that its last four repeats.
-  const left = length % GROUP, single = tiled && step.run === length && left > 0 && length > GROUP;
-  const repeats = (k: Expr): Expr => sub(k, mul(floordiv(k, length - left), GROUP - left));
+  // What is left of a run is copied with the elements that its last four repeats.
+  const repeated = runs?.filled ? runs : null;
+  const outer = repeated ? outerAxes(kExtents, repeated.run) : kExtents.length;
+  const inner = kExtents.slice(outer);
+  if (outer < 0) {
+    refuse(`gemm ${step.stage}`, "its runs are no whole axes", "leave them as they are");
+  }
+  const repeats = (k: Expr, { whole, left }: Runs): Expr =>
+    sub(k, mul(floordiv(k, whole), GROUP - left));
   const staged = compute(
     `${st.name}_rows`,
     type,
-    single ? [rows, pitch] : [rows, ...kExtents],
+    repeated ? [rows, ...kExtents.slice(0, outer), repeated.whole + GROUP] : [rows, ...kExtents],
     (row, ...axes) => {
-      const ks = single ? unflatten(repeats(axes[0]), kExtents) : axes;
+      const ks = repeated
+        ? [...axes.slice(0, outer), ...unflatten(repeats(axes[outer], repeated), inner)]
+        : axes;
       const at = new Map([
         ...coordinates(row, imm(0)),
         ...r.axes.map((a, i) => [a.v, ks[i]] as const),
@@ -173,7 +210,7 @@ export function gemm(s: State, step: GemmStep): State {
         imm(-shift, type),
       );
     },
-    ["row", ...(single ? ["k"] : r.axes.map((a) => a.v.name))],
+    ["row", ...r.axes.slice(0, outer).map((a) => a.v.name), ...(repeated ? ["k"] : [])],
   );
   if (tiled && step.dtype === "int8" && !canTile(s, st)) {
     refuse(`gemm ${step.stage}`, "its columns cannot be paired", "pack as int16");
@@ -201,7 +238,9 @@ export function gemm(s: State, step: GemmStep): State {
   const tilesOf = (): Rows["tiles"] => {
     if (!tiled) return null;
     const [row, ...ks] = staged.axes;
-    const place = single ? ks[0] : inRuns(flatten(ks, kExtents), length, step);
+    const place = repeated
+      ? inFilled(flatten(ks.slice(0, outer), kExtents), ks[outer], repeated)
+      : inRuns(flatten(ks, kExtents), runs);
     return { rows: step.tile ?? 1, at: [row, ...placeOf(place)] };
   };
   const reader = (e: Expr): Expr | undefined =>
@@ -298,7 +337,8 @@ function packTiles(
     ...(wide ? [block, 2] : [pairs, 2, BLOCK_COLS]),
   ];
   const strides = rowMajor(shape), values = new Int32Array(sizeOf(shape));
-  const place = Array.from({ length }, (_, k) => evaluateIndex(inRuns(imm(k), length, step)));
+  const runs = runsOf(length, step);
+  const place = Array.from({ length }, (_, k) => evaluateIndex(inRuns(imm(k), runs)));
   const put = (col: number, k: number, value: number): void => {
     const c = col % block, q = place[k], half = q % GROUP >> 1;
     const inner = wide ? [c, half] : [Math.floor(c / BLOCK_COLS), half, c % BLOCK_COLS];

@@ -40,7 +40,7 @@ export function lower(w: Workload, s: State): Kernel {
   const { groups } = s;
   if (!groups) return new Lowering(w, s).kernel();
   const part = groupWorkload(w, groups);
-  const each = [s, ...groups.others].map((x) => new Lowering(part, x).kernel());
+  const each = [s, ...groups.others].map((x) => new Lowering(part, x, true).kernel());
   return joinGroups(w, groups, each);
 }
 
@@ -48,8 +48,9 @@ class Lowering {
   readonly #buffers: Buffers;
   readonly #frames: Frames = { fills: new Map() };
 
-  constructor(readonly w: Workload, readonly s: State) {
-    this.#buffers = new Buffers(w.buffers, s.consts);
+  /** @param alike whether the text has to be the same whatever the constants are */
+  constructor(readonly w: Workload, readonly s: State, alike = false) {
+    this.#buffers = new Buffers(w.buffers, s.consts, alike);
   }
 
   kernel(): Kernel {

@@ -19,17 +19,21 @@ export interface Layer {
   readonly cin: number;
   readonly cout: number;
   readonly kernel: readonly number[];
-  readonly stride?: number;
+  /** Of all axes, or axis by axis. */
+  readonly stride?: number | readonly number[];
   readonly dilation?: number;
   readonly group?: number;
   /** Zeros at each border; default as many as keep the map at stride 1. */
   readonly pad?: readonly number[];
 }
 
+const stridesOf = ({ map, stride = 1 }: Layer): number[] =>
+  map.map((_, d) => typeof stride === "number" ? stride : stride[d]);
+
 /** What a layer is, for messages. */
 export function textOf(l: Layer): string {
   const more = [
-    l.stride && l.stride > 1 ? `stride ${l.stride}` : "",
+    stridesOf(l).some((s) => s > 1) ? `stride ${[l.stride].flat().join("x")}` : "",
     l.dilation && l.dilation > 1 ? `dilation ${l.dilation}` : "",
     l.group && l.group > 1 && l.of !== "depthwise" ? `${l.group} groups` : "",
   ].filter((t) => t);
@@ -67,12 +71,12 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
   );
   layers.forEach((l, i) => {
     const rank = l.map.length + 2, group = l.group ?? 1, per = l.cin / group;
-    const { stride = 1, dilation = 1 } = l;
+    const { dilation = 1 } = l, strides = stridesOf(l);
     const pads = l.pad ?? l.kernel.flatMap((k) => [(k - 1) * dilation])
       .flatMap((all) => [Math.floor(all / 2)]);
     const after = l.pad ?? l.kernel.map((k, d) => (k - 1) * dilation - pads[d]);
     const out = l.map.map((n, d) =>
-      Math.floor((n + pads[d] + after[d] - (l.kernel[d] - 1) * dilation - 1) / stride) + 1
+      Math.floor((n + pads[d] + after[d] - (l.kernel[d] - 1) * dilation - 1) / strides[d]) + 1
     );
     const xShape = [1, ...l.map, l.cin], wShape = [l.cout, per, ...l.kernel];
     const name = (what: string) => `layer${i}/${what}`;
@@ -109,7 +113,7 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
     nodes.push(
       node("Conv", [x, w, b], [name("conv")], {
         kernel_shape: l.kernel,
-        strides: l.map.map(() => stride),
+        strides,
         dilations: l.map.map(() => dilation),
         pads: [...pads, ...after],
         group,

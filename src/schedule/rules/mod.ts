@@ -49,6 +49,10 @@ const PRODUCTS: readonly Rule[] = [
       variants({
         own: tilesSchedule(f, "own"),
         shared: tilesSchedule(f, "shared"),
+        "own, filled": tilesSchedule(f, "own", false, "runs"),
+        "shared, filled": tilesSchedule(f, "shared", false, "runs"),
+        "own, filled apart": tilesSchedule(f, "own", false, "axis"),
+        "shared, filled apart": tilesSchedule(f, "shared", false, "axis"),
         blocks: gemmSchedule(f.w, f.s, f.r, f.out, f.target),
       }),
   },

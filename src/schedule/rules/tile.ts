@@ -77,8 +77,12 @@ export interface Run {
   readonly dtype: "int8" | "uint8";
 }
 
-/** The run in which a product reads its activation; null where it reads no bytes, or no neighbours. */
-export function rowRun(w: Workload, r: Stage): Run | null {
+/**
+ * The run in which a product reads its activation; null where it reads no bytes, or no neighbours.
+ *
+ * @param most loops that make the run at most
+ */
+export function rowRun(w: Workload, r: Stage, most = Infinity): Run | null {
   const { body } = r.compute;
   if (body.k !== "reduce") return null;
   const source = loads(body.body).find((l) => w.buffers.has(l.src));
@@ -92,6 +96,7 @@ export function rowRun(w: Workload, r: Stage): Run | null {
   for (const { v, extent } of [...body.axes].reverse()) {
     // Runs of whole fours stay apart: at a border they are tested as a whole.
     if (step(v) !== length || (loops.length > 0 && length % 4 === 0)) break;
+    if (loops.length >= most && length > 1) break;
     loops.unshift(v.name);
     length *= extent;
   }

@@ -33,7 +33,13 @@ function isRequantised({ compute: { body, out } }: Stage, r: Stage): boolean {
  * Rows are filled run by run, all rows of a tile at once where their windows meet no border, or one
  * without tests where its own meets none.
  */
-function fillSteps(r: Stage, stage: string, run: Run | null, rows: number): Step[] {
+function fillSteps(
+  r: Stage,
+  stage: string,
+  run: Run | null,
+  rows: number,
+  filled: boolean,
+): Step[] {
   const { body } = r.compute;
   if (body.k !== "reduce") return [];
   const axes = body.axes.map((a) => a.v.name);
@@ -53,12 +59,23 @@ function fillSteps(r: Stage, stage: string, run: Run | null, rows: number): Step
   }
   const length = body.axes.reduce((n, a) => n * a.extent, 1);
   const single = run.length === length;
+  if (filled && !single) {
+    const outer = axes.filter((n) => !run.loops.includes(n));
+    const inner = ["row_i", ...outer, "k_i"];
+    return [
+      tile,
+      { do: "split", stage, loop: "k", factor: run.length - run.length % GROUP, tail: "cut" },
+      { do: "reorder", stage, loops: ["row_o", "k_o", ...inner] },
+      ...spreads(inner),
+      ...border,
+    ];
+  }
   const name = single ? "k" : run.loops.length > 1 ? "run" : run.loops[0];
   const fused: Step[] = !single && run.loops.length > 1
     ? [{ do: "fuse", stage, loops: run.loops, into: name }]
     : [];
   const factor = run.length - run.length % GROUP;
-  const others = length <= SHORT ? axes.filter((n) => !run.loops.includes(n)) : [];
+  const others = length <= SHORT && !single ? axes.filter((n) => !run.loops.includes(n)) : [];
   return [
     tile,
     ...fused,
@@ -73,16 +90,26 @@ function fillSteps(r: Stage, stage: string, run: Run | null, rows: number): Step
   ];
 }
 
+/** Whether several runs leave something over that can fill fours. */
+function canFill({ compute: { body } }: Stage, run: Run | null): boolean {
+  if (body.k !== "reduce" || run === null || run.length < GROUP) return false;
+  const times = body.axes.reduce((n, a) => n * a.extent, 1) / run.length;
+  return run.length % GROUP !== 0 && times > 1;
+}
+
 /**
  * The steps; null where the product is none of small integers, or the core lacks the instructions.
  *
  * @param text whether the code is for this product alone, or shared with others
  * @param wide whether constants of bytes are kept as halfwords, so that nothing has to be unpacked
+ * @param filled whether what is left of several runs fills fours, be they as long as they can, or one
+ *   axis each; null where that gives nothing new
  */
 export function tilesSchedule(
   { w, s, r, out, target }: Form,
   text: "own" | "shared",
   wide = false,
+  filled?: "runs" | "axis",
 ): Step[] | null {
   if (!has(target, "dsp") || !has(target, "fpu")) return null;
   const axes = tileAxes(w, s, r, out);
@@ -96,7 +123,9 @@ export function tilesSchedule(
     );
   const rows = Math.min(extent(axes.rowAxes), ROWS);
   const cols = rows === 1 ? SINGLE_ROW_COLS : COLS;
-  const run = rowRun(w, r);
+  const longest = rowRun(w, r), run = filled === "axis" ? rowRun(w, r, 1) : longest;
+  if (filled && !canFill(r, run)) return null;
+  if (filled === "axis" && run?.length === longest?.length) return null;
   const bytes = canTile(s, r);
   // Halfwords are what is proposed anyhow.
   if (wide && !bytes) return null;
@@ -110,8 +139,9 @@ export function tilesSchedule(
     dtype: bytes && !wide ? "int8" : "int16",
     tile: rows,
     ...(run === null || run.length % GROUP === 0 ? {} : { run: run.length }),
+    ...(filled ? { filled: true } : {}),
   };
-  const fill = fillSteps(r, stage, run, rows);
+  const fill = fillSteps(r, stage, run, rows, filled !== undefined);
   if (isRequantised(out, r)) {
     return [
       gemm,

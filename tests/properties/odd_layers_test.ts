@@ -1,0 +1,76 @@
+/**
+ * Layers of odd sizes under every candidate that the rules have for them, as C on a Cortex-M4: the bits
+ * of the loops as they are defined.
+ */
+import { compileStages } from "../../src/compile.ts";
+import { interpreter } from "../../src/compile/interpret.ts";
+import type { CompileOptions } from "../../src/compile.ts";
+import { type Layer, layerNet } from "../efficiency/layers.ts";
+import { assertSameBits, board, defaults, outputsOn } from "../e2e/support.ts";
+import { accepts } from "./schedules.ts";
+
+const host = board("host"), m4 = board("mps2-an386");
+
+const conv = (
+  map: readonly number[],
+  channels: readonly [number, number],
+  kernel: readonly number[],
+  more: Partial<Layer> = {},
+): Layer => ({ of: "convolution", map, cin: channels[0], cout: channels[1], kernel, ...more });
+const depthwise = (
+  map: readonly number[],
+  channels: number,
+  kernel: readonly number[],
+  more: Partial<Layer> = {},
+) => conv(map, [channels, channels], kernel, { of: "depthwise", group: channels, ...more });
+
+/** Layers that are compiled and run together. */
+const NETS: Readonly<Record<string, readonly Layer[]>> = {
+  "odd runs": [
+    conv([5, 4], [7, 5], [3, 3]),
+    conv([6, 5], [13, 3], [3, 3]),
+    conv([5, 5], [9, 4], [2, 3], { pad: [0, 1] }),
+    conv([4, 7], [5, 6], [3, 1], { stride: [1, 2] }),
+    conv([11], [6, 7], [5], { dilation: 2 }),
+    conv([5, 5], [18, 7], [1, 1]),
+    conv([5, 3], [7, 9], [1, 1]),
+    conv([1], [33, 7], [1]),
+    conv([7, 5], [3, 4], [5, 5]),
+    conv([7, 5], [1, 6], [3, 3]),
+    conv([3, 4], [14, 10], [3, 3], { group: 2 }),
+  ],
+  "windows within channels": [
+    depthwise([5, 6], 3, [3, 3], { dilation: 2 }),
+    depthwise([6, 7], 5, [3, 3], { dilation: 3 }),
+    depthwise([7, 5], 2, [3, 5], { dilation: 2, stride: 2 }),
+    depthwise([19], 3, [5], { dilation: 4 }),
+    depthwise([17], 6, [9]),
+    depthwise([18], 2, [3]),
+    depthwise([9, 4], 3, [5, 1]),
+    depthwise([4, 9], 3, [1, 7], { stride: [1, 2] }),
+    depthwise([9, 9], 2, [3, 3], { stride: 3 }),
+    depthwise([5, 5], 3, [5, 5]),
+    depthwise([6, 5], 3, [2, 2], { pad: [0, 0] }),
+  ],
+};
+
+for (const [name, layers] of Object.entries(NETS)) {
+  Deno.test(`odd layers: every candidate for ${name} gives the bits of the definition`, async () => {
+    const { bytes, sample } = layerNet(layers, 7);
+    const compiled = (options: Partial<CompileOptions>) =>
+      compileStages(bytes, { ...defaults(m4), ...options });
+    const { program } = await compileStages(bytes, { ...defaults(host), optLevel: 0 });
+    const right = interpreter(program)(sample);
+    let most = 1;
+    for (let i = 0; i < most; i++) {
+      const { artifact } = await compiled({
+        schedule: (w, chosen, all) => {
+          most = Math.max(most, all.length);
+          const own = all[i % all.length].schedule;
+          return accepts(w, own) ? own : chosen;
+        },
+      });
+      assertSameBits(await outputsOn(artifact, m4, [sample]), [right], `${name}, candidate ${i}`);
+    }
+  });
+}
