@@ -7,7 +7,7 @@ import type { Args, Command } from "./args.ts";
 import { type CaseResult, runSuite, type Verdict, VERDICTS } from "./conformance/run.ts";
 import { byOperator } from "./conformance/results.ts";
 import { listCases } from "./conformance/suite.ts";
-import { readUserFile, userPath, writeUserFile } from "./paths.ts";
+import { userPath, writeUserFile } from "./paths.ts";
 import { print, printJson, say } from "./terminal.ts";
 
 const countOf = (results: readonly CaseResult[], v: Verdict): number =>
@@ -62,32 +62,7 @@ async function main(args: Args): Promise<number> {
       cases: results,
     });
   } else print(summary(results));
-  const failed = results.filter((r) => r.verdict !== "passed" && r.verdict !== "refused");
-  const known = args.value("known");
-  const surprises = differences(failed, cases.map((c) => c.name), known);
-  for (const text of surprises) say(text);
-  return surprises.length === 0 ? 0 : 1;
-}
-
-/** What is not as a file of known failures (name to reason) says, one line each. */
-function differences(
-  failed: readonly CaseResult[],
-  names: readonly string[],
-  file: string | undefined,
-): string[] {
-  const text = file === undefined ? "{}" : new TextDecoder().decode(readUserFile(file));
-  let known: Readonly<Record<string, string>>;
-  try {
-    known = JSON.parse(text);
-  } catch (e) {
-    throw new BurinError("data/json", `Cannot read ${file} as ${(e as Error).message}`);
-  }
-  const bad = new Set(failed.map((r) => r.name));
-  return [
-    ...[...bad].filter((name) => !(name in known)).map((name) => `${name} fails`),
-    ...Object.keys(known).filter((name) => names.includes(name) && !bad.has(name))
-      .map((name) => `${name} passes: take it out of ${file}`),
-  ];
+  return results.every((r) => r.verdict === "passed" || r.verdict === "refused") ? 0 : 1;
 }
 
 /** The command. */
@@ -109,7 +84,6 @@ export const command: Command = {
     sanitize: { kind: "flag", help: "build with gcc's address and undefined behaviour sanitizers" },
     quarter: { kind: "flag", help: "only every fourth case, the same ones each time" },
     write: { kind: "value", value: "F.json", help: "file to write the results by operator to" },
-    known: { kind: "value", value: "F.json", help: "failures that are known: name to reason" },
     json: { kind: "flag", help: "print verdicts and counts as one JSON object" },
   },
   notes:

@@ -20,6 +20,7 @@ import { ops as dropout } from "./dropout.ts";
 import { ops as einsum } from "./einsum.ts";
 import { ops as elementwise } from "./elementwise.ts";
 import { ops as flexAttention } from "./flex_attention.ts";
+import { ops as fourier } from "./fourier.ts";
 import { ops as gather } from "./gather.ts";
 import { ops as gridSample } from "./grid_sample.ts";
 import { ops as language } from "./language.ts";
@@ -103,6 +104,7 @@ export const ops: readonly OpDef<any>[] = [
   ...einsum,
   ...elementwise,
   ...flexAttention,
+  ...fourier,
   ...gather,
   ...gridSample,
   ...language,

@@ -1,24 +1,16 @@
-/** Fourier transforms, windows and the weights of a mel spectrum. */
+/** DFT and STFT, windows and the weights of a mel spectrum. */
 import type { DType } from "../util/dtype.ts";
 import { tensor } from "../util/tensor.ts";
-import { axis as reduceAxis, compute, sum, type Tensor } from "../te/compute.ts";
-import * as te from "../te/expr.ts";
-import { add, type Expr, floormod, imm, load, mul, sub } from "../te/expr.ts";
+import { compute } from "../te/compute.ts";
+import { add, load, mul } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError, type Solve } from "../ir/opdef.ts";
-import { dims, type TensorType, type Value } from "../ir/graph.ts";
-import { axisNames } from "./axes.ts";
-import { type Building, building } from "./building.ts";
+import { dims } from "../ir/graph.ts";
+import { building } from "./building.ts";
 import { typeNumbered } from "./cast.ts";
-import { axisIndex, onnx, operand, type Types } from "./common.ts";
+import { onnx, operand } from "./common.ts";
+import { type DftAttrs, dftExtents } from "./fft.ts";
+import { transformed } from "./fourier.ts";
 import { anyAxis, oneOfRange, sizeOfOutput } from "./solve.ts";
-
-interface DftAttrs {
-  readonly axis: number;
-  /** null: as many as there are samples. */
-  readonly length: number | null;
-  readonly inverse: boolean;
-  readonly onesided: boolean;
-}
 
 /** A scalar operand, undefined where it is left out. */
 function scalarOperand(r: AttrReader, input: number, solve?: Solve): number | undefined {
@@ -37,98 +29,6 @@ const readDft = (axisOf: (r: AttrReader) => number) => (r: AttrReader): DftAttrs
   };
   return { axis, length: scalarOperand(r, 1, length) ?? null, inverse, onesided };
 };
-
-/** Products of indices stay within int32 up to here. */
-const MAX_LENGTH = 46340;
-
-function dftExtents(a: DftAttrs, ins: Types) {
-  const x = operand(ins, 0, "float"), shape = dims(x), rank = shape.length;
-  const axis = axisIndex(a.axis, rank), parts = shape[rank - 1];
-  if (axis === rank - 1 || parts < 1 || parts > 2) {
-    throw new OpError(`its input [${shape}] does not end in real and imaginary parts`);
-  }
-  if (a.onesided && (a.inverse ? parts !== 2 : parts !== 1)) {
-    throw new OpError(
-      `it is onesided on an input of ${parts} parts`,
-      "forwards it takes real numbers, backwards complex ones",
-    );
-  }
-  const back = a.inverse && a.onesided;
-  const length = a.length ?? (back ? 2 * (shape[axis] - 1) : shape[axis]);
-  if (!(length >= 1 && length <= MAX_LENGTH)) {
-    throw new OpError(`its length is ${length}`, `it is at least 1 and at most ${MAX_LENGTH}`);
-  }
-  const out = a.onesided && !a.inverse ? Math.floor(length / 2) + 1 : length;
-  const y: TensorType = {
-    dtype: x.dtype,
-    shape: shape.with(axis, out).with(rank - 1, back ? 1 : 2),
-  };
-  return { x, axis, parts, length, back, y };
-}
-
-/** Inputs x, and the cosines and sines of 2π·i/length. */
-const fourier: OpDef<DftAttrs> = {
-  name: "Fourier",
-  onnx: [],
-  infer: (a, ins) => [dftExtents(a, ins).y],
-  body: {
-    kind: "compute",
-    define(a, ins, [out]) {
-      const [x, cosines, sines] = ins as readonly Tensor[], shape = dims(out), { dtype } = out;
-      const { axis, length, parts, back } = dftExtents(a, ins);
-      const last = shape.length - 1, used = back ? Math.floor(length / 2) + 1 : length;
-      const total = compute("total", dtype, shape, (...at: Expr[]) => {
-        const k = reduceAxis("sample", Math.min(x.shape[axis], used));
-        const turn = floormod(mul(k.v, at[axis]), length);
-        const part = (i: number): Expr => load(x, at.with(axis, k.v).with(last, imm(i)));
-        const c = load(cosines, [turn]), s = load(sines, [turn]);
-        const re = part(0), im = parts === 2 ? part(1) : null;
-        const real = !im
-          ? mul(re, c)
-          : a.inverse
-          ? sub(mul(re, c), mul(im, s))
-          : add(mul(re, c), mul(im, s));
-        if (back) {
-          // What the half that is left out would add, which is the conjugate.
-          const single = te.bin(
-            "or",
-            te.eq(k.v, 0),
-            length % 2 === 0 ? te.eq(k.v, length / 2) : te.FALSE,
-          );
-          return sum([k], te.select(single, real, add(real, real)));
-        }
-        const turned = a.inverse ? mul(re, s) : te.un("neg", mul(re, s));
-        const imaginary = im ? add(mul(im, c), turned) : turned;
-        return sum([k], te.select(te.eq(at[last], 0), real, imaginary));
-      }, axisNames(shape.length));
-      if (!a.inverse) return [total];
-      const y = compute(
-        "y",
-        dtype,
-        shape,
-        (...at) => te.div(load(total.out, at), imm(length, dtype)),
-        axisNames(shape.length),
-      );
-      return [total, y];
-    },
-  },
-};
-
-/** The transform with its tables; sines and cosines are exact where they are 0, 1 and −1. */
-function transformed(g: Building, a: DftAttrs, x: Value): Value {
-  const { length } = dftExtents(a, [x.type]), { dtype } = x.type;
-  const quarter = (i: number): number => Math.round(Math.cos(Math.PI * i / 2));
-  const table = (shift: number): Value =>
-    g.b.constant(tensor(
-      dtype,
-      [length],
-      Array.from({ length }, (_, i) => {
-        const turns = 4 * i / length - shift;
-        return Number.isInteger(turns) ? quarter(turns) : Math.cos(Math.PI / 2 * turns);
-      }),
-    ));
-  return g.apply(fourier, a, x, table(0), table(1));
-}
 
 /** Inputs x […, samples, …, real and imaginary part], length and axis. */
 const dft: OpDef<DftAttrs> = {
@@ -285,7 +185,6 @@ function melWeights(r: AttrReader): Omit<TableAttrs, "dtype"> {
 }
 
 export const ops = [
-  fourier,
   dft,
   frames,
   stft,

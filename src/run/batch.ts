@@ -13,6 +13,7 @@ import { type Board, isHost } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { render } from "../util/template.ts";
 import { LIBRARY_FLAGS, linkPrograms, targetFlags, writeTree } from "./build.ts";
+import { platformFiles } from "./harness.ts";
 import { execute } from "./process.ts";
 import { executeQemu } from "./qemu.ts";
 import { packSamples, type Sample, unpackSamples } from "./samples.ts";
@@ -29,13 +30,17 @@ export interface BatchCase {
 /** What became of a case: outputs run by run, or what went wrong. */
 export type BatchOutcome =
   | { readonly kind: "ran"; readonly outputs: readonly Sample[] }
-  | { readonly kind: "compile_error" | "crash" | "wrong"; readonly reason: string };
+  | {
+    /** `refused`: the board has no room for it. */
+    readonly kind: "compile_error" | "crash" | "wrong" | "refused";
+    readonly reason: string;
+  };
 
 /** Options of {@link runBatch}. */
 export interface BatchOptions {
   /** Build with the address and undefined behaviour sanitizers (this computer only). */
   readonly sanitize?: boolean;
-  /** For the program as a whole; default 120. */
+  /** For the program as a whole, and again behind a case that took longer; default 120. */
   readonly timeoutSeconds?: number;
 }
 
@@ -142,14 +147,20 @@ function exists(path: string): boolean {
   }
 }
 
-/** How the program ended; what it wrote is in the folder. */
+/** How the program ended: null well; what it wrote is in the folder. */
+interface Ending {
+  readonly reason: string;
+  /** The time was over. */
+  readonly late: boolean;
+}
+
 async function start(
   image: string,
   board: Board,
   tools: Toolchain,
   folder: string,
   timeoutSeconds: number,
-): Promise<string | null> {
+): Promise<Ending | null> {
   const architecture = architectureOf(board.target);
   try {
     if (architecture !== null) {
@@ -160,18 +171,22 @@ async function start(
     const { code, stderr } = await execute(image, [], { cwd: folder, timeoutSeconds });
     if (code === 0) return null;
     const said = /(?:runtime error|ERROR): ?(.*)/.exec(stderr)?.[0];
-    return said ?? `it ends with ${code}`;
+    return { reason: said ?? `it ends with ${code}`, late: false };
   } catch (e) {
     if (!(e instanceof BurinError)) throw e;
-    return e.message;
+    return { reason: e.message, late: e.code === "tool/timeout" };
   }
 }
 
-/** What one start of the program says of the cases from `first` on; undefined: not reached. */
+/**
+ * What one start of the program says of the cases from `first` on. One that was at work when the
+ * time of all was over is left out: it gets another start with time of its own.
+ */
 function readOutcomes(
   folder: string,
   cases: readonly BatchCase[],
-  ended: string | null,
+  first: number,
+  ended: Ending | null,
 ): Map<number, BatchOutcome> {
   const lines = Deno.readTextFileSync(join(folder, "result.txt")).split("\n");
   const output = Deno.readFileSync(join(folder, "output.bin"));
@@ -180,16 +195,16 @@ function readOutcomes(
   let at = 0, open = -1;
   for (const line of lines) {
     const [what, ...numbers] = line.split(" ");
-    const [i, first, second, guards, inputs, same] = numbers.map(Number);
+    const [i, once, twice, guards, inputs, same] = numbers.map(Number);
     if (what === "start") open = i;
     if (what === "sample") {
-      const fault = first !== 0
-        ? `run returns status ${first}`
+      const fault = once !== 0
+        ? `run returns status ${once}`
         : guards !== 1
         ? "it writes outside its memory"
         : inputs !== 1
         ? "it writes to its inputs"
-        : second !== first || same !== 1
+        : twice !== once || same !== 1
         ? "the second call gives something else"
         : undefined;
       if (fault !== undefined && !faults.has(i)) faults.set(i, fault);
@@ -208,8 +223,62 @@ function readOutcomes(
     at += bytes;
     open = -1;
   }
-  if (open >= 0) found.set(open, { kind: "crash", reason: ended ?? "it ends early" });
+  if (open > first && ended?.late) return found;
+  if (open >= 0) found.set(open, { kind: "crash", reason: ended?.reason ?? "it ends early" });
   return found;
+}
+
+/** What all programs of a batch have in common. */
+interface Workshop {
+  readonly board: Board;
+  readonly tools: Toolchain;
+  /** The objects of all cases and input.bin with the samples of all of them are there. */
+  readonly folder: string;
+  readonly options: BatchOptions;
+}
+
+/**
+ * Links cases that have been compiled and runs them. Those that do not fit the board together
+ * become two programs.
+ */
+async function runCompiled(cases: readonly BatchCase[], shop: Workshop): Promise<BatchOutcome[]> {
+  if (cases.length === 0) return [];
+  const { board, tools, folder, options } = shop, machineBoard = executingBoard(board);
+  await writeTree(
+    folder,
+    new Map([
+      ["main.c", mainSource(cases, board, options.sanitize ? 0 : GUARD)],
+      ...platformFiles(board.target, machineBoard.machine?.counter),
+    ]),
+  );
+  const objects = cases.map((c) => `${c.artifact.name}_case.o`);
+  const inputs = ["-I.", "main.c", ...objects, ...(options.sanitize ? SANITIZE : [])];
+  let image: string;
+  try {
+    image = await linkPrograms(inputs, board.target, machineBoard, tools, folder);
+  } catch (e) {
+    if (!(e instanceof BurinError) || e.code !== "board/does-not-fit") throw e;
+    if (cases.length === 1) return [{ kind: "refused", reason: e.message }];
+    const half = cases.length >> 1;
+    return [
+      ...await runCompiled(cases.slice(0, half), shop),
+      ...await runCompiled(cases.slice(half), shop),
+    ];
+  }
+  const outcomes = new Map<number, BatchOutcome>();
+  for (let first = 0; first < cases.length;) {
+    await Deno.writeTextFile(join(folder, "start.txt"), `${first}\n`);
+    for (const f of ["result.txt", "output.bin"]) Deno.writeTextFileSync(join(folder, f), "");
+    const ended = await start(image, board, tools, folder, options.timeoutSeconds ?? 120);
+    const found = readOutcomes(folder, cases, first, ended);
+    found.forEach((o, i) => outcomes.set(i, o));
+    const last = Math.max(first - 1, ...found.keys());
+    if (last < first) {
+      outcomes.set(first, { kind: "crash", reason: ended?.reason ?? "it does not start" });
+      first++;
+    } else first = last + 1;
+  }
+  return cases.map((_, i) => outcomes.get(i) ?? { kind: "crash", reason: "it was not reached" });
 }
 
 /**
@@ -227,38 +296,17 @@ export async function runBatch(
 ): Promise<BatchOutcome[]> {
   const tools = await findToolchain(board.target);
   const flags = options.sanitize ? SANITIZE : [];
-  const outcomes = new Map<number, BatchOutcome>();
   const refused = await compileCases(cases, board, tools, folder, flags);
-  refused.forEach((reason, i) => outcomes.set(i, { kind: "compile_error", reason }));
-  const built = cases.flatMap((c, i) => refused.has(i) ? [] : [{ c, i }]);
-  if (built.length > 0) {
-    // Offsets of samples count all cases, those that were refused included.
-    const main = mainSource(built.map(({ c }) => c), board, options.sanitize ? 0 : GUARD);
-    await writeTree(folder, new Map([["main.c", main]]));
-    const image = await linkPrograms(
-      ["-I.", "main.c", ...built.map(({ c }) => `${c.artifact.name}_case.o`), ...flags],
-      board.target,
-      executingBoard(board),
-      tools,
-      folder,
-    );
-    const samples = cases.map((c) => packSamples(c.samples));
-    await Deno.writeFile(join(folder, "input.bin"), joined(samples));
-    for (let first = 0; first < built.length;) {
-      await Deno.writeTextFile(join(folder, "start.txt"), `${first}\n`);
-      for (const f of ["result.txt", "output.bin"]) Deno.writeTextFileSync(join(folder, f), "");
-      const ended = await start(image, board, tools, folder, options.timeoutSeconds ?? 120);
-      const found = readOutcomes(folder, built.map(({ c }) => c), ended);
-      found.forEach((o, i) => outcomes.set(built[i].i, o));
-      const last = Math.max(first - 1, ...found.keys());
-      if (ended === null && last === built.length - 1) break;
-      if (last < first) {
-        outcomes.set(built[first].i, { kind: "crash", reason: ended ?? "it does not start" });
-        first++;
-      } else first = last + 1;
-    }
-  }
-  return cases.map((_, i) => outcomes.get(i) ?? { kind: "crash", reason: "it was not reached" });
+  await Deno.writeFile(
+    join(folder, "input.bin"),
+    joined(cases.map((c) => packSamples(c.samples))),
+  );
+  const built = cases.filter((_, i) => !refused.has(i));
+  const ran = await runCompiled(built, { board, tools, folder, options });
+  return cases.map((c, i) => {
+    const reason = refused.get(i);
+    return reason === undefined ? ran[built.indexOf(c)] : { kind: "compile_error", reason };
+  });
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

@@ -66,3 +66,43 @@ Deno.test("batch: a sanitizer ends the case that reads behind its input", async 
   assert.match(first.reason, /heap-buffer-overflow/);
   assert.equal(second.kind, "ran");
 });
+
+Deno.test("batch: on a board a fault ends one case, and what has no room together is run apart", async () => {
+  const large = (bytes: number) =>
+    before(`{ static volatile int8_t big[${bytes}]; big[0] = 1; out->y[0] = big[1]; }`);
+  const cases = [
+    tiny("good"),
+    tiny("past", before("out->y[2] = 1;")),
+    tiny("falls", before('__asm__ volatile("udf #0");')),
+    tiny("wide", large(3 << 20)),
+    tiny("broad", large(2 << 20)),
+    tiny("vast", large(5 << 20)),
+    tiny("last"),
+  ];
+  const board = loadBoard("mps2-an386");
+  const outcomes = await withWorkDir((folder) => runBatch(cases, board, folder));
+  assert.deepEqual(outcomes.map((o) => o.kind), [
+    "ran",
+    "wrong",
+    "crash",
+    "ran",
+    "ran",
+    "refused",
+    "ran",
+  ]);
+  const why = (i: number): string => (outcomes[i] as { reason: string }).reason;
+  assert.match(why(1), /writes outside its memory/);
+  assert.match(why(2), /the processor took a fault/);
+  assert.match(why(5), /of RAM where there are 4,194,304/);
+});
+
+Deno.test("batch: only a case that does not end by itself is charged with the time", async () => {
+  const endless = before("for (;;) { }");
+  const cases = [tiny("good"), tiny("never", endless), tiny("last")];
+  const board = loadBoard("host");
+  const outcomes = await withWorkDir((folder) =>
+    runBatch(cases, board, folder, { timeoutSeconds: 2 })
+  );
+  assert.deepEqual(outcomes.map((o) => o.kind), ["ran", "crash", "ran"]);
+  assert.match((outcomes[1] as { reason: string }).reason, /2 seconds have passed/);
+});

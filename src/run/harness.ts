@@ -80,12 +80,21 @@ export function harnessFiles(
   const files = new Map([
     ["main.c", render(mainTemplate, context(artifact, { ...options, guard }), "qemu/main.c.hbs")],
   ]);
-  const { counter } = options;
+  return new Map([...files, ...platformFiles(target, options.counter)]);
+}
+
+/**
+ * The headers of what a program runs on: how it is entered, its stack, its timer.
+ * @param counter the timer; absent on this computer
+ */
+export function platformFiles(target: Target, counter?: Counter): Map<string, string> {
   const architecture = architectureOf(target);
-  if (architecture === null || !counter) return files.set("platform.h", platformHost);
+  if (architecture === null || !counter) return new Map([["platform.h", platformHost]]);
   const loop = `#define LOOP_TURNS ${LOOP_TURNS}u\n`;
-  return files.set("platform.h", architecture.platform)
-    .set("counter.h", loop + counterSource(counter, "arm_systick_isr"));
+  return new Map([
+    ["platform.h", architecture.platform],
+    ["counter.h", loop + counterSource(counter, "arm_systick_isr")],
+  ]);
 }
 
 /** What the harness wrote to result.txt. */

@@ -79,8 +79,8 @@ export const OPERATORS: readonly Mutation[] = [
   {
     name: "softmax-max-dropped",
     file: "src/ops/softmax.ts",
-    find: "sub(load(x, at), load(top.out, kept(at)))",
-    replace: "load(x, at)",
+    find: "sub(wide(load(x, at)), load(top.out, kept(at)))",
+    replace: "wide(load(x, at))",
     breaks: "Softmax overflows for large inputs",
     tests: ["src/ops/reduce_test.ts"],
   },
