@@ -84,6 +84,7 @@ function formOf(r: Random): Columns {
     colStep,
     fixed: null,
     shared: false,
+    bytes: rows === 1 && pitch === 1 && r.oneIn(2) ? r.pick(["int8", "uint8"] as const) : null,
   };
   return { ...f, fixed: canFix(f) && !r.oneIn(3) ? 0.5 : null, shared: canShare(f) && r.oneIn(2) };
 }
@@ -122,20 +123,29 @@ function caseOf(r: Random, f: Columns, index: number): Case {
   const span = (rows - 1) * rowStep + (blocks * cols - 1) * colStep + 1;
   const type = result.k === "sums" ? "int32" : result.dtype;
   const y = buffer(`y${index}`, type, "output", [TRIALS * span], [1], TRIALS * span);
-  const a = buffer(
-    `a${index}`,
-    "int16",
-    "input",
-    [pitch, TRIALS * groups, 2, 2],
-    rowStrides(pitch),
-    TRIALS * length * pitch,
-  );
+  const { bytes } = f, [min, max] = bytes === "uint8" ? [0, 255] : [-128, 127];
+  const a = bytes
+    ? buffer(`a${index}`, bytes, "input", [TRIALS * length], [1], TRIALS * length)
+    : buffer(
+      `a${index}`,
+      "int16",
+      "input",
+      [pitch, TRIALS * groups, 2, 2],
+      rowStrides(pitch),
+      TRIALS * length * pitch,
+    );
   const w = buffer(`w${index}`, "int32", "input", [stream.length], [1], stream.length);
-  const values = Array.from({ length: a.length }, () => drawn(r, -furthest, furthest));
+  const values = Array.from(
+    { length: a.length },
+    () => bytes ? drawn(r, min, max) : drawn(r, -furthest, furthest),
+  );
+  const from = bytes ? drawn(r, min, max) : 0;
   const t = variable("t", "int32", [0, TRIALS - 1]);
   const args: Access[] = [
     { buf: y, idx: [mul(t, span)], axis: 0 },
-    { buf: a, idx: [imm(0), mul(t, groups), imm(0), imm(0)], axis: 3 },
+    bytes
+      ? { buf: a, idx: [mul(t, length)], axis: 0 }
+      : { buf: a, idx: [imm(0), mul(t, groups), imm(0), imm(0)], axis: 3 },
     { buf: w, idx: [imm(0)], axis: 0 },
   ];
   const want = new Map<number, number>();
@@ -146,7 +156,7 @@ function caseOf(r: Random, f: Columns, index: number): Case {
         for (let k = 0; k < length; k++) {
           const at = (trial * groups + (k >> 2)) * GROUP * pitch + k % 2 * 2 * pitch + 2 * p +
             (k % 4 >> 1);
-          sum += values[at] * weights[c][k];
+          sum += (bytes ? values[trial * length + k] - from : values[at]) * weights[c][k];
         }
         want.set(
           trial * span + p * rowStep + c * colStep,
@@ -165,14 +175,14 @@ function caseOf(r: Random, f: Columns, index: number): Case {
         v: t,
         lo: imm(0),
         hi: imm(TRIALS),
-        body: { k: "intrin", op: columns(f), args, scalars: [] },
+        body: { k: "intrin", op: columns(f), args, scalars: bytes ? [from] : [] },
       },
       origin: [],
       ops: ["columns"],
       macs: 0,
     },
     inputs: new Map([
-      [a, tensor("int16", a.shape, values)],
+      [a, tensor(a.dtype, a.shape, values)],
       [w, tensor("int32", w.shape, stream)],
     ]),
     want,

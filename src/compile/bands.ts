@@ -12,22 +12,31 @@ import { candidates } from "../schedule/rules/mod.ts";
 import { initialState, type Workload } from "../schedule/state.ts";
 import { applySteps, type Schedule } from "../schedule/steps.ts";
 import type { ScheduledKernel } from "../compile.ts";
+import { leaner } from "./lean.ts";
 
 /** What bands are scheduled for. */
 export interface BandOptions {
   readonly target: Target;
   readonly level: number;
   readonly goal: Goal;
+  /** Whether less scratch memory may be had for more instructions. */
+  readonly lean: boolean;
+}
+
+/** A way to compute the blocks of a band. */
+export interface BandSchedule {
+  readonly schedule: Schedule;
+  readonly kernel: Kernel;
+  /** Instructions of all blocks together, as estimated. */
+  readonly instructions: number;
 }
 
 /** A kernel in bands, scheduled. */
-export interface BandKernel {
+export interface BandKernel extends BandSchedule {
   readonly band: Band;
-  readonly schedule: Schedule;
-  readonly kernel: Kernel;
   readonly finish: Kernel | null;
-  /** Instructions of all blocks together, as estimated. */
-  readonly instructions: number;
+  /** Others with less scratch memory, the most of it first. */
+  readonly lean: readonly BandSchedule[];
 }
 
 /** The bands of each kernel, made when they are asked for. */
@@ -53,24 +62,28 @@ export class Bands {
       bandOfRows(workload, 1);
     if (!band) return null;
     const apart = spread(band);
-    const chosen = this.#schedule(apart, band);
-    if (!chosen) return null;
-    const { schedule, takes } = chosen;
-    const program = lower(apart, applySteps(initialState(apart), schedule));
-    const end = band.finish && this.#schedule(band.finish, null);
-    return {
-      band,
+    const found = this.#schedule(apart, band);
+    if (!found) return null;
+    const end = band.finish && (this.#schedule(band.finish, null)?.chosen ?? null);
+    const made = ({ schedule, takes }: Option): BandSchedule => ({
       schedule,
-      kernel: { ...program, macs: kernel.macs },
-      finish: end && lower(band.finish!, applySteps(initialState(band.finish!), end.schedule)),
+      kernel: { ...lower(apart, applySteps(initialState(apart), schedule)), macs: kernel.macs },
       instructions: takes.instructions + (end?.takes.instructions ?? 0),
+    });
+    return {
+      ...made(found.chosen),
+      band,
+      finish: end && lower(band.finish!, applySteps(initialState(band.finish!), end.schedule)),
+      lean: found.lean.map(made),
     };
   }
 
-  /** The best candidate for a workload, by what all of its blocks take together. */
-  #schedule(w: Workload, block: Band | null): Option | null {
-    const { target, level, goal } = this.options;
-    const small = candidates(w, target, level).filter((c) => goal.budget !== null || !c.large);
+  /** The best candidate for a workload, by what all of its blocks take together, and leaner ones. */
+  #schedule(w: Workload, block: Band | null): { chosen: Option; lean: readonly Option[] } | null {
+    const { target, level, goal, lean } = this.options;
+    const small = candidates(w, target, level).filter((c) =>
+      (lean || !c.lean) && (goal.budget !== null || !c.large)
+    );
     const options = small.flatMap((c): Option[] => {
       const kernel = attempt(() => lowered(w, c));
       if (!kernel || (block && !staysInRows(kernel, block))) return [];
@@ -79,7 +92,10 @@ export class Bands {
         : kernel.body;
       return [{ ...c, kernel, takes: estimate({ ...kernel, body }, target) }];
     });
-    return options.length > 0 ? choose([options], goal)[0] : null;
+    const usual = options.filter((o) => !o.lean);
+    if (usual.length === 0) return null;
+    const [chosen] = choose([usual], goal);
+    return { chosen, lean: lean ? leaner(chosen, options) : [] };
   }
 }
 

@@ -7,6 +7,7 @@ import { estimate } from "../tir/estimate.ts";
 import { goalOf } from "../schedule/choose.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
 import { type Edge, frontierOf, type FrontierPoint } from "./frontier.ts";
+import { leanKernels } from "./lean.ts";
 import { Liveness } from "./liveness.ts";
 import { type StreamChoice, Streams } from "./row_stream.ts";
 
@@ -19,7 +20,8 @@ export interface Fusion {
 
 /** A kernel as it is, or several that pass rows on. */
 interface Way extends Edge {
-  /** Null: the kernel as it is. */
+  /** Null: a stream. */
+  readonly kernel: ScheduledKernel | null;
   readonly stream: StreamChoice | null;
 }
 
@@ -53,24 +55,32 @@ export function fuseKernels(
   graph: Graph,
   kernels: readonly ScheduledKernel[],
   storage: ReadonlyMap<Value, Storage>,
-  { board: { target }, optLevel: level, optimize, flashBudget, ramBudget, io }: CompileOptions,
+  options: CompileOptions,
   arenaOf: (kernels: readonly ScheduledKernel[]) => number,
 ): Fusion {
+  const { board: { target }, optLevel: level, optimize, flashBudget, ramBudget, io, schedule } =
+    options;
   const share = optimize === "ram" || optimize === "balanced" ? SHARE[optimize] : null;
   const wanted = share !== null || ramBudget !== undefined;
   const large = kernels.some((k) => k.kernel.buffers.some((b) => b.length > LARGEST));
   if (level < 2 || !wanted || kernels.length === 0 || large) return { kernels, frontier: [] };
+  // Who chooses schedules gets them.
+  const lean = (optimize === "ram" || ramBudget !== undefined) && schedule === undefined;
   const streams = new Streams(kernels, storage, graph, {
     target,
     level,
     goal: goalOf(optimize, flashBudget, null),
+    lean,
   });
+  const leaner = lean ? leanKernels(kernels, target, level) : [];
   const live = new Liveness(graph, kernels, storage, io === "arena");
-  const ways = kernels.map((_, first) => waysFrom(first, kernels, streams, live, target));
+  const ways = kernels.map((_, first) =>
+    waysFrom(first, kernels, streams, live, target, leaner[first] ?? [])
+  );
   const frontier = frontierOf(ways);
   const separate = ways.map((list) => list[0]);
   const build = ({ way }: Point): ScheduledKernel[] =>
-    way.map(({ stream, first }) => stream ? stream.build() : kernels[first]);
+    way.map(({ kernel, stream }) => kernel ?? stream!.build());
   const result = (chosen: readonly ScheduledKernel[], point: Point | null): Fusion => ({
     kernels: chosen,
     frontier: frontier.map((p) => memoryPoint(p, kernels, p === point)),
@@ -91,7 +101,10 @@ export function fuseKernels(
     const takes = built.reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0);
     if (takes <= most) return result(built, point);
   }
-  return result(kernels, frontier.find((p) => p.way.every((e) => e.stream === null)) ?? null);
+  return result(
+    kernels,
+    frontier.find((p) => p.way.every((e) => e.kernel === kernels[e.first])) ?? null,
+  );
 }
 
 /** What users see of a point: the nodes whose kernels take its bytes. */
@@ -112,14 +125,16 @@ function waysFrom(
   streams: Streams,
   live: Liveness,
   target: Target,
+  lean: readonly ScheduledKernel[],
 ): Way[] {
-  const ways: Way[] = [{
+  const ways = [kernels[first], ...lean].map((kernel): Way => ({
     first,
     last: first,
+    kernel,
     stream: null,
-    instructions: estimate(kernels[first].kernel, target).instructions,
-    bytes: live.ofKernel(first),
-  }];
+    instructions: estimate(kernel.kernel, target).instructions,
+    bytes: live.ofKernel(first, kernel),
+  }));
   const longest = Math.min(
     LONGEST,
     Math.max(2, Math.floor(STREAMS / kernels.length / ROWS.length)),
@@ -133,15 +148,16 @@ function waysFrom(
         return one !== null && more !== null && more < CHEAPER * one ? most : 1;
       };
       if (most > 1 && !range(first, last).some((i) => rows(i) > 1)) continue;
-      const stream = streams.stream(first, last, rows);
-      if (!stream) continue;
-      ways.push({
-        first,
-        last,
-        stream,
-        instructions: stream.instructions,
-        bytes: live.ofStream(first, last, stream),
-      });
+      for (const stream of streams.streams(first, last, rows)) {
+        ways.push({
+          first,
+          last,
+          kernel: null,
+          stream,
+          instructions: stream.instructions,
+          bytes: live.ofStream(first, last, stream),
+        });
+      }
     }
     if (streams.instructions(last, 1) === null) break;
   }

@@ -48,8 +48,7 @@ export class Liveness {
     return !this.#external.has(v) && !this.#kept.has(v) && this.#ranges.get(v)!.last <= last;
   }
 
-  ofKernel(i: number): number {
-    const { kernel, values } = this.kernels[i];
+  ofKernel(i: number, { kernel, values }: ScheduledKernel): number {
     const scratch = kernel.buffers.slice(values.length)
       .reduce((sum, b) => sum + b.length * bytesOf(b.dtype), 0);
     const outs = kernel.buffers.flatMap((b, j) => b.scope === "output" ? [j] : []);

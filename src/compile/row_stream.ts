@@ -16,7 +16,8 @@ import {
   type StreamUse,
 } from "../schedule/row_stream_plan.ts";
 import type { ScheduledKernel } from "../compile.ts";
-import { type BandKernel, type BandOptions, Bands } from "./bands.ts";
+import { scratchOf } from "./lean.ts";
+import { type BandKernel, type BandOptions, Bands, type BandSchedule } from "./bands.ts";
 
 /** A stream that could be built, with estimates. */
 export interface StreamChoice {
@@ -79,12 +80,16 @@ export class Streams {
    * Kernels `first` to `last` as one.
    *
    * @param rows of each kernel's output that are computed at a time, where that is possible
-   * @returns null where they cannot pass rows on
+   * @returns the fastest, and others with less scratch memory; none where they cannot pass rows on
    */
-  stream(first: number, last: number, rows: (i: number) => number): StreamChoice | null {
+  streams(first: number, last: number, rows: (i: number) => number): StreamChoice[] {
     const draft = this.#draft(first, last, rows);
     const plan = draft && planStream(draft.parts, draft.memories);
-    if (!draft || !plan) return null;
+    if (!draft || !plan) return [];
+    return leanDrafts(draft, plan).map((d) => this.#choice(d, plan));
+  }
+
+  #choice(draft: Draft, plan: StreamPlan): StreamChoice {
     const { owners, memories } = draft;
     const rowBytes = (m: number): number => storageBytes(owners[m]) / memories[m].rows;
     return {
@@ -185,11 +190,58 @@ export class Streams {
   }
 }
 
+/** Share of a stream's memory that is worth a choice of its own. */
+const WORTH = 0.99;
+
+/** A draft with each of its parts as fast as less and less memory allows. */
+function leanDrafts(draft: Draft, plan: StreamPlan): Draft[] {
+  const drafts = [draft];
+  const { rings } = phasesOf(draft, plan);
+  const ways = draft.bands.map((b, k) =>
+    [b, ...b.lean].map((way) => {
+      const own = way.kernel.buffers.filter((x) => !draft.parts[k].kept.has(x.name));
+      return { way, bytes: rings[k] + scratchOf({ buffers: own }) };
+    })
+  );
+  const limits = [...new Set(ways.flat().map((w) => w.bytes))].sort((a, b) => b - a);
+  let bytes = bytesOfPlan(draft, plan);
+  for (const limit of limits) {
+    const taken = ways.map((list) => list.find((w) => w.bytes <= limit)?.way);
+    if (taken.includes(undefined)) break;
+    const lean = withSchedules(draft, taken as BandSchedule[]);
+    const needs = bytesOfPlan(lean, plan);
+    if (needs > WORTH * bytes) continue;
+    drafts.push(lean);
+    bytes = needs;
+  }
+  return drafts;
+}
+
+/** The draft with other schedules of its bands. */
+const withSchedules = (draft: Draft, ways: readonly BandSchedule[]): Draft => ({
+  ...draft,
+  bands: draft.bands.map((b, k) => ({ ...b, ...ways[k] })),
+  parts: draft.parts.map((p, k): StreamPart => {
+    const { kernel } = ways[k], own = draft.members[k].values.length;
+    return {
+      ...p,
+      kernel,
+      uses: kernel.buffers.map((_, i) => i < own ? p.uses[i] : null),
+    };
+  }),
+});
+
 /** Instructions of a part in a step, beside its block: whether it has one, and where its rows lie. */
 const STEP = 8;
 
 /** Rings that are kept throughout, and the most of what is needed by one part and between parts. */
-function bytesOfPlan({ parts, memories, owners }: Draft, { rings }: StreamPlan): number {
+function bytesOfPlan(draft: Draft, plan: StreamPlan): number {
+  const { kept, phases } = phasesOf(draft, plan);
+  return kept + Math.max(...phases);
+}
+
+/** Bytes that are kept throughout; of each part and the kernel's end all others; rings alone of them. */
+function phasesOf({ parts, memories, owners }: Draft, { rings }: StreamPlan) {
   let kept = 0;
   const phases = new Array<number>(2 * parts.length).fill(0);
   const need = (bytes: number, within: readonly [number, number] | null): void => {
@@ -199,6 +251,7 @@ function bytesOfPlan({ parts, memories, owners }: Draft, { rings }: StreamPlan):
   memories.forEach(({ inside, rows }, m) => {
     if (inside) need(rings[m].rows * storageBytes(owners[m]) / rows, rings[m].within);
   });
+  const between = [...phases];
   parts.forEach((p, k) => {
     const sums = new Set<string>();
     p.kernel.buffers.forEach((b, i) => {
@@ -209,7 +262,7 @@ function bytesOfPlan({ parts, memories, owners }: Draft, { rings }: StreamPlan):
       sums.add(b.name);
     });
   });
-  return kept + Math.max(...phases);
+  return { kept, phases, rings: between };
 }
 
 /** How far below an input its output begins, at least, if rows are written after the last read. */

@@ -26,7 +26,9 @@ export function scheduleGroups(
     explore(
       workload,
       target,
-      candidates(workload, target, level).filter((c) => goal.budget !== null || !c.large),
+      candidates(workload, target, level).filter((c) =>
+        !c.lean && (goal.budget !== null || !c.large)
+      ),
     )
   );
   const chosen = choose(options, goal);

@@ -218,6 +218,7 @@ export function streamed(s: Stmt, name: string, own: boolean, alike: boolean): S
     colStep: target.colStep,
     fixed: null,
     shared: false,
+    bytes: null,
   };
   const plain = { ...form, shared: canShare(form) && !(own && tile.rows === tile.pitch) };
   // The results of each block follow those of the one before, and all blocks take the same rows.

@@ -20,6 +20,7 @@ import { type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
 import { Buffers, checkPackedReads } from "./buffers.ts";
 import { conjuncts, constantRange, linearBound, throughout, tightest } from "./conditions.ts";
 import { ancestry, loopValues, wholeLoops } from "./domain.ts";
+import { readDirectly } from "./direct.ts";
 import { conditionsOf, extentOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
 import { groupWorkload, joinGroups } from "./groups.ts";
 import { type Box, fresh, requiredBox } from "./region.ts";
@@ -60,6 +61,10 @@ class Lowering {
       return this.#stage(st, { start: shape.map(() => imm(0)), extent: shape }, new Set());
     });
     let body = seq(...[...this.#frames.fills.values()].map((x) => x.fill), ...nests);
+    const direct = this.s.stages.filter((st) => st.direct).map((st) =>
+      this.#buffers.of(st.compute.out)
+    );
+    body = direct.reduce(readDirectly, body);
     checkPackedReads(body);
     for (const st of roots) {
       const b = this.#buffers.of(st.compute.out);
@@ -67,7 +72,10 @@ class Lowering {
     }
     return {
       name: this.w.name,
-      buffers: [...this.w.buffers.values(), ...this.#buffers.scratch],
+      buffers: [
+        ...this.w.buffers.values(),
+        ...this.#buffers.scratch.filter((b) => !direct.includes(b)),
+      ],
       params: this.#buffers.used(body),
       body,
       origin: this.w.origin,

@@ -111,6 +111,8 @@ export interface Stage {
   readonly spacing: number;
   /** What is left of its borders stays as it is: they are filled once, before everything else. */
   readonly once: boolean;
+  /** A rows stage that is read where its elements come from. */
+  readonly direct: boolean;
 }
 
 export interface State {
@@ -150,6 +152,7 @@ export function plainStage(compute: Compute): Stage {
     rows: null,
     spacing: 1,
     once: false,
+    direct: false,
   };
 }
 

@@ -7,6 +7,7 @@ import { groups, type GroupsStep } from "./groups.ts";
 import { keep, type KeepStep } from "./keep.ts";
 import { lanes, type LanesStep } from "./lanes.ts";
 import { affine, type AffineStep } from "./affine.ts";
+import { direct, type DirectStep } from "./direct.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
 import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
@@ -75,6 +76,7 @@ export type Step =
   | StreamStep
   | WordsStep
   | LanesStep
+  | DirectStep
   | KeepStep;
 
 /** An immutable list of steps. */
@@ -198,6 +200,8 @@ function applyStep(s: State, step: Step): State {
       return words(s, step);
     case "lanes":
       return lanes(s, step);
+    case "direct":
+      return direct(s, step);
     case "keep":
       return keep(s, step);
   }

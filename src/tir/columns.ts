@@ -36,6 +36,11 @@ import {
 } from "./stream.ts";
 import { GROUP, placeOf, rowAt } from "./tile.ts";
 
+/** The intrinsic of all blocks of columns. */
+export interface ColumnsIntrin extends TensorIntrin {
+  readonly columns: Columns;
+}
+
 /** Text that tells forms apart. */
 function nameOf(f: Columns): string {
   const { tile, blocks, result, rowStep, colStep, shared } = f;
@@ -52,7 +57,8 @@ function nameOf(f: Columns): string {
       bounded ? `_${signed(result.lo)}_${signed(result.hi)}` : ""
     }`;
   const interleaved = pitch === rows ? "" : `_p${pitch}`;
-  const kind = `${interleaved}${wide ? "_w16" : ""}_${end}${f.fixed === null ? "" : "_q"}`;
+  const from = f.bytes === null ? "" : f.bytes === "int8" ? "_xs8" : "_xu8";
+  const kind = `${interleaved}${wide ? "_w16" : ""}${from}_${end}${f.fixed === null ? "" : "_q"}`;
   if (shared) return `columns_${rows}x${cols}${kind}`;
   const steps = `${rows > 1 ? `_r${rowStep}` : ""}${colStep === 1 ? "" : `_c${colStep}`}`;
   const by = cols === 2 ? "" : `by${cols}`;
@@ -62,23 +68,29 @@ function nameOf(f: Columns): string {
 /**
  * y[p][c] = result of (start[c] + Σ k: a[p][k]·w[k][c]) for all columns.
  *
- * Operands: y; a int16 [row, group, half, word] as tile.ts says; the stream, int32.
+ * Operands: y; a int16 [row, group, half, word] as tile.ts says, or bytes of one row, from each of which
+ * `zero` is taken; the stream, int32.
  */
-export function columns(f: Columns): TensorIntrin {
+export function columns(f: Columns): ColumnsIntrin {
   const { tile: { rows, cols, groups }, blocks, result, rowStep, colStep, shared } = f;
   const w = blockWords(f), words = w.starts + w.constants + w.scales;
   const name = nameOf(f);
-  const type = result.k === "sums" ? "int32" : result.dtype;
+  const type = result.k === "sums" ? "int32" : result.dtype, from = f.bytes ?? "int16";
   const all = cols * blocks;
   const what = result.k === "sums" ? "sums" : "requantised sums";
   const [length, width] = shared ? ["", ""] : [` of ${GROUP * groups}`, `${all} `];
-  const head = `/* y[p][c] = ${what} of a[p][k] w[k][c]: ${rows} row${
+  const head = `/* y[p][c] = ${what} of ${
+    f.bytes === null ? "a[p][k]" : "(a[k] - from)"
+  } w[k][c]: ${rows} row${
     rows > 1 ? "s" : ""
   }${length}, by ${width}columns. w holds a head of ${HEAD} words, then
  * a block of ${cols} column${cols > 1 ? "s" : ""} after another. */
-__attribute__((noinline)) static void ${name}(${type}_t *y, const int16_t *a, const int32_t *w)`;
+__attribute__((noinline)) static void ${name}(${type}_t *y, const ${from}_t *a, const int32_t *w${
+    f.bytes === null ? "" : ", int32_t from"
+  })`;
   return {
     name,
+    columns: f,
     args: [
       {
         name: "y",
@@ -86,12 +98,12 @@ __attribute__((noinline)) static void ${name}(${type}_t *y, const int16_t *a, co
         count: (rows - 1) * rowStep + (all - 1) * colStep + 1,
         mode: "write",
       },
-      { name: "a", dtype: "int16", count: GROUP * groups, mode: "read" },
+      { name: "a", dtype: from, count: GROUP * groups, mode: "read" },
       { name: "w", dtype: "int32", count: words * blocks + HEAD, mode: "read" },
     ],
-    scalars: [],
+    scalars: f.bytes === null ? [] : ["from"],
     byValue: false,
-    meaning: (args) => meaning(args, f),
+    meaning: (args, [from]) => meaning(args, f, from ?? 0),
     c: [
       {
         feature: "fpu",
@@ -131,7 +143,14 @@ function column(f: Columns, stream: Access, base: Expr, c: number) {
   return { start, constant, word: word(w.starts + w.constants + c) };
 }
 
-function meaning([y, a, stream]: readonly Access[], f: Columns): Stmt {
+/** Element k of row p. */
+const element = (f: Columns, a: Access, p: number, k: Expr, from: number): Expr =>
+  f.bytes === null ? rowAt(a, p, k) : sub(
+    cast("int32", load(a.buf, a.idx.map((e, i) => i === a.axis ? add(e, k) : e))),
+    from,
+  );
+
+function meaning([y, a, stream]: readonly Access[], f: Columns, from: number): Stmt {
   const { tile, blocks, result, rowStep, colStep } = f;
   const w = blockWords(f), words = w.starts + w.constants + w.scales;
   const g = variable("block", "int32", [0, blocks - 1]);
@@ -158,7 +177,7 @@ function meaning([y, a, stream]: readonly Access[], f: Columns): Stmt {
         result.dtype,
         requantised(f, result, total, of.word, c),
       );
-      const step = add(total, mul(rowAt(a, p, k), of.constant(k)));
+      const step = add(total, mul(element(f, a, p, k, from), of.constant(k)));
       body.push(
         { k: "store", buf: sum, idx: at0, value: of.start },
         {
@@ -260,7 +279,11 @@ ${result.k === "sums" ? "" : "                float scale, x;\n"}
                 for (int32_t k = 0; k < ${GROUP} * groups; k++) {
 ${constant}
 
-                    sum += a[${2 * pitch} * (2 * (k / 4) + k % 2) + 2 * p + k % 4 / 2] * v;
+                    sum += ${
+    f.bytes === null
+      ? `a[${2 * pitch} * (2 * (k / 4) + k % 2) + 2 * p + k % 4 / 2]`
+      : "(a[k] - from)"
+  } * v;
                 }
 ${store}
             }

@@ -66,7 +66,7 @@ const wordsOfTwo = ({ cols, wide }: Tile): number => wide ? cols : Math.ceil(col
 /** Whether the constants of a whole group are loaded at once. */
 const wholeGroups = (tile: Tile): boolean => !tile.wide || tile.cols === 1;
 
-function registersOf(tile: Tile, loop: boolean): Registers {
+function registersOf({ tile, bytes }: Columns, loop: boolean): Registers {
   const { rows, cols, pitch } = tile;
   const pool = ["r3", "r4", "r5", "r6", "r8", "r9"];
   const sums = Array.from({ length: rows }, () => pool.splice(0, cols));
@@ -81,7 +81,8 @@ function registersOf(tile: Tile, loop: boolean): Registers {
     // Two words of a single row follow each other.
     rows: rows === 2 ? ["r8", "r9"] : pitch === 1 ? ["r12", "r0"] : ["r12"],
     constants: few ? ["r10", "r11"] : ["r8", "r9", "r10", "r11"],
-    result: "lr",
+    // What is taken from bytes is in its place.
+    result: bytes === null ? "lr" : loop ? null : "r7",
     count,
   };
 }
@@ -94,14 +95,26 @@ const loadWords = (regs: readonly string[], from: string, step = 4 * regs.length
     ? `ldrd ${regs[0]}, ${regs[1]}, [${from}], #${step}`
     : `ldmia ${from}!, {${regs.join(", ")}}`;
 
+/** Minus what is taken from bytes, in both halves. */
+const MINUS = "lr";
+
 /** One group of four k; the first one of all gives the sums their start. */
-function group(tile: Tile, r: Registers, first: boolean): string[] {
+function group({ tile, bytes }: Columns, r: Registers, first: boolean): string[] {
   const { rows, cols, pitch, wide } = tile;
   const out: string[] = [];
   const each = wordsOfTwo(tile), whole = wholeGroups(tile);
   const single = rows === 1 && pitch === 1;
   for (let half = 0; half < 2; half++) {
-    if (!single || half === 0) out.push(loadWords(r.rows, "r1", single ? 8 : 4 * pitch));
+    if (bytes !== null && half === 0) {
+      const [x, odd] = r.rows, extend = bytes === "int8" ? "sxtab16" : "uxtab16";
+      out.push(
+        loadWords([x], "r1"),
+        `${extend} ${odd}, ${MINUS}, ${x}, ror #8`,
+        `${extend} ${x}, ${MINUS}, ${x}`,
+      );
+    } else if (!single || half === 0) {
+      out.push(loadWords(r.rows, "r1", single ? 8 : 4 * pitch));
+    }
     const row = (p: number): string => r.rows[single ? half : p];
     if (whole && half === 0) out.push(loadWords(r.constants.slice(0, 2 * each), "r2"));
     if (!whole) out.push(loadWords(r.constants.slice(0, each), "r2"));
@@ -284,18 +297,19 @@ function textOf(f: Columns): Text {
   const turns = shared
     ? { first: 1, body: turnOf(tile), turns: sharedTurns(tile).turns }
     : turnsOf(tile);
-  const r = registersOf(tile, loop);
+  const r = registersOf(f, loop);
   const usesR7 = loop || r.result === "r7";
   const w = blockWords(f), bytes = 4 * (w.starts + w.constants + w.scales) * blocks;
-  const rowBytes = 2 * GROUP * groups * pitch;
+  const rowBytes = (f.bytes === null ? 2 : 1) * GROUP * groups * pitch;
   const near = !shared && rowBytes <= REACH;
   const y = r.result ?? "r7";
   const moved = result.k === "bytes" && !isShifted(result);
   const zero = moved && !shared ? result.zero : 0;
   const spare = r.rows[0];
   const fixes = result.k === "bytes" && f.fixed !== null;
-  const body = Array.from({ length: turns.body }, () => group(tile, r, false)).flat();
+  const body = Array.from({ length: turns.body }, () => group(f, r, false)).flat();
   const begin = [
+    ...(f.bytes === null ? [] : [`mov ${MINUS}, r3`]),
     ...(usesR7 ? ["vmov s12, r7"] : []),
     r.result === null ? "vmov s15, r0" : `mov ${r.result}, r0`,
     ...(fixes && !moved ? [...wide32("r3", offsetOf(result)), "vmov s14, r3"] : []),
@@ -324,7 +338,7 @@ function textOf(f: Columns): Text {
     ];
   const start = [
     loadWords(r.sums[0], "r2"),
-    ...Array.from({ length: turns.first }, (_, i) => group(tile, r, i === 0)).flat(),
+    ...Array.from({ length: turns.first }, (_, i) => group(f, r, i === 0)).flat(),
     ...(shared
       ? [`vmov ${r.count}, s10`, `vmov ${spare}, s8`, `mov pc, ${spare}`]
       : loop
@@ -418,6 +432,9 @@ export function columnsExecuted(f: Columns): CVariant["executed"] {
   ];
 }
 
+/** Registers that the text may use beside its operands. */
+const CLOBBERED = ["r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr"];
+
 /** The body of the C function. */
 export function columnsAssembly(f: Columns): string {
   const t = textOf(f);
@@ -435,19 +452,22 @@ export function columnsAssembly(f: Columns): string {
   const type = f.result.k === "sums" ? "int32" : f.result.dtype;
   const text = lines.join("\n");
   // r7 may be the frame's pointer: it is kept in a register of the FPU.
-  const named = ["r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr"]
+  const named = [...(f.bytes === null ? ["r3"] : []), ...CLOBBERED]
     .filter((r) => new RegExp(`\\b${r}\\b`).test(text));
   const floats = Array.from({ length: 16 }, (_, i) => `s${i}`)
     .filter((s) => new RegExp(`\\b${s}\\b`).test(text) || inRange(s, text));
   const clobbers = [...named, ...floats, "cc", "memory"].map((c) => `"${c}"`);
   return `{
     register ${type}_t *result __asm__("r0") = y;
-    register const int16_t *rows __asm__("r1") = a;
-    register const int32_t *stream __asm__("r2") = w${f.shared ? "" : ` + ${HEAD}`};
+    register const ${f.bytes ?? "int16"}_t *rows __asm__("r1") = a;
+    register const int32_t *stream __asm__("r2") = w${f.shared ? "" : ` + ${HEAD}`};${
+    f.bytes === null ? "" : `
+    register uint32_t minus __asm__("r3") = ((uint32_t)-from & 0xffffu) | ((uint32_t)-from << 16);`
+  }
 
     __asm__ volatile(
 ${lines.map((l) => `        "${l}\\n"`).join("\n")}
-        : "+r"(result), "+r"(rows), "+r"(stream)
+        : "+r"(result), "+r"(rows), "+r"(stream)${f.bytes === null ? "" : ', "+r"(minus)'}
         :
         : ${clobbers.join(", ")});
 }`;

@@ -39,6 +39,11 @@ export interface Columns {
   readonly fixed: number | null;
   /** Its text serves all numbers of groups and blocks, which it reads from the stream's head. */
   readonly shared: boolean;
+  /**
+   * The type of a single row of bytes that is read where it lies, one k after another; what is taken
+   * from each is an operand of the call. Null: int16 as tile.ts says.
+   */
+  readonly bytes: "int8" | "uint8" | null;
 }
 
 /** Words in front of the first block: {@link headOf}. */

@@ -22,6 +22,8 @@ export interface Candidate {
   readonly schedule: Schedule;
   /** Only where flash is given for speed: constants become several times as large. */
   readonly large?: true;
+  /** Only where little scratch memory is wanted: it takes less of that and more instructions. */
+  readonly lean?: true;
 }
 
 /** What a rule proposes: steps behind the inlining, by name; nothing where its form is another. */
@@ -31,6 +33,7 @@ export type Proposals = readonly (readonly [variant: string, steps: readonly Ste
 export interface Rule {
   readonly name: string;
   readonly large?: true;
+  readonly lean?: true;
   readonly propose: (f: Form) => Proposals;
 }
 

@@ -66,6 +66,19 @@ const PRODUCTS: readonly Rule[] = [
       }),
   },
   {
+    name: "tiles",
+    lean: true,
+    propose: (f) =>
+      variants({
+        "two rows, own": tilesSchedule(f, "own", false, undefined, 2),
+        "two rows, shared": tilesSchedule(f, "shared", false, undefined, 2),
+        "one row, own": tilesSchedule(f, "own", false, undefined, 1),
+        "one row, shared": tilesSchedule(f, "shared", false, undefined, 1),
+        "direct, own": tilesSchedule(f, "own", false, undefined, 0),
+        "direct, shared": tilesSchedule(f, "shared", false, undefined, 0),
+      }),
+  },
+  {
     ...single(
       "winograd",
       (f) => has(f.target, "dsp") && !has(f.target, "mve") ? winogradSchedule(f) : null,
@@ -125,8 +138,14 @@ export function candidates(w: Workload, target: Target, level: number): readonly
 }
 
 const proposed = (rules: readonly Rule[], f: Form): readonly Candidate[] =>
-  rules.flatMap(({ name: rule, large, propose }) =>
-    propose(f).map(([variant, schedule]) => ({ rule, variant, schedule, ...(large && { large }) }))
+  rules.flatMap(({ name: rule, large, lean, propose }) =>
+    propose(f).map(([variant, schedule]) => ({
+      rule,
+      variant,
+      schedule,
+      ...(large && { large }),
+      ...(lean && { lean }),
+    }))
   );
 
 /** Most groups that are scheduled on their own: each is lowered to the same program. */

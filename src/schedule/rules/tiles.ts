@@ -104,12 +104,14 @@ function canFill({ compute: { body } }: Stage, run: Run | null): boolean {
  * @param wide whether constants of bytes are kept as halfwords, so that nothing has to be unpacked
  * @param filled whether what is left of several runs fills fours, be they as long as they can, or one
  *   axis each; null where that gives nothing new
+ * @param most rows of a tile; 0: a single one whose bytes are read where they lie
  */
 export function tilesSchedule(
   { w, s, r, out, target }: Form,
   text: "own" | "shared",
   wide = false,
   filled?: "runs" | "axis",
+  most = ROWS,
 ): Step[] | null {
   if (!has(target, "dsp") || !has(target, "fpu")) return null;
   const axes = tileAxes(w, s, r, out);
@@ -121,7 +123,9 @@ export function tilesSchedule(
       (p, n) => p * out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === n)],
       1,
     );
-  const rows = Math.min(extent(axes.rowAxes), ROWS);
+  const pixels = extent(axes.rowAxes), rows = Math.max(1, Math.min(pixels, most));
+  // Fewer than there could be are for less memory, of which a single row takes the least.
+  if (most > 0 && most < ROWS && rows >= Math.min(pixels, ROWS)) return null;
   const cols = rows === 1 ? SINGLE_ROW_COLS : COLS;
   const longest = rowRun(w, r), run = filled === "axis" ? rowRun(w, r, 1) : longest;
   if (filled && !canFill(r, run)) return null;
@@ -130,6 +134,7 @@ export function tilesSchedule(
   // Halfwords are what is proposed anyhow.
   if (wide && !bytes) return null;
   const stage = `${r.name}_rows`;
+  const direct: Step[] = most === 0 ? [{ do: "direct", stage }] : [];
   const gemm: Step = {
     do: "gemm",
     stage: r.name,
@@ -151,6 +156,7 @@ export function tilesSchedule(
       { do: "unroll", stage: r.name, loop: "col" },
       ...pairedProduct(r.name),
       ...fill,
+      ...direct,
     ];
   }
   // All sums of a few rows, then what is made of them.
@@ -169,5 +175,6 @@ export function tilesSchedule(
     { do: "tensorize", stage: r.name, loop: "k", intrinsic: "dot_block" },
     { do: "columns", stage: r.name, loop: "col_o", text },
     ...fill,
+    ...direct,
   ];
 }

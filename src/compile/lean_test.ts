@@ -1,0 +1,62 @@
+/** Leaner schedules: less scratch for more instructions, never other bits. */
+import assert from "node:assert/strict";
+import { assertSameBits, board, defaults, outputsOn, ownNet } from "../../tests/e2e/support.ts";
+import { compileStages } from "../compile.ts";
+import { estimate } from "../tir/estimate.ts";
+import { interpreter } from "./interpret.ts";
+import { leanKernels, scratchOf } from "./lean.ts";
+
+const m4 = board("mps2-an386");
+
+Deno.test("each leaner kernel has less scratch, and none is better in both", async () => {
+  let several = 0;
+  for (const name of ["tf_residual", "tf_autoencoder", "qop_conv_u8u8"]) {
+    const { kernels } = await compileStages(ownNet(name).bytes, defaults(m4));
+    const lean = leanKernels(kernels, m4.target, 3);
+    kernels.forEach((k, i) => {
+      const all = [k, ...lean[i]].map((x) => scratchOf(x.kernel));
+      assert.deepEqual(all, [...new Set(all)].sort((a, b) => b - a), name);
+      const takes = lean[i].map((x) => estimate(x.kernel, m4.target).instructions);
+      assert.deepEqual(takes, takes.toSorted((a, b) => a - b), name);
+      several += Number(lean[i].length > 1);
+    });
+  }
+  assert.ok(several > 2, `${several} kernels with several`);
+});
+
+Deno.test("whatever takes the place of a kernel gives the same bits", async () => {
+  for (const name of ["tf_autoencoder", "tf_conv_dense", "qop_dense_u8u8"]) {
+    const net = ownNet(name), samples = net.samples.slice(0, 2);
+    const usual = await compileStages(net.bytes, defaults(m4));
+    const want = samples.map(interpreter(usual.program));
+    const lean = leanKernels(usual.kernels, m4.target, 3);
+    assert.ok(lean.some((list) => list.length > 0), name);
+    const byOrigin = new Map(
+      usual.kernels.map((k, i) => [String(k.workload.origin), lean[i].at(-1)]),
+    );
+    const least = await compileStages(net.bytes, {
+      ...defaults(m4),
+      schedule: (w, chosen) => byOrigin.get(String(w.origin))?.schedule ?? chosen,
+    });
+    assertSameBits(samples.map(interpreter(least.program, { checked: true })), want, name);
+    assertSameBits(await outputsOn(least.artifact, m4, samples), want, `${name} on ${m4.name}`);
+  }
+});
+
+Deno.test("dense layers need no memory beside their input and output where RAM counts", async () => {
+  const net = ownNet("tf_autoencoder");
+  const [usual, ram] = await Promise.all(
+    (["balanced", "ram"] as const).map((optimize) =>
+      compileStages(net.bytes, { ...defaults(m4), optimize })
+    ),
+  );
+  const scratch = ram.kernels.map((k) => scratchOf(k.kernel));
+  assert.ok(scratch.every((bytes) => bytes === 0), String(scratch));
+  assert.ok(ram.artifact.arenaBytes < usual.artifact.arenaBytes / 2);
+  const samples = net.samples.slice(0, 2);
+  assertSameBits(
+    await outputsOn(ram.artifact, m4, samples),
+    samples.map(interpreter(usual.program)),
+    m4.name,
+  );
+});
