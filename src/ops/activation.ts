@@ -140,7 +140,7 @@ interface GeluAttrs {
   readonly approximate: boolean;
 }
 /** x·Φ(x), with the error function, or with the hyperbolic tangent that is close to it. */
-const gelu = elementwise<GeluAttrs>({
+export const gelu = elementwise<GeluAttrs>({
   name: "Gelu",
   onnx: [
     onnx("Gelu", 20, (r) => ({ approximate: r.string("approximate", "none") === "tanh" })),

@@ -34,12 +34,17 @@ interface RmsAttrs {
 }
 
 /** Inputs x, scale: x / √(mean x² + ε) · scale, the mean over the axes from `axis` on. */
-const rmsNormalization: OpDef<RmsAttrs> = {
+export const rmsNormalization: OpDef<RmsAttrs> = {
   name: "RMSNormalization",
-  onnx: [onnx("RMSNormalization", 23, (r) => {
-    if (r.int("stash_type", 1) !== 1) throw new OpError("its stash_type is not 1", "use float32");
-    return { axis: r.int("axis", -1), epsilon: r.float("epsilon", 1e-5) };
-  })],
+  // The first is what onnxruntime calls it where it has put it together itself.
+  onnx: [["SimplifiedLayerNormalization", 1] as const, ["RMSNormalization", 23] as const].map((
+    [type, since],
+  ) =>
+    onnx(type, since, (r) => {
+      if (r.int("stash_type", 1) !== 1) throw new OpError("its stash_type is not 1", "use float32");
+      return { axis: r.int("axis", -1), epsilon: r.float("epsilon", 1e-5) };
+    })
+  ),
   infer(a, ins) {
     const x = operand(ins, 0, "float"), shape = dims(x);
     axisIndex(a.axis, shape.length);

@@ -5,6 +5,7 @@ import { ops as arg } from "./arg.ts";
 import { ops as attention } from "./attention.ts";
 import { ops as atRunTime } from "./at_run_time.ts";
 import { ops as bitCast } from "./bit_cast.ts";
+import { ops as blockWeights } from "./block_weights.ts";
 import { ops as cast } from "./cast.ts";
 import { ops as check } from "./check.ts";
 import { ops as clip } from "./clip.ts";
@@ -21,6 +22,7 @@ import { ops as einsum } from "./einsum.ts";
 import { ops as elementwise } from "./elementwise.ts";
 import { ops as flexAttention } from "./flex_attention.ts";
 import { ops as fourier } from "./fourier.ts";
+import { ops as fused } from "./fused.ts";
 import { ops as gather } from "./gather.ts";
 import { ops as gridSample } from "./grid_sample.ts";
 import { ops as language } from "./language.ts";
@@ -54,6 +56,7 @@ import { ops as signal } from "./signal.ts";
 import { ops as softmax } from "./softmax.ts";
 import { ops as text } from "./text.ts";
 import { ops as topK } from "./top_k.ts";
+import { ops as transformer } from "./transformer.ts";
 import { ops as unary } from "./unary.ts";
 
 // Operators and helpers that passes speak of by name.
@@ -89,6 +92,7 @@ export const ops: readonly OpDef<any>[] = [
   ...attention,
   ...atRunTime,
   ...bitCast,
+  ...blockWeights,
   ...cast,
   ...check,
   ...clip,
@@ -105,6 +109,7 @@ export const ops: readonly OpDef<any>[] = [
   ...elementwise,
   ...flexAttention,
   ...fourier,
+  ...fused,
   ...gather,
   ...gridSample,
   ...language,
@@ -138,5 +143,6 @@ export const ops: readonly OpDef<any>[] = [
   ...softmax,
   ...text,
   ...topK,
+  ...transformer,
   ...unary,
 ];

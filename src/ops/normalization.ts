@@ -214,9 +214,10 @@ interface LayerAttrs extends EpsilonAttrs {
 }
 
 /** Inputs x, scale, bias or none: normalised over the axes from `axis` on. */
-const layerNormalization: OpDef<LayerAttrs> = {
+export const layerNormalization: OpDef<LayerAttrs> = {
   name: "LayerNormalization",
-  onnx: [onnx("LayerNormalization", 17, (r) => ({
+  // Before set 17 it is onnxruntime's own, which puts it together when it saves a model.
+  onnx: [onnx("LayerNormalization", 1, (r) => ({
     epsilon: r.float("epsilon", 1e-5),
     axis: r.int("axis", -1),
     outputs: r.outputCount,
