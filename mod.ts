@@ -50,9 +50,15 @@ export type { ProjectFiles } from "./src/project/mod.ts";
 export type { BenchTools } from "./src/report/bench_page.ts";
 export type { BenchLayer, BenchRow, Ratio } from "./src/report/bench_row.ts";
 export type { OutputQuality } from "./src/quantize/evaluate.ts";
-export type { LayerQuality, QuantizeResult, QuantizeSettings } from "./src/quantize/quantize.ts";
+export type {
+  Budget,
+  LayerQuality,
+  QuantizeResult,
+  QuantizeSettings,
+} from "./src/quantize/quantize.ts";
+export type { Cost, NoiseSource } from "./src/quantize/mixed.ts";
 export type { TensorQuality } from "./src/quantize/measure.ts";
-export type { ActivationType, Method } from "./src/quantize/ranges.ts";
+export type { ActivationType, Method, QuantType } from "./src/quantize/ranges.ts";
 export type { Trial } from "./src/quantize/trial.ts";
 export type { WeightOptions } from "./src/quantize/weights.ts";
 export type { Comparison, OutputMatch } from "./src/run/compare.ts";

@@ -3,7 +3,8 @@ import { basename } from "@std/path";
 import { ensureTools } from "../run/install.ts";
 import { missingError, toolsFor } from "../run/toolchain.ts";
 import type { OutputQuality } from "../quantize/evaluate.ts";
-import type { QuantizeResult, QuantizeSettings } from "../quantize/quantize.ts";
+import type { Cost } from "../quantize/mixed.ts";
+import type { Budget, QuantizeResult, QuantizeSettings } from "../quantize/quantize.ts";
 import { settingText } from "../quantize/trial.ts";
 import { loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
@@ -32,6 +33,8 @@ export interface QuantizeRequest extends QuantizeSettings {
   readonly pixels?: readonly [black: number, white: number];
   /** Path of an HTML file to write the evidence to. */
   readonly report?: string;
+  /** Board whose RAM and instructions budgets count; default `mps2-an386`. */
+  readonly board?: string;
   /** Sizes of symbolic dimensions. */
   readonly dims?: Readonly<Record<string, number>>;
 }
@@ -41,6 +44,9 @@ export interface QuantizedFile extends QuantizeResult {
   /** As the user typed it, or the default. */
   readonly path: string;
 }
+
+/** Where budgets count that name no board: a Cortex-M4. */
+const COST_BOARD = "mps2-an386";
 
 function readLabels(path: string): TensorData {
   const file = readUserFile(path);
@@ -60,7 +66,17 @@ function readLabels(path: string): TensorData {
  * @throws BurinError `data/*` for the files, `tool/missing`, `model/*`
  */
 export async function quantize(request: QuantizeRequest): Promise<QuantizedFile> {
-  const { model, calibration, labels: labelFile, out, dims, pixels, report, ...options } = request;
+  const {
+    model,
+    calibration,
+    labels: labelFile,
+    out,
+    dims,
+    pixels,
+    report,
+    board = COST_BOARD,
+    ...options
+  } = request;
   const path = out ?? `${stemOf(model)}_${options.dtype ?? "int8"}.onnx`;
   if (userPath(path) === userPath(model)) {
     throw new BurinError(
@@ -70,6 +86,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizedFile>
     );
   }
   const compile = compileOptions({ board: "host", dims }, model);
+  const costOn = compileOptions({ board, dims }, model);
   const bytes = readUserFile(model);
   const { compileModel } = await loadCompiler();
   const { inputs } = await compileModel(bytes, compile);
@@ -85,7 +102,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizedFile>
     );
   }
   const { quantizeModel } = await import("../quantize/quantize.ts");
-  const result = await quantizeModel(bytes, samples, { ...options, compile, labels });
+  const result = await quantizeModel(bytes, samples, { ...options, compile, costOn, labels });
   writeUserFile(path, result.file);
   if (report !== undefined) {
     const { quantizePage } = await import("./quantize_report.ts");
@@ -115,6 +132,27 @@ function outputRow(o: OutputQuality): string[] {
   return [`  ${shortened(o.name)}`, parts.join("; ")];
 }
 
+/** What is not in 8 bits, and what that takes. */
+function mixedText({ tensors, layers, cost }: QuantizeResult): string[] {
+  const wide = tensors.filter((t) => t.dtype === "int16").map((t) => t.tensor);
+  const float = layers.filter((l) => l.snr === null).map((l) => l.node);
+  const list = (names: readonly string[]) => names.map((name) => shortened(name)).join(", ");
+  const both = (what: string, of: (c: Cost) => number) =>
+    `  ${what}: ${of(cost!.taken).toLocaleString("en")}, with everything in 8 bits ${
+      of(cost!.plain).toLocaleString("en")
+    }`;
+  return [
+    ...(wide.length + float.length === 0 ? [] : [""]),
+    ...(wide.length === 0 ? [] : [`In int16: ${list(wide)}`]),
+    ...(float.length === 0 ? [] : [`Layers in float: ${list(float)}`]),
+    ...(cost === null ? [] : [
+      both("bytes of arena", (c) => c.ram),
+      both("bytes of constants", (c) => c.flash),
+      both("instructions, as predicted", (c) => c.instructions),
+    ]),
+  ];
+}
+
 /** How many layers the summary shows. */
 const WORST = 8;
 
@@ -123,13 +161,19 @@ function summary(r: QuantizedFile, model: string): string {
     `  ${settingText(t)}`,
     decibels(t.snr),
     `same class in ${percent(t.agreement)}` +
-    (t === r.setting ? "  ← taken" : ""),
+    (settingText(t) === settingText(r.setting) ? "  ← taken" : ""),
   ]);
   const worst = [...r.tensors].sort((a, b) => a.snr - b.snr).slice(0, WORST).map((t) => [
     `  ${shortened(t.tensor)}`,
     decibels(t.snr),
     `${t.low.toPrecision(3)} … ${t.high.toPrecision(3)}`,
     shortened(t.node),
+  ]);
+  const worstSources = [...r.sources].sort((a, b) => a.snr - b.snr).slice(0, WORST).map((s) => [
+    `  ${shortened(s.name)}`,
+    s.kind === "weights" ? "weights" : "",
+    decibels(s.snr),
+    `same class in ${percent(s.agreement)}`,
   ]);
   const alone = r.layers.flatMap((l) => l.alone ? [{ ...l.alone, node: l.node }] : [])
     .sort((a, b) => a.snr - b.snr)
@@ -147,6 +191,12 @@ function summary(r: QuantizedFile, model: string): string {
     "",
     "Tensors with the most noise: signal to noise, range, computed by",
     table(worst),
+    ...mixedText(r),
+    ...(worstSources.length === 0 ? [] : [
+      "",
+      "Tensors and weights quantised alone, the worst first: signal to noise of the outputs",
+      table(worstSources),
+    ]),
     ...(alone.length === 0 ? [] : [
       "",
       "Layers quantised alone, the worst first: signal to noise of the outputs",
@@ -164,6 +214,21 @@ function pixelRange(text: string | undefined): readonly [number, number] | undef
     "usage/bad-value",
     `Cannot set --pixels to ${text} as it takes the values of black and white`,
     "write --pixels 0..1",
+  );
+}
+
+/** `65536`, or `110%` of the int8 model. */
+function budgetOption(args: Args, name: string): Budget | undefined {
+  const text = args.value(name);
+  if (text === undefined) return undefined;
+  const share = text.endsWith("%"), number = Number(share ? text.slice(0, -1) : text);
+  if (text.trim() !== "" && Number.isFinite(number) && number > 0) {
+    return share ? { percent: number } : number;
+  }
+  throw new BurinError(
+    "usage/bad-value",
+    `Cannot set --${name} to ${text} as it takes a number, or percent of the int8 model's`,
+    `write --${name} 110%`,
   );
 }
 
@@ -213,7 +278,12 @@ async function main(args: Args): Promise<number> {
     integerPorts: args.flag("integer-io"),
     sensitivity: args.flag("sensitivity"),
     report: args.value("report"),
+    int16: args.list("int16"),
     minSnr: numberOption(args, "min-snr", 0),
+    ramBudget: budgetOption(args, "ram-budget"),
+    instructionBudget: budgetOption(args, "instruction-budget"),
+    mixFloat: !args.flag("no-float"),
+    board: args.value("board"),
     progress: (doing) => say(`${doing} …`),
   });
   if (args.flag("json")) {
@@ -262,11 +332,24 @@ export const command: Command = {
     "keep-float": { kind: "list", value: "NODE", help: "leave a node in float; may be repeated" },
     "integer-io": { kind: "flag", help: "integer inputs and outputs instead of float ones" },
     sensitivity: { kind: "flag", help: "measure the outputs with each layer quantised alone" },
+    int16: { kind: "list", value: "NODE", help: "16 bits for its result; may be repeated" },
     "min-snr": {
       kind: "value",
       value: "DB",
-      help: "keep layers in float, the worst first, until the outputs reach this",
+      help: "int16 and float, the worst first, until the outputs reach this",
     },
+    "ram-budget": {
+      kind: "value",
+      value: "N|P%",
+      help: "bytes up to which int16 and float are used",
+    },
+    "instruction-budget": {
+      kind: "value",
+      value: "N|P%",
+      help: "the same in instructions; percent of the int8 model's",
+    },
+    "no-float": { kind: "flag", help: "use int16 alone for both" },
+    board: { kind: "value", value: "NAME", help: "where budgets count; default mps2-an386" },
     report: { kind: "value", value: "F.html", help: "page with every tensor and layer" },
     json: { kind: "flag", help: "print the figures as one JSON object" },
   },

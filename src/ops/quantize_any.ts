@@ -3,14 +3,23 @@
  * integers of at least 8 bits becomes the operators that the passes know; the rest, blocks and the
  * types that are storage only, is computed as it stands.
  */
-import { type DType, dtypeByNumber, intRange, isFloat, isInt, isStored } from "../util/dtype.ts";
-import { numbers } from "../util/tensor.ts";
+import {
+  type DType,
+  dtypeByNumber,
+  DTYPES,
+  intRange,
+  isFloat,
+  isInt,
+  isStored,
+} from "../util/dtype.ts";
+import { numbers, tensor } from "../util/tensor.ts";
 import { compute, type Tensor } from "../te/compute.ts";
 import { add, cast, div, type Expr, floordiv, imm, load, mul, sub, type Var } from "../te/expr.ts";
 import { quantize } from "../te/rounding.ts";
 import { SATURATING, toStored } from "../te/stored.ts";
 import { type AttrReader, type KnownData, type OpDef, OpError } from "../ir/opdef.ts";
-import { dims, type TensorType } from "../ir/graph.ts";
+import type { Builder } from "../ir/build.ts";
+import { dims, type TensorType, type Value } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
 import type { Types } from "./common.ts";
 import {
@@ -146,6 +155,13 @@ const dequantizeAny: OpDef<AnyDequantizeAttrs> = {
   },
 };
 
+/** Constants of less than 8 bits as bytes, which integer operators compute with. */
+function wideConstant(v: Value, b: Builder): Value {
+  const { dtype } = v.type;
+  if (!v.data || !isStored(dtype) || isFloat(dtype)) return v;
+  return b.constant(tensor(DTYPES[dtype].carrier!, v.data.shape, numbers(v.data)), v.name);
+}
+
 /** A zero point that float8 types must not have. */
 function checkZero(dtype: DType, known: KnownData): void {
   const zero = known(2);
@@ -224,10 +240,11 @@ const dequantizeOnnx: OpDef<AnyDequantizeAttrs> = {
   body: {
     kind: "expand",
     rewrite(a, ins, [out], b) {
-      const { dtype } = ins[0]!.type;
-      const plain = a.block === 0 && isInt(dtype) && !isStored(dtype) &&
-        ins[1]!.type.dtype === "float32" && out.dtype === "float32";
-      return plain ? b.node(dequantizeLinear, core(a), ins) : b.node(dequantizeAny, a, ins);
+      const wide = ins.map((v) => v && wideConstant(v, b)), [x, scale, zero] = wide;
+      const plain = a.block === 0 && isInt(x!.type.dtype) && !isStored(x!.type.dtype) &&
+        x!.type.dtype === (zero ?? x)!.type.dtype &&
+        scale!.type.dtype === "float32" && out.dtype === "float32";
+      return plain ? b.node(dequantizeLinear, core(a), wide) : b.node(dequantizeAny, a, ins);
     },
   },
 };

@@ -1,6 +1,7 @@
 /** The quantised model as ONNX: QuantizeLinear and DequantizeLinear around what is quantised. */
 import { type EditableModel, type EditableNode, intAttribute } from "../onnx/editable.ts";
 import { DTYPES } from "../util/dtype.ts";
+import { raiseOpset } from "./opset.ts";
 import { tensor, type TensorData } from "../util/tensor.ts";
 import type { Layer, QuantPlan } from "./plan.ts";
 import type { ActivationType, Params } from "./ranges.ts";
@@ -9,6 +10,7 @@ import type { QuantLayer } from "./weights.ts";
 /** Everything that was decided about a model. */
 export interface Quantised {
   readonly plan: QuantPlan;
+  /** Of constant operands. */
   readonly dtype: ActivationType;
   /** Parameters by tensor. */
   readonly params: ReadonlyMap<string, Params>;
@@ -17,6 +19,9 @@ export interface Quantised {
 
 /** First operator set with scales per channel. */
 export const OPSET = 13;
+
+/** First operator set with int16 and int4. */
+const WIDE_OPSET = 21;
 
 const node = (
   opType: string,
@@ -41,12 +46,12 @@ export function emit(model: EditableModel, q: Quantised, integerPorts: boolean):
   const { plan, params } = q;
   const inputs = new Set(model.inputs), outputs = new Set(model.outputs);
   for (const name of plan.tensors) {
-    const { scale, zero } = params.get(name)!;
+    const { dtype, scale, zero } = params.get(name)!;
     const by = [`${name}_scale`, `${name}_zero_point`];
     model.setConstant(by[0], scalar("float32", scale));
-    model.setConstant(by[1], scalar(q.dtype, zero));
+    model.setConstant(by[1], scalar(dtype, zero));
     const isInput = inputs.has(name), isOutput = outputs.has(name);
-    if (integerPorts && (isInput || isOutput)) model.retype(name, q.dtype);
+    if (integerPorts && (isInput || isOutput)) model.retype(name, dtype);
     const bare = integerPorts && isInput;
     // A result of the graph keeps its name, so what computes it gets another.
     const computed = isOutput && !isInput ? `${name}_QuantizeLinear_Input` : name;
@@ -71,8 +76,8 @@ export function emit(model: EditableModel, q: Quantised, integerPorts: boolean):
     ...model.nodes.flatMap((n) => [n, ...n.outputs.flatMap((o) => behind.get(o) ?? [])]),
   ];
   pruneUnread(model);
-  model.opset = Math.max(model.opset, OPSET);
-  model.raiseIrVersion(7);
+  if (plan.tensors.some((t) => params.get(t)!.dtype === "int16")) raiseOpset(model, WIDE_OPSET);
+  model.raiseIrVersion(model.opset >= WIDE_OPSET ? 10 : 7);
 }
 
 function rename(model: EditableModel, from: string, to: string): void {

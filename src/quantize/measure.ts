@@ -3,17 +3,21 @@ import type { CompileOptions } from "../compile.ts";
 import type { TensorType } from "../ir/graph.ts";
 import { EditableModel } from "../onnx/editable.ts";
 import type { Sample } from "../run/samples.ts";
+import { intRange } from "../util/dtype.ts";
 import type { TensorData } from "../util/tensor.ts";
 import { dequantisedName, type Quantised } from "./emit.ts";
 import { type OutputQuality, QualityMeter, SignalToNoise } from "./evaluate.ts";
 import { observe } from "./observe.ts";
 import type { QuantPlan } from "./plan.ts";
+import type { QuantType } from "./ranges.ts";
 import type { Trial } from "./trial.ts";
 
 /** A float model and what is known of it. */
 export interface Source {
   readonly file: Uint8Array;
   readonly plan: QuantPlan;
+  /** Names of the nodes that the user leaves in float. */
+  readonly float: readonly string[];
   readonly types: ReadonlyMap<string, TensorType>;
 }
 
@@ -37,6 +41,8 @@ export interface TensorQuality {
   readonly low: number;
   /** Largest one. */
   readonly high: number;
+  /** Element type. */
+  readonly dtype: QuantType;
   /** Value of one step. */
   readonly scale: number;
   /** The integer that stands for 0. */
@@ -143,14 +149,13 @@ export async function measure(
   const producers = new Map(
     original.nodes.flatMap((n) => n.outputs.map((o) => [o, n.name || n.opType] as const)),
   );
-  const least = q.dtype === "int8" ? -128 : 0;
   return {
     outputs: meters.map((m) => m.result()),
     tensors: tensors.map((tensor, i) => {
-      const { scale, zero } = q.params.get(tensor)!;
-      const [low, high] = [(least - zero) * scale, (least + 255 - zero) * scale];
+      const { dtype, scale, zero } = q.params.get(tensor)!, { min, max } = intRange(dtype);
+      const [low, high] = [(min - zero) * scale, (max - zero) * scale];
       const node = producers.get(tensor) ?? "";
-      return { tensor, node, low, high, scale, zero, snr: snrs[i].decibels };
+      return { tensor, node, low, high, dtype, scale, zero, snr: snrs[i].decibels };
     }),
   };
 }

@@ -26,6 +26,10 @@ export interface Layer {
 /** The name of a node in tables; the first output's where it has none. */
 export const nameOf = (n: EditableNode | undefined): string => n ? n.name || n.outputs[0] : "";
 
+/** Names of a layer's nodes: what adds its bias and what clamps it belong to it. */
+export const layerNodes = (l: Layer): string[] =>
+  [l.node, l.bias?.node, l.clamp ?? undefined].flatMap((n) => n ? [nameOf(n)] : []);
+
 /** What is quantised. */
 export interface QuantPlan {
   /** Float activations that get a QuantizeLinear, in graph order. */

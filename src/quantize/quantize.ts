@@ -1,5 +1,5 @@
 /** Post-training quantisation: a float model and samples in, a QDQ model and the evidence out. */
-import type { CompileOptions } from "../compile.ts";
+import { compileModel, type CompileOptions } from "../compile.ts";
 import { EditableModel } from "../onnx/editable.ts";
 import { importModel } from "../onnx/import.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
@@ -8,7 +8,8 @@ import { BurinError } from "../util/errors.ts";
 import type { TensorData } from "../util/tensor.ts";
 import { checkSamples } from "./calibration.ts";
 import { Columns, readingOf } from "./columns.ts";
-import { emit, OPSET, type Quantised } from "./emit.ts";
+import { build, type BuildOptions, type Precisions, resultsOf, type Seen } from "./build.ts";
+import { OPSET } from "./emit.ts";
 import { equalisable, equalise } from "./equalize.ts";
 import type { OutputQuality } from "./evaluate.ts";
 import {
@@ -22,19 +23,23 @@ import {
   type TensorQuality,
 } from "./measure.ts";
 import { observe } from "./observe.ts";
-import { type Layer, nameOf, planQuantisation, type QuantPlan } from "./plan.ts";
-import { checkFloat, prepare } from "./prepare.ts";
 import {
-  type ActivationType,
-  type Method,
-  METHODS,
-  type Params,
-  paramsOf,
-  rangeOf,
-} from "./ranges.ts";
+  type Cost,
+  mix,
+  type Mixed,
+  type MixedTools,
+  type NoiseSource,
+  noiseSources,
+} from "./mixed.ts";
+import { layerNodes, nameOf, planQuantisation, type QuantPlan } from "./plan.ts";
+import { checkFloat, prepare } from "./prepare.ts";
+import { type ActivationType, type Method, METHODS } from "./ranges.ts";
 import { score, settingText, type Trial } from "./trial.ts";
 import { Statistics } from "./statistics.ts";
-import { quantizeLayer, type WeightOptions } from "./weights.ts";
+import type { WeightOptions } from "./weights.ts";
+
+/** Bytes or instructions, or a percentage of what the model takes with everything in 8 bits. */
+export type Budget = number | { readonly percent: number };
 
 /** How to quantise; what is left out is searched or has the usual value. */
 export interface QuantizeSettings extends Partial<WeightOptions> {
@@ -54,8 +59,19 @@ export interface QuantizeSettings extends Partial<WeightOptions> {
   readonly integerPorts?: boolean;
   /** Measure the outputs with each layer quantised alone; default false. */
   readonly sensitivity?: boolean;
-  /** Layers stay in float, the worst first, until the outputs reach this signal to noise, in dB. */
+  /** Names of nodes whose results, or of tensors that, become int16. */
+  readonly int16?: readonly string[];
+  /**
+   * Signal to noise in dB that the outputs shall reach: what makes the most noise gets more bits,
+   * tensors become int16, layers float.
+   */
   readonly minSnr?: number;
+  /** Most RAM that this may lead to; without `minSnr` the best model within the budgets is taken. */
+  readonly ramBudget?: Budget;
+  /** Most instructions of a run, as the compiler predicts them. */
+  readonly instructionBudget?: Budget;
+  /** Whether layers may stay in float for that; default true. */
+  readonly mixFloat?: boolean;
   /** Called with what is being done. */
   readonly progress?: (doing: string) => void;
 }
@@ -64,6 +80,8 @@ export interface QuantizeSettings extends Partial<WeightOptions> {
 export interface QuantizeOptions extends QuantizeSettings {
   /** Options to compile with, for `host`. */
   readonly compile: CompileOptions;
+  /** Options to compile with where budgets count; default `compile`. */
+  readonly costOn?: CompileOptions;
   /** Class numbers or targets of the first output, one a sample. */
   readonly labels?: TensorData;
 }
@@ -92,6 +110,10 @@ export interface QuantizeResult {
   readonly tensors: readonly TensorQuality[];
   /** Every layer with weights, in graph order. */
   readonly layers: readonly LayerQuality[];
+  /** What each tensor and each layer's weights do to the outputs, if that was measured. */
+  readonly sources: readonly NoiseSource[];
+  /** What the model takes with everything in 8 bits, and as it was taken, where precisions are mixed. */
+  readonly cost: { readonly plain: Cost; readonly taken: Cost } | null;
   /** What the user should know, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -122,6 +144,10 @@ export async function quantizeModel(
   doing(`running ${samples.length} samples in float`);
   const seen = await collect(source, samples, options.compile);
   checkRanges(source, seen);
+  const precisions: Precisions = {
+    float: source.float,
+    wide: new Set(resultsOf(source.plan, options.int16 ?? [])),
+  };
   const trialSamples = spread(samples, TRIAL_SAMPLES);
   const names = [...new Set(judged(EditableModel.read(source.file)))];
   const values = await record(source.file, names, trialSamples, options.compile);
@@ -129,7 +155,7 @@ export async function quantizeModel(
   const links = equalisable(EditableModel.read(source.file), source.plan);
   if (options.equalize !== false && links.length > 0) {
     doing("equalising channels");
-    const equal = equalised(source, seen, options);
+    const equal = equalised(source, seen);
     candidates.push({
       source: equal,
       seen: await collect(equal, samples, options.compile),
@@ -142,7 +168,12 @@ export async function quantizeModel(
   const trials: Trial[] = [];
   let best: { readonly trial: Trial; readonly made: Made } | null = null;
   const attempt = async (c: Candidate, method: Method, correctBias: boolean) => {
-    const made = quantised(c.source, c.seen, method, { ...options, correctBias });
+    const made = build(
+      c.source,
+      c.seen,
+      buildOptions(method, { ...options, correctBias }),
+      precisions,
+    );
     const setting = { method, equalized: c.equalized, correctBias };
     doing(`measuring ${settingText(setting)}`);
     const quality = await judge({ names, values }, made, trialSamples, options.compile);
@@ -162,38 +193,36 @@ export async function quantizeModel(
     await attempt(again, taken().method, false);
   }
   const chosen = candidates.find((c) => c.equalized === taken().equalized)!;
-  const reference = { names, values };
-  const variant = async (exclude: readonly string[]) => {
-    const { method, correctBias } = taken();
-    const made = quantised(chosen.source, chosen.seen, method, {
-      ...options,
-      correctBias,
-      exclude,
-    });
-    return { made, quality: await judge(reference, made, trialSamples, options.compile) };
+  const { method, correctBias } = taken();
+  const tools: MixedTools = {
+    build: (p) =>
+      build(chosen.source, chosen.seen, buildOptions(method, { ...options, correctBias }), p),
+    judge: (made) => judge({ names, values }, made, trialSamples, options.compile),
+    cost: (made) => costOf(made.file, options.costOn ?? options.compile),
+    doing,
   };
-  const wanted = options.sensitivity || options.minSnr !== undefined;
-  const alone = wanted ? await eachAlone(source.plan, variant, doing) : null;
-  let { trial, made } = best!;
-  const kept: Layer[] = [];
-  for (const layer of worstFirst(source.plan.layers, alone)) {
-    if (trial.snr >= (options.minSnr ?? -Infinity)) break;
-    kept.push(layer);
-    // The last layer would leave nothing to quantise.
-    if (kept.length === source.plan.layers.length) break;
-    doing(`measuring with ${kept.length} layers in float`);
-    const exclude = [...options.exclude ?? [], ...kept.flatMap(layerNodes)];
-    const next = await variant(exclude);
-    [trial, made] = [{ ...trial, ...next.quality }, next.made];
+  const { ramBudget, instructionBudget, minSnr } = options;
+  const mixing = [ramBudget, instructionBudget, minSnr].some((goal) => goal !== undefined);
+  const wanted = options.sensitivity || mixing;
+  const sources = wanted ? await noiseSources(source.plan, precisions, tools) : [];
+  const alone = options.sensitivity ? await eachAlone(source.plan, precisions, tools) : null;
+  let { trial, made } = best!, cost: QuantizeResult["cost"] = null;
+  if (mixing) {
+    const start = { made, quality: trial, precisions };
+    const plain = await tools.cost(made);
+    const goal = {
+      minSnr,
+      ram: budgetOf(ramBudget, plain.ram),
+      instructions: budgetOf(instructionBudget, plain.instructions),
+      float: options.mixFloat ?? true,
+    };
+    const mixed = await mix(source.plan, start, sources, goal, tools);
+    cost = { plain, taken: await tools.cost(mixed.made) };
+    notes.push(...mixedNotes(mixed, minSnr));
+    trial = { ...trial, ...mixed.quality };
+    if (mixed.made !== made) notes.push(...floatNotes(mixed.made.quantised.plan));
+    made = mixed.made;
   }
-  if (options.minSnr !== undefined && trial.snr < options.minSnr) {
-    notes.push(
-      `${
-        trial.snr.toFixed(1)
-      } dB is the most that is reached with layers in float, not ${options.minSnr}`,
-    );
-  }
-  if (made !== best!.made) notes.push(...floatNotes(made.quantised.plan));
   doing("measuring the quantised model");
   const quality = await measure(source.file, made, samples, options);
   const snrOf = new Map([...made.quantised.layers].map(([l, q]) => [l.name, q.snr]));
@@ -207,37 +236,58 @@ export async function quantizeModel(
       snr: snrOf.get(l.name) ?? null,
       alone: alone?.get(l.name) ?? null,
     })),
+    sources,
+    cost,
     notes: [...new Set(notes)],
   };
 }
 
-/** A layer whole: what adds its bias and what clamps it. */
-const layerNodes = (l: Layer): string[] =>
-  [l.node, l.bias?.node, l.clamp ?? undefined].flatMap((n) => n ? [nameOf(n)] : []);
+const mixedNotes = ({ stopped, quality }: Mixed, minSnr?: number): string[] =>
+  stopped === null
+    ? []
+    : [`${quality.snr.toFixed(1)} dB is the most that is reached, not ${minSnr}, as ${stopped}`];
+
+/** A budget as a number; a share is one of what the model takes with everything in 8 bits. */
+const budgetOf = (b: Budget | undefined, plain: number): number | undefined =>
+  typeof b === "object" ? Math.floor(plain * b.percent / 100) : b;
+
+/** What the compiler says that a model takes. */
+async function costOf(file: Uint8Array, options: CompileOptions): Promise<Cost> {
+  const { kernels, arenaBytes, paramsBytes } = await compileModel(file, options);
+  const instructions = kernels.reduce((sum, k) => sum + k.predictedInstructions, 0);
+  return { ram: arenaBytes, flash: paramsBytes, instructions: Math.round(instructions) };
+}
+
+/** Settings with their usual values. */
+function buildOptions(method: Method, o: QuantizeOptions): BuildOptions {
+  return {
+    method,
+    percentile: o.percentile ?? 99.99,
+    dtype: o.dtype ?? "int8",
+    symmetric: o.symmetric ?? false,
+    integerPorts: o.integerPorts ?? false,
+    perChannel: o.perChannel ?? true,
+    rounding: o.rounding ?? "compensated",
+    correctBias: o.correctBias ?? true,
+  };
+}
 
 /** The quality of models in which one layer is quantised and nothing else. */
 async function eachAlone(
   plan: QuantPlan,
-  variant: (
-    exclude: readonly string[],
-  ) => Promise<{ readonly quality: Pick<Trial, "snr" | "agreement"> }>,
-  doing: (what: string) => void,
+  base: Precisions,
+  { build, judge, doing }: MixedTools,
 ): Promise<Map<string, Pick<Trial, "snr" | "agreement">>> {
   const all = [...plan.nodes].map(nameOf);
   const alone = new Map<string, Pick<Trial, "snr" | "agreement">>();
   for (const layer of plan.layers) {
     doing(`measuring with ${layer.name} quantised alone`);
     const own = new Set(layerNodes(layer));
-    alone.set(layer.name, (await variant(all.filter((name) => !own.has(name)))).quality);
+    const float = [...base.float, ...all.filter((name) => !own.has(name))];
+    alone.set(layer.name, await judge(build({ ...base, float })));
   }
   return alone;
 }
-
-const worstFirst = (
-  layers: readonly Layer[],
-  alone: ReadonlyMap<string, Pick<Trial, "snr">> | null,
-): Layer[] =>
-  alone === null ? [] : [...layers].sort((a, b) => alone.get(a.name)!.snr - alone.get(b.name)!.snr);
 
 /** A float model that may be quantised, and what its samples showed. */
 interface Candidate {
@@ -277,16 +327,10 @@ function sourceOf(file: Uint8Array, { compile, exclude }: QuantizeOptions): Sour
 function planned(
   model: EditableModel,
   types: ReadonlyMap<string, TensorType>,
-  exclude?: readonly string[],
+  float: readonly string[],
 ): Source {
   const file = model.encode();
-  return { file, types, plan: planQuantisation(EditableModel.read(file), types, exclude) };
-}
-
-/** What the samples showed: statistics by leading tensor and by tensor, operands by layer. */
-interface Seen {
-  readonly byTensor: ReadonlyMap<string, Statistics>;
-  readonly columns: ReadonlyMap<string, Columns>;
+  return { file, types, float, plan: planQuantisation(EditableModel.read(file), types, float) };
 }
 
 const shapeOf = (types: Source["types"], name: string) => dims(types.get(name)!);
@@ -313,65 +357,14 @@ async function collect(
     if (index % every !== 0) return;
     for (const l of plan.layers) columns.get(l.name)!.add(values(l.input).data as Float32Array);
   });
-  return { byTensor, columns };
+  return { byTensor, columns, layers: new Map() };
 }
 
-function equalised(source: Source, seen: Seen, options: QuantizeOptions): Source {
+function equalised(source: Source, seen: Seen): Source {
   const model = EditableModel.read(source.file);
-  const plan = planQuantisation(model, source.types, options.exclude);
+  const plan = planQuantisation(model, source.types, source.float);
   equalise(model, equalisable(model, plan), seen.byTensor, 0.5);
-  return planned(model, source.types, options.exclude);
-}
-
-function quantised(source: Source, seen: Seen, method: Method, options: QuantizeOptions): Made {
-  const { dtype = "int8", symmetric = false, percentile = 99.99 } = options;
-  const model = EditableModel.read(source.file);
-  const plan = planQuantisation(model, source.types, options.exclude);
-  const leaders = new Map<string, Statistics>();
-  for (const t of plan.tensors) {
-    const leader = plan.leader.get(t)!, s = seen.byTensor.get(t)!;
-    const merged = leaders.get(leader) ?? new Statistics([1]);
-    merged.merge(s);
-    leaders.set(leader, merged);
-  }
-  const byLeader = new Map(
-    [...leaders].map(([t, s]) => {
-      const range = plan.fixed.get(t) ?? rangeOf(s, { method, percentile, dtype, symmetric });
-      return [t, paramsOf(range, dtype, symmetric && !plan.fixed.has(t))];
-    }),
-  );
-  const params = new Map<string, Params>(
-    plan.tensors.map((t) => [t, byLeader.get(plan.leader.get(t)!)!]),
-  );
-  const weights: WeightOptions = {
-    perChannel: options.perChannel ?? true,
-    rounding: options.rounding ?? "compensated",
-    correctBias: options.correctBias ?? true,
-  };
-  const layers = new Map(plan.layers.map((l: Layer) => {
-    const bias = l.bias ? model.constant(l.bias.node.inputs[l.bias.input])! : null;
-    const input = { ...params.get(l.input)!, dtype };
-    return [
-      l,
-      quantizeLayer(
-        l,
-        model.constant(l.weight)!,
-        bias && bias.data as Float32Array,
-        seen.columns.get(l.name)!,
-        input,
-        weights,
-      ),
-    ];
-  }));
-  const q: Quantised = { plan, dtype, params, layers };
-  emit(model, q, false);
-  const comparable = model.encode();
-  if (!options.integerPorts) return { file: comparable, comparable, source, quantised: q };
-  const ported = EditableModel.read(source.file);
-  const again = planQuantisation(ported, source.types, options.exclude);
-  const own = new Map(again.layers.map((l, i) => [l, layers.get(plan.layers[i])!]));
-  emit(ported, { ...q, plan: again, layers: own }, true);
-  return { file: ported.encode(), comparable, source, quantised: q };
+  return planned(model, source.types, source.float);
 }
 
 /** @throws BurinError `data/calibration` where tensors overflow */

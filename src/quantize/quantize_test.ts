@@ -185,6 +185,72 @@ Deno.test("quantise: few samples and samples of noise get a note", async () => {
   assert.match(r.notes[1], /look like noise/);
 });
 
+const m4: CompileOptions = { ...compile, board: loadBoard("mps2-an386") };
+
+Deno.test("quantise: named tensors and nodes become int16, and those that share with them", async () => {
+  const inputs = samples(dims, 24);
+  const plain = await quantizeModel(net, inputs, { compile, method: "minmax" });
+  const int16 = ["c3_node", "sum", "g4"];
+  const r = await quantizeModel(net, inputs, { compile, method: "minmax", int16 });
+  const wide = r.tensors.filter((t) => t.dtype === "int16");
+  // The results of the convolution and of Mul are joined, and share their parameters with that.
+  assert.deepEqual(wide.map((t) => t.tensor).sort(), ["c3", "g4", "joined", "scaled", "sum"]);
+  assert(wide.every((t) => t.zero === 0));
+  assert.equal(wide.find((t) => t.tensor === "g4")!.scale, Math.fround(1 / 32767));
+  assert(r.setting.snr > plain.setting.snr, `${r.setting.snr} after ${plain.setting.snr} dB`);
+  const { graph, opsets } = readModel(r.file);
+  assert.equal(opsets.get(""), 21);
+  const zero = graph.initializers.find((t) => t.name === "sum_zero_point")!;
+  assert.equal(zero.dataType, 5);
+  await refused(
+    "usage/unknown-node",
+    () => quantizeModel(net, inputs, { compile, method: "minmax", int16: ["nobody"] }),
+  );
+});
+
+/** Two convolutions and a dense layer. */
+const small = model({
+  inputs: [value("x", "float32", ["n", 2, 8, 6])],
+  outputs: [value("y", "float32", ["n", 3])],
+  initializers: [
+    weights("k0", [4, 2, 3, 3]),
+    weights("k1", [4, 1, 3, 3]),
+    weights("k2", [3, 4]),
+    tensor("flat", "int64", [2], [0, -1]),
+  ],
+  nodes: [
+    node("Conv", ["x", "k0"], ["a"], { strides: [2, 2], pads: [1, 1, 1, 1] }),
+    node("Relu", ["a"], ["ra"]),
+    node("Conv", ["ra", "k1"], ["b"], { group: 4 }),
+    node("GlobalAveragePool", ["b"], ["p"]),
+    node("Reshape", ["p", "flat"], ["f"]),
+    node("Gemm", ["f", "k2"], ["y"], { transB: 1 }),
+  ],
+});
+const smallDims = [1, 2, 8, 6];
+
+Deno.test("quantise: the noisiest tensors become int16 until the outputs are near enough", async () => {
+  const inputs = samples(smallDims, 24), base = { compile, costOn: m4, method: "minmax" } as const;
+  const plain = await quantizeModel(small, inputs, base);
+  assert.equal(plain.cost, null);
+  const minSnr = plain.setting.snr + 2;
+  const r = await quantizeModel(small, inputs, { ...base, minSnr, mixFloat: false });
+  assert(r.setting.snr >= minSnr, `${r.setting.snr} dB after ${plain.setting.snr}`);
+  const wide = new Set(r.tensors.filter((t) => t.dtype === "int16").map((t) => t.tensor));
+  const tensors = r.sources.filter((s) => s.kind === "tensor").sort((a, b) => a.snr - b.snr);
+  const raised = tensors.filter((s) => wide.has(s.name)).length;
+  assert(raised > 0 && raised < tensors.length);
+  assert(tensors.slice(0, raised).every((s) => wide.has(s.name)), "the worst ones");
+  assert(r.cost!.taken.ram >= r.cost!.plain.ram);
+  // Noise from independent sources adds up: alone, they predict the whole.
+  const sum = r.sources.reduce((noise, s) => noise + 10 ** (-s.snr / 10), 0);
+  assert(Math.abs(-10 * Math.log10(sum) - plain.setting.snr) < 3, `${-10 * Math.log10(sum)}`);
+  const budget = { minSnr: 200, instructionBudget: { percent: 50 } };
+  const none = await quantizeModel(small, inputs, { ...base, ...budget });
+  assert.deepEqual(none.cost!.taken, none.cost!.plain);
+  assert(none.notes.some((n) => /is the most that is reached, not 200, as .* exceed/.test(n)));
+});
+
 Deno.test("quantise: layers stay in float until the outputs are near enough", async () => {
   const inputs = samples(dims, 24);
   // One coarse scale for all channels makes the weights the worst of it.
@@ -200,9 +266,10 @@ Deno.test("quantise: layers stay in float until the outputs are near enough", as
   const wanted = plain.setting.snr + 0.5;
   const r = await quantizeModel(net, inputs, { ...coarse, minSnr: wanted });
   assert(r.setting.snr >= wanted, `${r.setting.snr} dB`);
-  const float = r.layers.filter((l) => l.snr === null).map((l) => l.alone!.snr);
-  const integer = r.layers.filter((l) => l.snr !== null).map((l) => l.alone!.snr);
-  assert(float.length > 0 && integer.length > 0);
-  assert(Math.max(...float) <= Math.min(...integer), "the worst ones");
+  const of = (kept: boolean) =>
+    r.layers.filter((l) => (l.snr === null) === kept)
+      .map((l) => r.sources.find((s) => s.kind === "weights" && s.name === l.node)!.snr);
+  assert(of(true).length > 0 && of(false).length > 0);
+  assert(Math.max(...of(true)) <= Math.min(...of(false)), "the worst ones");
   assert(r.notes.some((n) => /stays? in float/.test(n)));
 });

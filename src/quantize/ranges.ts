@@ -11,8 +11,12 @@ export const METHODS: readonly Method[] = ["minmax", "percentile", "mse", "entro
 /** Element types of quantised activations. */
 export type ActivationType = "int8" | "uint8";
 
+/** Element types of tensors: those that need it are wider than the others. */
+export type QuantType = ActivationType | "int16";
+
 /** Parameters of a quantised tensor: value = (q − zero)·scale. */
 export interface Params {
+  readonly dtype: QuantType;
   /** A float32. */
   readonly scale: number;
   readonly zero: number;
@@ -33,6 +37,9 @@ type Range = readonly [low: number, high: number];
 /** Smallest scale: below it float32 quotients lose their meaning. */
 const LEAST_SCALE = 1e-12;
 
+/** Largest int16. */
+const WIDE_MAX = 2 ** 15 - 1;
+
 /**
  * Scale and zero point that cover a range; zero is always exact (padding depends on it).
  * `scale = (high − low)/255`, `zero = round(least − low/scale)` (ONNX, DynamicQuantizeLinear).
@@ -42,11 +49,20 @@ export function paramsOf([low, high]: Range, dtype: ActivationType, symmetric: b
   if (symmetric) {
     const zero = dtype === "int8" ? 0 : 128;
     const scale = Math.max(Math.abs(low), Math.abs(high)) / 127;
-    return { scale: Math.fround(Math.max(scale, LEAST_SCALE)), zero };
+    return { dtype, scale: Math.fround(Math.max(scale, LEAST_SCALE)), zero };
   }
   const [from, to] = [Math.min(low, 0), Math.max(high, 0)];
   const scale = Math.fround(Math.max((to - from) / (most - least), LEAST_SCALE));
-  return { scale, zero: Math.max(least, Math.min(most, Math.round(least - from / scale))) };
+  return { dtype, scale, zero: Math.max(least, Math.min(most, Math.round(least - from / scale))) };
+}
+
+/**
+ * The same for int16: symmetric, so that products need no zero point, and over all that was seen, as
+ * its steps are fine enough.
+ */
+export function wideParamsOf(low: number, high: number): Params {
+  const scale = Math.max(Math.abs(low), Math.abs(high)) / WIDE_MAX;
+  return { dtype: "int16", scale: Math.fround(Math.max(scale, LEAST_SCALE)), zero: 0 };
 }
 
 /** The range of a tensor by a method. */

@@ -3,7 +3,7 @@ import { DTYPES } from "../util/dtype.ts";
 import { sizeOf, tensor, type TensorData } from "../util/tensor.ts";
 import type { Columns } from "./columns.ts";
 import type { Layer } from "./plan.ts";
-import type { ActivationType, Params } from "./ranges.ts";
+import type { Params } from "./ranges.ts";
 import {
   compensated,
   compensationOf,
@@ -51,7 +51,7 @@ export function quantizeLayer(
   weight: TensorData,
   bias: Float32Array | null,
   columns: Columns,
-  input: Params & { readonly dtype: ActivationType },
+  input: Params,
   options: WeightOptions,
 ): QuantLayer {
   const rows = rowsOf(weight, layer.weightAxis);
@@ -125,7 +125,7 @@ function fromRows(rows: readonly Int8Array[], { shape }: TensorData, axis: numbe
 
 function fakeQuantised(
   x: Float32Array,
-  { scale, zero, dtype }: Params & { readonly dtype: ActivationType },
+  { scale, zero, dtype }: Params,
 ): Float32Array {
   const least = Number(DTYPES[dtype].min) - zero, most = Number(DTYPES[dtype].max) - zero;
   return x.map((v) => Math.max(least, Math.min(most, Math.round(v / scale))) * scale);

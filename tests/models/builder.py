@@ -8,7 +8,7 @@ import integer
 
 F = np.float32
 ELEMENT = {"int8": TensorProto.INT8, "uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT,
-           "int32": TensorProto.INT32, "int64": TensorProto.INT64}
+           "int16": TensorProto.INT16, "int32": TensorProto.INT32, "int64": TensorProto.INT64}
 
 
 class Net:

@@ -1,10 +1,12 @@
 """Integer corner cases: each net is a few nodes that stand in real files somewhere."""
 import numpy as np
+from onnx import TensorProto, helper
 
 from builder import QdqNet
 from catalogue import net
 
 F = np.float32
+INT4 = helper.tensor_dtype_to_np_dtype(TensorProto.INT4)
 
 
 def out(n, x, shape):
@@ -260,4 +262,67 @@ def corner_softmax():
         x = n.quantised_input(name, [1, 13], scale, 30)
         y = n.node("Softmax", [n.dequantise(x)], f"{name}/float", axis=1)
         out(n, n.quantise(y, f"{name}/quantised", 1 / 256, -128), [1, 13])
+    return n
+
+
+def wide(n, x, name, like=None):
+    """x -> quantised to int16 without a zero point, over all that it was seen to be"""
+    low, high = n.bounds(x)
+    return n.quantise(x, name, F(max(-low, high, 1e-6) / 32767) if like is None else n.scale_of(like), 0, "int16")
+
+
+@net("mixed precision: tensors of int16 between int8 ones, whose products pass 2^24 and int32, in Conv, depthwise, "
+     "Gemm, Add of both types, AveragePool, Concat, Clip, an int16 input and output", "exact", samples=8)
+def corner_int16():
+    n = QdqNet("corner_int16", 620, opset=21, ir=10)
+    a = n.quantised_input("a", [1, 3, 9, 7], 0.02, -8)
+    b = n.quantised_input("b", [1, 8, 9, 7], 1 / 3000, 0, dtype="int16")
+
+    def conv(x, name, shape, relu=True, **attributes):
+        y = n.node("Conv", [n.dequantise(x), *n.weights(name, x, shape)], f"{name}/prequant", **attributes)
+        return n.node("Relu", [y], f"{name}/relu") if relu else y
+
+    x = wide(n, conv(a, "c1", (8, 3, 3, 3), pads=[1, 1, 1, 1]), "c1")
+    x = wide(n, conv(x, "dw", (8, 1, 3, 3), group=8, pads=[1, 1, 1, 1]), "dw")
+    low, high = n.const("low", F(0)), n.const("high", F(n.bounds("dw/relu")[1] / 2))
+    y = n.quantise(n.node("Clip", [conv(x, "pw", (8, 8, 1, 1), relu=False), low, high], "pw/clip"), "pw")
+    x = wide(n, n.node("Add", [n.dequantise(x), n.dequantise(y)], "sum/prequant"), "sum")
+    z = wide(n, n.node("Concat", [n.dequantise(x), n.dequantise(b)], "joined/prequant", axis=1), "joined")
+    z = wide(n, conv(z, "c2", (5, 16, 3, 3), relu=False, strides=[2, 2]), "c2")
+    p = n.quantise(n.node("AveragePool", [n.dequantise(x)], "pool/prequant", kernel_shape=[3, 3], strides=[3, 3]), "pool",
+                   n.scale_of(x), 0, "int16")
+    p = n.same("Reshape", p, "flat", [n.const("shape", np.array([1, -1], np.int64))])
+    w, bias = n.weights("dense", p, (6, 48), values=n.rng.choice([-127, 127], (6, 48)))
+    d = n.node("Gemm", [n.dequantise(p), w, bias], "dense/prequant", transB=1)
+    n.output(n.quantise(d, "dense"), "int8", [1, 6])
+    n.output(z, "int16", [1, 5, 4, 3])
+    return n
+
+
+@net("weights of int4, per channel and as a whole, with products of int8 and int16, in Conv, depthwise, Gemm and MatMul",
+     samples=6)
+def corner_int4():
+    n = QdqNet("corner_int4", 621, opset=21, ir=10)
+
+    def weights(name, x, shape, axis=0, one=False):
+        q = n.rng.integers(-8, 8, shape)
+        s = np.exp(n.rng.uniform(-4, -2, () if one else shape[axis])).astype(F)
+        at = {} if one else {"axis": axis}
+        w = n.dequantised_constant(f"{name}/weight", q.astype(INT4), s, at)
+        b = n.rng.integers(-400, 400, shape[axis]).astype(np.int32)
+        return w, n.dequantised_constant(f"{name}/bias", b, np.asarray(n.scale_of(x) * s, F), {} if one else {"axis": 0})
+
+    x = n.quantised_input("x", [1, 3, 9, 7], 0.02, -8)
+    y = n.node("Conv", [n.dequantise(x), *weights("c1", x, (7, 3, 3, 3))], "c1/prequant", pads=[1, 1, 1, 1])
+    x = n.quantise(n.node("Relu", [y], "c1/relu"), "c1")
+    y = n.node("Conv", [n.dequantise(x), *weights("dw", x, (7, 1, 3, 3))], "dw/prequant", group=7, pads=[1, 1, 1, 1])
+    x = wide(n, y, "dw")
+    x = n.quantise(n.node("Conv", [n.dequantise(x), *weights("pw", x, (9, 7, 1, 1), one=True)], "pw/prequant"), "pw")
+    x = n.quantise(n.node("AveragePool", [n.dequantise(x)], "pool/prequant", kernel_shape=[9, 7]), "pool")
+    x = n.same("Reshape", x, "flat", [n.const("shape", np.array([1, -1], np.int64))])
+    y = n.node("Gemm", [n.dequantise(x), *weights("gemm", x, (21, 9))], "gemm/prequant", transB=1)
+    x = n.quantise(y, "gemm")
+    w, b = weights("dense", x, (21, 5), axis=1)
+    y = n.node("Add", [n.node("MatMul", [n.dequantise(x), w], "dense/product"), b], "dense/prequant")
+    n.output(n.quantise(y, "dense"), "int8", [1, 5])
     return n

@@ -51,6 +51,7 @@ export function quantizeContext(
   const tensors = best(r.tensors.map((t) => t.snr));
   const layers = best(r.layers.map((l) => l.snr));
   const alone = best(r.layers.map((l) => l.alone?.snr));
+  const sources = best(r.sources.map((s) => s.snr));
   const trials = best(r.trials.map((t) => t.snr));
   const widest = Math.max(...r.tensors.map((t) => Math.max(-t.low, t.high)));
   return {
@@ -73,6 +74,7 @@ export function quantizeContext(
     tensors: r.tensors.map((t) => ({
       ...named(t.tensor),
       node: shortened(lastName(t.node), NAME),
+      dtype: t.dtype,
       snr: decibels(t.snr),
       snr_value: finite(t.snr),
       bar: noiseBar(t.snr, tensors),
@@ -91,6 +93,23 @@ export function quantizeContext(
       alone_value: l.alone ? finite(l.alone.snr) : "",
       alone_bar: l.alone ? noiseBar(l.alone.snr, alone) : "",
       agreement: l.alone ? share(l.alone.agreement) : "",
+    })),
+    sources: r.sources.map((s) => ({
+      ...named(s.name),
+      kind: s.kind,
+      snr: decibels(s.snr),
+      snr_value: finite(s.snr),
+      bar: noiseBar(s.snr, sources),
+      agreement: share(s.agreement),
+    })),
+    costs: r.cost === null ? [] : ([
+      ["bytes of arena", "ram"],
+      ["bytes of constants", "flash"],
+      ["instructions of a run, as predicted", "instructions"],
+    ] as const).map(([what, key]) => ({
+      what,
+      plain: r.cost!.plain[key].toLocaleString("en"),
+      taken: r.cost!.taken[key].toLocaleString("en"),
     })),
     notes: r.notes.map((text) => shortened(text, 2000)),
   };
