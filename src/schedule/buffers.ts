@@ -93,7 +93,7 @@ export class Buffers {
     const pitch = stage.rows?.pitch;
     if (pitch) strides[0] = pitch;
     const tiles = stage.rows?.tiles ?? null;
-    const length = pitch ? (tiles?.rows ?? shape[0]) * pitch : sizeOf(memory);
+    const length = (pitch ? (tiles?.rows ?? shape[0]) * pitch : sizeOf(memory)) + stage.behind;
     const bytes = length * bytesOf(out.dtype);
     const scope = bytes <= LOCAL_BYTES && !stage.rows && !stage.once ? "local" : "scratch";
     const b: Buffer = {

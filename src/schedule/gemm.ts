@@ -82,7 +82,7 @@ export interface GemmStep {
 
 /** A packed constant remembers its order, so that only an intrinsic that expects it reads it. */
 export interface PackedTensor extends Indexable {
-  readonly order: GemmStep["order"] | "pairs" | "stream" | "lanes" | undefined;
+  readonly order: GemmStep["order"] | "pairs" | "stream" | "lanes" | "patches" | undefined;
 }
 
 interface Factors extends Product {

@@ -34,6 +34,7 @@ import {
   type Workload,
 } from "./state.ts";
 import { type Frames, type Lowerer, lowerGather, lowerMap } from "./lower_blocks.ts";
+import { provideWork } from "./work_memory.ts";
 import { isWhole, matchWhole, startOf, tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
 
 /** Lowers a workload under a schedule's state. */
@@ -70,12 +71,15 @@ class Lowering {
       const b = this.#buffers.of(st.compute.out);
       if (b.scope === "local") body = { k: "alloc", buf: b, body };
     }
+    const own = [
+      ...this.w.buffers.values(),
+      ...this.#buffers.scratch.filter((b) => !direct.includes(b)),
+    ];
+    const work = provideWork(body, own);
+    body = work.body;
     return {
       name: this.w.name,
-      buffers: [
-        ...this.w.buffers.values(),
-        ...this.#buffers.scratch.filter((b) => !direct.includes(b)),
-      ],
+      buffers: [...own, ...work.buffers],
       params: this.#buffers.used(body),
       body,
       origin: this.w.origin,

@@ -31,7 +31,7 @@ const byteOf = (e: Expr): Load | null =>
   e.k === "cast" && e.dtype === "int32" && e.a.k === "load" && e.a.dtype === "int8" ? e.a : null;
 
 /** `acc = start; for …: acc += a·w; y = requantize(acc)` with constants in an order, or null. */
-export function sumAndRequantize(s: Stmt, order: "stream" | "lanes"): Parts | null {
+export function sumAndRequantize(s: Stmt, order: "stream" | "lanes" | "patches"): Parts | null {
   const isStream = (l: Load): boolean => (l.src as PackedBuffer).order === order;
   if (s.k !== "alloc" || s.body.k !== "seq" || s.body.body.length !== 3) return null;
   const [first, loops, out] = s.body.body;

@@ -46,6 +46,8 @@ export interface PadStep {
    * What a last block lacks is nothing; it must not be computed.
    */
   readonly lanes?: number;
+  /** Elements behind the last that vectors read and leave; default 0. */
+  readonly behind?: number;
 }
 
 /** What an index is over all axes of the stage: from `base` + `lo` to `base` + `hi`. */
@@ -185,7 +187,12 @@ export function pad(s: State, step: PadStep): State {
     consts: new Map([...s.consts, ...(start ? [start] : [])]),
     stages: s.stages.flatMap((x) =>
       x === st
-        ? [{ ...plainStage(copied), spacing: step.spacing ?? 1, once: step.once ?? false }, {
+        ? [{
+          ...plainStage(copied),
+          spacing: step.spacing ?? 1,
+          once: step.once ?? false,
+          behind: step.behind ?? 0,
+        }, {
           ...st,
           compute: { ...st.compute, body: reduce },
         }]

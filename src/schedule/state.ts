@@ -59,6 +59,7 @@ export type BlockName =
   | "sum"
   | "product"
   | "lanes"
+  | "patches"
   | "copies"
   | "bytes"
   | "map"
@@ -113,6 +114,8 @@ export interface Stage {
   readonly once: boolean;
   /** A rows stage that is read where its elements come from. */
   readonly direct: boolean;
+  /** Elements behind the last that vectors read and leave. */
+  readonly behind: number;
 }
 
 export interface State {
@@ -153,6 +156,7 @@ export function plainStage(compute: Compute): Stage {
     spacing: 1,
     once: false,
     direct: false,
+    behind: 0,
   };
 }
 

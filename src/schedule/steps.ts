@@ -6,6 +6,7 @@ import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { groups, type GroupsStep } from "./groups.ts";
 import { keep, type KeepStep } from "./keep.ts";
 import { lanes, type LanesStep } from "./lanes.ts";
+import { patches, type PatchesStep } from "./patches.ts";
 import { affine, type AffineStep } from "./affine.ts";
 import { direct, type DirectStep } from "./direct.ts";
 import { gemm, type GemmStep } from "./gemm.ts";
@@ -77,6 +78,7 @@ export type Step =
   | WordsStep
   | LanesStep
   | DirectStep
+  | PatchesStep
   | KeepStep;
 
 /** An immutable list of steps. */
@@ -202,6 +204,8 @@ function applyStep(s: State, step: Step): State {
       return lanes(s, step);
     case "direct":
       return direct(s, step);
+    case "patches":
+      return patches(s, step);
     case "keep":
       return keep(s, step);
   }

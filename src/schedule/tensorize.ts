@@ -30,6 +30,7 @@ import { tensorizeSpread, tensorizeTile } from "./match_tile.ts";
 import { matchCopy } from "./match_copy.ts";
 import { matchMap } from "./match_map.ts";
 import { matchLanes } from "./match_lanes.ts";
+import { matchPatches } from "./match_patches.ts";
 import { tensorizePlaces } from "./tensorize_places.ts";
 import { matchProduct } from "./match_product.ts";
 import { matchWinograd } from "./match_winograd.ts";
@@ -54,7 +55,7 @@ export const DOT_BLOCK = "dot_block", WINDOW = "window", PLANE = "plane", SUM = 
 export const SPREAD = "spread";
 /** Blocks that also take the stage computed inside of them; see {@link matchWhole}. */
 export const PRODUCT = "product", LANE_WINDOW = "lanes", COPIES = "copies", BYTES = "bytes";
-export const WINOGRAD = "winograd";
+export const WINOGRAD = "winograd", PATCHES = "patches";
 /** Intrinsics that take a nest of several statements; see lower_blocks.ts. */
 export const MAP = "map", GATHER = "gather";
 /** Windows of bytes in four channels; see tensorize_pool.ts. */
@@ -62,6 +63,7 @@ export const POOL = "pool";
 const WHOLE = {
   product: matchProduct,
   lanes: matchLanes,
+  patches: matchPatches,
   copies: matchCopy,
   bytes: matchMap,
   winograd: matchWinograd,
@@ -78,6 +80,7 @@ export const BLOCKS: readonly BlockName[] = [
   POOL,
   SPREAD,
   LANE_WINDOW,
+  PATCHES,
   COPIES,
   BYTES,
 ];
@@ -272,6 +275,7 @@ export function tensorizeNest(
     case "product":
     case "winograd":
     case "lanes":
+    case "patches":
     case "copies":
     case "bytes":
       return null;

@@ -38,7 +38,7 @@ export interface Case {
   readonly scalars: readonly number[];
   /** Of the first operand only where it is updated. */
   readonly operands: readonly Operand[];
-  /** Which elements of an output are the call's, of those from its first to its last; default all. */
+  /** Which elements of the first operand are the call's, of those from its first to its last; default all. */
   readonly own?: (element: number) => boolean;
 }
 
@@ -125,10 +125,14 @@ export async function checkCases(cases: readonly Case[], board: string): Promise
     k.buffers.flatMap((b, j) => b.scope === "input" ? [dataOf(cases[i], b, j)] : [])
   );
   const { outputs } = await runOnBoard(artifact, loadBoard(board), [inputs]);
+  const written = cases.flatMap((c) =>
+    c.intrinsic.args.flatMap((a, operand) => a.mode === "read" ? [] : [{ c, operand }])
+  );
   want.forEach((t, i) => {
-    const { intrinsic, own: isOwn, operands } = cases[i];
-    const size = sizeOf(operands[0].shape);
-    const own = (x: TensorData) => numbers(x).filter((_, n) => isOwn?.(n % size) ?? true);
+    const { c: { intrinsic, own: isOwn, operands }, operand } = written[i];
+    const size = sizeOf(operands[operand].shape);
+    const every = isOwn === undefined || operand > 0;
+    const own = (x: TensorData) => numbers(x).filter((_, n) => every || isOwn(n % size));
     const [got, wanted] = [own(outputs[0][i]), own(t)];
     const first = got.findIndex((v, n) => v !== wanted[n]);
     assert.equal(

@@ -1,6 +1,7 @@
 /** Reductions within channels (depthwise), sixteen lanes at a time (MVE). */
 import { coefficient, linear } from "../../te/linear.ts";
 import { loads, variables } from "../../te/analyze.ts";
+import type { ReduceAxis } from "../../te/expr.ts";
 import { LANES } from "../../tir/mve_window.ts";
 import { channelAxis, whyNoLanes } from "../lanes.ts";
 import { canPad } from "../pad.ts";
@@ -13,8 +14,29 @@ import { memoryOrder, tensorize } from "./common.ts";
 /** Most bytes of the copy that some rows of output read, where more than one row fits. */
 const COPY_BYTES = 2560;
 
-/** The steps, for rows of an output whose channels are innermost. */
-export function lanesSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+/** A reduction within channels of bytes, whose output has its channels innermost. */
+export interface ChannelWindows {
+  readonly taps: readonly ReduceAxis[];
+  /** Axes of the output as it lies in memory, and the last three of them. */
+  readonly order: readonly string[];
+  readonly oh: string;
+  readonly ow: string;
+  readonly c: string;
+  /** Axes of the operand as it lies in memory. */
+  readonly copyOrder: readonly number[];
+  /** Outputs along an axis, what an output's window spans, and how far its neighbour's lies on. */
+  readonly extent: (axis: string) => number;
+  readonly reach: (axis: string) => number;
+  readonly step: (axis: string) => number;
+}
+
+/** What the rules for such reductions look at; null for any other. */
+export function channelWindows(
+  w: Workload,
+  s: State,
+  r: Stage,
+  out: Stage,
+): ChannelWindows | null {
   const f = productOf(s, r);
   if (typeof f === "string" || whyNoLanes(s, r) !== null || !canPad(s, r)) return null;
   const source = loads(f.activation).find((l) => w.buffers.has(l.src));
@@ -47,10 +69,22 @@ export function lanesSchedule(w: Workload, s: State, r: Stage, out: Stage): Step
         (a.extent - 1) * (dim(name) < 0 ? 0 : coefficient(linear(source.idx[dim(name)]), a.v) ?? 0),
       1,
     );
+  return { taps: f.reduce.axes, order, oh, ow, c, copyOrder, extent, reach, step };
+}
+
+/** The steps, for rows of an output whose channels are innermost. */
+export function lanesSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[] | null {
+  const windows = channelWindows(w, s, r, out);
+  if (!windows) return null;
+  const { order, oh, ow, c, copyOrder, extent, reach, step } = windows;
   const channels = extent(c), pixels = step(ow) === 1 ? LANES / channels : 1;
   const shared = Number.isInteger(pixels) && pixels > 1 && extent(ow) % pixels === 0;
   const rowBytes = (reach(ow) + (extent(ow) - 1) * step(ow)) * (shared ? channels : LANES);
-  const rows = rowsAtOnce(extent(oh), (n) => (reach(oh) + (n - 1) * step(oh)) * rowBytes);
+  const rows = rowsAtOnce(
+    extent(oh),
+    COPY_BYTES,
+    (n) => (reach(oh) + (n - 1) * step(oh)) * rowBytes,
+  );
   const copied = `${r.name}_x`, names = copyOrder.map((d) => `d${d}`);
   const places = shared ? [`${oh}_i`, `${ow}_o`] : [`${oh}_i`, ow];
   const lanes = shared ? [`${ow}_i`, c] : [`${c}_i`];
@@ -85,7 +119,7 @@ export function lanesSchedule(w: Workload, s: State, r: Stage, out: Stage): Step
     {
       do: "reorder",
       stage: r.name,
-      loops: [...r.compute.axes.map((v) => v.name), ...f.reduce.axes.map((a) => a.v.name)],
+      loops: [...r.compute.axes.map((v) => v.name), ...windows.taps.map((a) => a.v.name)],
     },
     tensorize(out.name, places[0], LANE_WINDOW),
     tensorize(out.name, places[1], LANE_WINDOW),
@@ -94,9 +128,9 @@ export function lanesSchedule(w: Workload, s: State, r: Stage, out: Stage): Step
 }
 
 /** Rows of output at a time: as many as the copy may hold, in parts of one size where that costs little. */
-function rowsAtOnce(rows: number, bytes: (rows: number) => number): number {
+export function rowsAtOnce(rows: number, room: number, bytes: (rows: number) => number): number {
   let most = 1;
-  while (most < rows && bytes(most + 1) <= COPY_BYTES) most++;
+  while (most < rows && bytes(most + 1) <= room) most++;
   for (let n = most; 3 * n >= 2 * most; n--) if (rows % n === 0) return n;
   return Math.ceil(rows / Math.ceil(rows / most));
 }

@@ -15,6 +15,7 @@ import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
 import { mapSchedule } from "./map.ts";
 import { lanesSchedule } from "./lanes.ts";
+import { patchesSchedule } from "./patches.ts";
 import { planeSchedule } from "./plane.ts";
 import { poolSchedule } from "./pool.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
@@ -95,6 +96,10 @@ const RULES: readonly Rule[] = [
     "lanes",
     ({ w, s, r, out, target }) => has(target, "mve") ? lanesSchedule(w, s, r, out) : null,
   ),
+  {
+    name: "patches",
+    propose: ({ w, s, r, out, target }) => has(target, "mve") ? patchesSchedule(w, s, r, out) : [],
+  },
   single("sums", (f) => has(f.target, "mve") ? sumsSchedule(f) : null),
   single(
     "maps",
