@@ -338,9 +338,8 @@ function portableText(s: PatchShape, p: PatchPlan): string {
     for (int32_t i = 0; i < ${p.strips.length}; i++) {
         for (int32_t n = 0; n < ${stripLength(s, p)}; n++) {
 ${
-    placesOf(s, p).map((by, j) =>
-      `            *t++ = a[strips[i] + n${by === 0 ? "" : ` + ${by}`}];`
-    ).join("\n")
+    placesOf(s, p).map((by) => `            *t++ = a[strips[i] + n${by === 0 ? "" : ` + ${by}`}];`)
+      .join("\n")
   }
         }
     }

@@ -172,6 +172,8 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     "convolution 3x3 60→60 on 13x7": 1.3,
     "convolution 3x3 60→60 on 13x7, 4 groups": 2.2,
     "convolution 3x3 60→60 on 13x7, 2 groups": 1.45,
+    "depthwise 3x3 20→20 on 44x36, stride 2": 1.25,
+    "depthwise 3x3 36→36 on 27x7, stride 2": 1.35,
   },
 };
 
