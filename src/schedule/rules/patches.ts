@@ -11,8 +11,8 @@ import { type ChannelWindows, channelWindows, rowsAtOnce } from "./lanes.ts";
 /** Most channels whose bytes are copied at a time where they are not all. */
 const CHANNELS = 16;
 
-/** Most bytes of the copy and of the words made of it. */
-const ROOM = 6144;
+/** Most bytes of the copy and of the words made of it: as many as are read, within these. */
+const ROOM = { least: 2048, most: 6144 };
 
 /** Outputs along a row that a call takes at least. */
 const FEW = 8;
@@ -40,17 +40,19 @@ export function patchesSchedule(w: Workload, s: State, r: Stage, out: Stage): Pr
 
 /** Outputs along both axes that a call takes. */
 function tileOf(
-  { oh, ow, extent, reach, step }: ChannelWindows,
+  { oh, ow, c, extent, reach, step }: ChannelWindows,
   width: number,
 ): { rows: number; cols: number } {
+  const read = extent(oh) * step(oh) * extent(ow) * step(ow) * extent(c);
+  const room = Math.min(ROOM.most, Math.max(ROOM.least, read));
   const span = (axis: string, n: number) => reach(axis) + (n - 1) * step(axis);
   const bytes = (rows: number, cols: number) =>
     (span(oh, rows) + 2 * rows) * span(ow, cols) * width;
   const few = Math.min(2, extent(oh));
-  const cols = bytes(few, extent(ow)) <= ROOM
+  const cols = bytes(few, extent(ow)) <= room
     ? extent(ow)
-    : Math.max(FEW, rowsAtOnce(extent(ow), ROOM, (n) => bytes(few, n)));
-  return { rows: rowsAtOnce(extent(oh), ROOM, (n) => bytes(n, cols)), cols };
+    : Math.max(FEW, rowsAtOnce(extent(ow), room, (n) => bytes(few, n)));
+  return { rows: rowsAtOnce(extent(oh), room, (n) => bytes(n, cols)), cols };
 }
 
 /** How far words of a single axis of taps reach behind the last of them. */
