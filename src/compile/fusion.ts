@@ -10,6 +10,7 @@ import { type Edge, frontierOf, type FrontierPoint } from "./frontier.ts";
 import { leanKernels } from "./lean.ts";
 import { Liveness } from "./liveness.ts";
 import { type StreamChoice, Streams } from "./row_stream.ts";
+import { apart, type StripedChoice, Stripes } from "./stripes.ts";
 
 /** The kernels that are to run, some of them as one. */
 export interface Fusion {
@@ -18,11 +19,13 @@ export interface Fusion {
   readonly frontier: readonly MemoryPoint[];
 }
 
-/** A kernel as it is, or several that pass rows on. */
+/** A kernel as it is, or several that pass rows on, perhaps in stripes. */
 interface Way extends Edge {
   /** Null: a stream. */
   readonly kernel: ScheduledKernel | null;
-  readonly stream: StreamChoice | null;
+  readonly stream: StreamChoice | StripedChoice | null;
+  /** Stripes of it. */
+  readonly count: number;
 }
 
 type Point = FrontierPoint<Way>;
@@ -41,6 +44,12 @@ const STREAMS = 3000, LONGEST = 40;
 
 /** Rows that a kernel computes at a time, where that is so many times cheaper than one by one. */
 const ROWS = [1, 2, 4], CHEAPER = 0.97;
+
+/** Numbers of stripes that are looked at, in streams that begin and end so many kernels apart. */
+const COUNTS = [2, 3, 4], REACH = 3;
+
+/** Streams that are scheduled in stripes. */
+const MOST_STRIPES = 24;
 
 /** How far above a budget an estimate may lie for the plan itself to be looked at. */
 const NEAR = 1.05;
@@ -66,21 +75,20 @@ export function fuseKernels(
   if (level < 2 || !wanted || kernels.length === 0 || large) return { kernels, frontier: [] };
   // Who chooses schedules gets them.
   const lean = (optimize === "ram" || ramBudget !== undefined) && schedule === undefined;
-  const streams = new Streams(kernels, storage, graph, {
-    target,
-    level,
-    goal: goalOf(optimize, flashBudget, null),
-    lean,
-  });
+  const options = { target, level, goal: goalOf(optimize, flashBudget, null), lean };
+  const streams = new Streams(kernels, storage, graph, options);
   const leaner = lean ? leanKernels(kernels, target, level) : [];
   const live = new Liveness(graph, kernels, storage, io === "arena");
   const ways = kernels.map((_, first) =>
     waysFrom(first, kernels, streams, live, target, leaner[first] ?? [])
   );
-  const frontier = frontierOf(ways);
+  const stripes = new Stripes(kernels, storage, graph, options);
+  const frontier = ramBudget === undefined
+    ? frontierOf(ways)
+    : withStripes(ways, ramBudget, stripes, live);
   const separate = ways.map((list) => list[0]);
   const build = ({ way }: Point): ScheduledKernel[] =>
-    way.map(({ kernel, stream }) => kernel ?? stream!.build());
+    way.flatMap(({ kernel, stream }) => kernel ?? stream!.build());
   const result = (chosen: readonly ScheduledKernel[], point: Point | null): Fusion => ({
     kernels: chosen,
     frontier: frontier.map((p) => memoryPoint(p, kernels, p === point)),
@@ -104,6 +112,63 @@ export function fuseKernels(
   return result(
     kernels,
     frontier.find((p) => p.way.every((e) => e.kernel === kernels[e.first])) ?? null,
+  );
+}
+
+/**
+ * The frontier with stripes where nothing else keeps to a budget: of the kernels that hold the least
+ * memory up, and of those before and behind them.
+ */
+function withStripes(
+  ways: readonly Way[][],
+  ramBudget: number,
+  stripes: Stripes,
+  live: Liveness,
+): Point[] {
+  const tried = new Set<string>();
+  for (;;) {
+    const frontier = frontierOf(ways);
+    const [{ bytes, way }] = frontier;
+    if (bytes <= ramBudget) return frontier;
+    const { first, last } = way.find((e) => e.bytes === bytes)!;
+    let found = false;
+    for (const { start, plain } of around(ways, first, last)) {
+      const { outer, bytes: rings } = plain.stream!;
+      const outside = live.ofStream(start, plain.last, { outer, bytes: 0, distance: apart });
+      for (const count of COUNTS) {
+        const key = `${start}:${plain.last}:${count}`;
+        if (tried.has(key) || tried.size >= MOST_STRIPES) continue;
+        const share = stripes.width(start, plain.last, count);
+        if (share === null || outside + share * rings >= bytes) continue;
+        tried.add(key);
+        const made = stripes.striped(start, plain.last, count).map((stream): Way => ({
+          first: start,
+          last: plain.last,
+          kernel: null,
+          stream,
+          count,
+          instructions: stream.instructions,
+          bytes: live.ofStream(start, plain.last, stream),
+        }));
+        ways[start].push(...made);
+        found ||= made.some((w) => w.bytes < bytes);
+        if (made.some((w) => w.bytes <= ramBudget)) break;
+      }
+    }
+    if (!found) return frontierOf(ways);
+  }
+}
+
+/** The streams that begin and end near some kernels and hold them all, with the least memory each. */
+function around(ways: readonly Way[][], first: number, last: number) {
+  const starts = range(Math.max(0, first - REACH), first);
+  return starts.flatMap((start) =>
+    range(Math.max(start + 1, last), Math.min(ways.length - 1, last + REACH)).flatMap((end) => {
+      const plain = ways[start].filter((w) => w.last === end && w.stream && w.count === 1);
+      return plain.length > 0
+        ? [{ start, plain: plain.reduce((a, b) => b.bytes < a.bytes ? b : a) }]
+        : [];
+    })
   );
 }
 
@@ -132,6 +197,7 @@ function waysFrom(
     last: first,
     kernel,
     stream: null,
+    count: 1,
     instructions: estimate(kernel.kernel, target).instructions,
     bytes: live.ofKernel(first, kernel),
   }));
@@ -154,6 +220,7 @@ function waysFrom(
           last,
           kernel: null,
           stream,
+          count: 1,
           instructions: stream.instructions,
           bytes: live.ofStream(first, last, stream),
         });

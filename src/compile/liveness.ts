@@ -71,7 +71,11 @@ export class Liveness {
     return this.#between(i, i, () => false) + scratch - saved;
   }
 
-  ofStream(first: number, last: number, stream: StreamChoice): number {
+  ofStream(
+    first: number,
+    last: number,
+    stream: Pick<StreamChoice, "outer" | "bytes" | "distance">,
+  ): number {
     const outer = new Set(stream.outer.map((v) => this.#owner(v)));
     const inside = (v: Value): boolean => {
       const r = this.#ranges.get(v)!;

@@ -79,39 +79,10 @@ export function bandOfRows(w: Workload, rows: number): Band | null {
   const of = buffer && rowAxis(buffer);
   if (!buffer || !of || of.rows % rows !== 0 || outputsOf(w) !== 1) return null;
   const blocks = of.rows / rows, block = variable("row", "int32", [0, blocks - 1]);
-  const banded = new Map<Indexable, { axis: number; tensor: Tensor }>();
-  banded.set(out.out, { axis: of.axis, tensor: withRows(out.out, of.axis, rows) });
-  for (const c of w.computes.toReversed()) {
-    const own = banded.get(c.out);
-    if (!own) return null;
-    const row = c.axes[own.axis];
-    for (const l of loads(c.body)) {
-      // Constants are packed as a whole.
-      if (w.consts.has(l.src) && variables(...l.idx).has(row)) return null;
-      if (!w.computes.some((x) => x.out === l.src)) continue;
-      const axis = l.idx.findIndex((e) => e === row);
-      const others = l.idx.some((e, i) => i !== axis && variables(e).has(row));
-      const known = banded.get(l.src);
-      if (axis < 0 || others || (known && known.axis !== axis)) return null;
-      if (l.src.shape[axis] !== of.rows) return null;
-      if (!known) banded.set(l.src, { axis, tensor: withRows(l.src, axis, rows) });
-    }
-  }
-  const start = mul(block, rows);
-  const computes = w.computes.map((c): Compute => {
-    const { axis, tensor } = banded.get(c.out)!;
-    const row = c.axes[axis];
-    const moved = new Map([[row, add(row, start)] as const]);
-    const body = transform(c.body, (e) => {
-      const source = e.k === "load" ? banded.get(e.src) : undefined;
-      if (!source) return e === row ? moved.get(row) : undefined;
-      const idx = (e as Load).idx.map((x, i) => i === source.axis ? x : substitute(x, moved));
-      return load(source.tensor, idx);
-    });
-    return { ...c, out: tensor, body };
-  });
+  const part = partAlong(w, of, rows, mul(block, rows));
+  if (!part) return null;
+  const { computes, output } = part;
   const reach = reaches(w, computes, block);
-  const output = banded.get(out.out)!.tensor;
   const shape = buffer.shape.map((n, i) => i === of.axis ? rows : n);
   return {
     workload: {
@@ -130,6 +101,51 @@ export function bandOfRows(w: Workload, rows: number): Band | null {
     finish: null,
     sums: null,
   };
+}
+
+/**
+ * The stages of a workload for `count` places along an axis of its output, from `start` on.
+ *
+ * @returns null where a constant has places of its own, or a stage in between is read in another way
+ */
+export function partAlong(
+  w: Workload,
+  { axis: along, rows: all }: Pick<RowAxis, "axis" | "rows">,
+  count: number,
+  start: Expr,
+): { readonly computes: readonly Compute[]; readonly output: Tensor } | null {
+  const out = w.computes.at(-1)!;
+  const parts = new Map<Indexable, { axis: number; tensor: Tensor }>();
+  parts.set(out.out, { axis: along, tensor: withRows(out.out, along, count) });
+  for (const c of w.computes.toReversed()) {
+    const own = parts.get(c.out);
+    if (!own) return null;
+    const row = c.axes[own.axis];
+    for (const l of loads(c.body)) {
+      // Constants are packed as a whole.
+      if (w.consts.has(l.src) && variables(...l.idx).has(row)) return null;
+      if (!w.computes.some((x) => x.out === l.src)) continue;
+      const axis = l.idx.findIndex((e) => e === row);
+      const others = l.idx.some((e, i) => i !== axis && variables(e).has(row));
+      const known = parts.get(l.src);
+      if (axis < 0 || others || (known && known.axis !== axis)) return null;
+      if (l.src.shape[axis] !== all) return null;
+      if (!known) parts.set(l.src, { axis, tensor: withRows(l.src, axis, count) });
+    }
+  }
+  const computes = w.computes.map((c): Compute => {
+    const { axis, tensor } = parts.get(c.out)!;
+    const row = c.axes[axis];
+    const moved = new Map([[row, add(row, start)] as const]);
+    const body = transform(c.body, (e) => {
+      const source = e.k === "load" ? parts.get(e.src) : undefined;
+      if (!source) return e === row ? moved.get(row) : undefined;
+      const idx = (e as Load).idx.map((x, i) => i === source.axis ? x : substitute(x, moved));
+      return load(source.tensor, idx);
+    });
+    return { ...c, out: tensor, body };
+  });
+  return { computes, output: parts.get(out.out)!.tensor };
 }
 
 /**
