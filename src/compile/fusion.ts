@@ -75,14 +75,14 @@ export function fuseKernels(
   if (level < 2 || !wanted || kernels.length === 0 || large) return { kernels, frontier: [] };
   // Who chooses schedules gets them.
   const lean = (optimize === "ram" || ramBudget !== undefined) && schedule === undefined;
-  const options = { target, level, goal: goalOf(optimize, flashBudget, null), lean };
-  const streams = new Streams(kernels, storage, graph, options);
+  const bands = { target, level, goal: goalOf(optimize, flashBudget, null), lean };
+  const streams = new Streams(kernels, storage, graph, bands);
   const leaner = lean ? leanKernels(kernels, target, level) : [];
   const live = new Liveness(graph, kernels, storage, io === "arena");
   const ways = kernels.map((_, first) =>
     waysFrom(first, kernels, streams, live, target, leaner[first] ?? [])
   );
-  const stripes = new Stripes(kernels, storage, graph, options);
+  const stripes = new Stripes(kernels, storage, graph, bands);
   const frontier = ramBudget === undefined
     ? frontierOf(ways)
     : withStripes(ways, ramBudget, stripes, live);
@@ -132,7 +132,8 @@ function withStripes(
     if (bytes <= ramBudget) return frontier;
     const { first, last } = way.find((e) => e.bytes === bytes)!;
     let found = false;
-    for (const { start, plain } of around(ways, first, last)) {
+    const before = way.filter((e) => e.last < first).slice(-2).map((e) => e.first);
+    for (const { start, plain } of around(ways, first, last, before)) {
       const { outer, bytes: rings } = plain.stream!;
       const outside = live.ofStream(start, plain.last, { outer, bytes: 0, distance: apart });
       for (const count of COUNTS) {
@@ -160,9 +161,14 @@ function withStripes(
 }
 
 /** The streams that begin and end near some kernels and hold them all, with the least memory each. */
-function around(ways: readonly Way[][], first: number, last: number) {
-  const starts = range(Math.max(0, first - REACH), first);
-  return starts.flatMap((start) =>
+function around(
+  ways: readonly Way[][],
+  first: number,
+  last: number,
+  before: readonly number[],
+) {
+  const starts = new Set([...range(Math.max(0, first - REACH), first), ...before]);
+  return [...starts].flatMap((start) =>
     range(Math.max(start + 1, last), Math.min(ways.length - 1, last + REACH)).flatMap((end) => {
       const plain = ways[start].filter((w) => w.last === end && w.stream && w.count === 1);
       return plain.length > 0

@@ -9,6 +9,7 @@ import { compileStages } from "../../src/compile.ts";
 import { interpreter } from "../../src/compile/interpret.ts";
 import { evaluateGraph } from "../../src/ir/evaluate.ts";
 import { importModel } from "../../src/onnx/import.ts";
+import { BurinError } from "../../src/util/errors.ts";
 import { tensor as data, type TensorData } from "../../src/util/tensor.ts";
 import { assertSameBits, board, defaults, outputsOn, SANITIZE } from "../e2e/support.ts";
 import { model, node, tensor, value } from "../onnx_builder.ts";
@@ -166,4 +167,36 @@ Deno.test("random chains pass rows on: generated C in poisoned memory", async ()
       );
     }
   }
+});
+
+Deno.test("random chains in stripes: the bytes of a budget are kept to, with the same outputs", async () => {
+  let striped = 0, kept = 0, refused = 0;
+  for (const [seed, layers] of fc.sample(arbitrary, { seed: 3, numRuns: 6 })) {
+    const { bytes, samples, empty } = makeChain(seed, layers);
+    if (empty) continue;
+    const want = samples.map((s) => evaluateGraph(importModel(bytes).graph, s));
+    const least = await compileStages(bytes, { ...defaults(m4), optimize: "ram" });
+    const { arenaBytes, frontier } = least.artifact;
+    // A byte less than the least of what computes nothing twice, and less again.
+    for (const ramBudget of [frontier.at(0)?.arenaBytes ?? 0, 0.8 * arenaBytes]) {
+      const budget = Math.floor(ramBudget) - 1;
+      if (budget < 1) continue;
+      const what = `makeChain(${seed}, ${layers}) in ${budget} bytes`;
+      try {
+        const c = await compileStages(bytes, { ...defaults(m4), ramBudget: budget });
+        kept++;
+        assert.ok(c.artifact.arenaBytes <= budget, what);
+        const twice = c.kernels.flatMap((k) => k.kernel.origin);
+        striped += Number(new Set(twice).size < twice.length);
+        const run = interpreter(c.program, { checked: true });
+        assertSameBits(samples.map((s) => run(s)), want, what);
+        assertSameBits(samples.map((s) => run(s)), want, `${what}, dirty`);
+      } catch (e) {
+        if (!(e instanceof BurinError) || e.code !== "model/does-not-fit") throw e;
+        assert.match(e.message, new RegExp(`an arena of ${budget.toLocaleString("en-US")} bytes`));
+        refused++;
+      }
+    }
+  }
+  assert.ok(striped > 0 && refused > 0, `${kept} kept, ${striped} striped, ${refused} refused`);
 });
