@@ -161,7 +161,7 @@ function maskBias(mask: Tensor, at: readonly Expr[], a: BiasAttrs): Expr {
 }
 
 /** [batch, sequence, heads · size] as [batch, heads, sequence, size]. */
-function byHeads(g: Building, x: Value, heads: number): Value {
+export function byHeads(g: Building, x: Value, heads: number): Value {
   const [batch, sequence, hidden] = dims(x.type);
   if (x.type.shape.length === 4) return x;
   return g.transpose(g.reshape(x, [batch, sequence, heads, hidden / heads]), [0, 2, 1, 3]);
@@ -222,7 +222,7 @@ function unlessAllMasked(g: Building, p: Value, bias: Value): Value {
  * Inputs query, key, value, mask, past key, past value, number of valid keys; outputs the result,
  * the keys and values to remember, and scores.
  */
-const attention: OpDef<AttentionAttrs> = {
+export const attention: OpDef<AttentionAttrs> = {
   name: "Attention",
   onnx: [onnx("Attention", 23, readAttention)],
   infer(a, ins): readonly TensorType[] {

@@ -97,6 +97,17 @@ export const onnx = <A>(
   inputs?: number,
 ): OnnxBinding<A> => ({ domain: "", type, since, attrs, ...inputs !== undefined && { inputs } });
 
+/** The same, and the first version of onnxruntime's own operator of that name. */
+export const onnxAndMicrosoft = <A>(
+  type: string,
+  since: number,
+  attrs: (r: AttrReader) => A,
+  inputs?: number,
+): OnnxBinding<A>[] => [
+  onnx(type, since, attrs, inputs),
+  { ...onnx(type, 1, attrs, inputs), domain: "com.microsoft" },
+];
+
 /** What tells one element-wise operator from another. */
 export interface Elementwise<A> {
   readonly name: string;

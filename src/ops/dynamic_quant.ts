@@ -3,18 +3,18 @@ import { type OpDef, OpError } from "../ir/opdef.ts";
 import type { Builder } from "../ir/build.ts";
 import { evaluateNode } from "../ir/evaluate.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
+import { building } from "./building.ts";
 import { add, mul } from "./elementwise.ts";
 import { matmul, matmulInteger, PLAIN } from "./matmul.ts";
 import { transpose } from "./movement.ts";
 import { dequantizeAcc, dequantizeLinear, dynamicQuantizeLinear } from "./quantize.ts";
 import { read, type RecurrentAttrs, unrolled } from "./recurrent.ts";
-import { reshape } from "./reshape.ts";
 
 type Input = Value | null | undefined;
 const attrs = () => null;
 
 /** float32(a · b) × (sa·sb) + bias, from stored integers. */
-function product(
+export function product(
   b: Builder,
   [a, w, sa, sw, za, zw, bias]: readonly Input[],
 ): Value[] {
@@ -68,20 +68,26 @@ function throughBytes(v: Value, b: Builder): Value {
 function weights(w: Value, scale: Value, zero: Value | null, b: Builder): Value {
   const [directions, , n] = dims(w.type);
   const perChannel = dims(scale.type).length === 2;
-  if (perChannel && directions > 1) {
-    throw new OpError(
-      "its weights have a scale a channel in two directions",
-      "quantise per tensor",
-    );
-  }
-  const flat = (v: Value | null): Value | null =>
-    v && perChannel ? b.node(reshape, { shape: [n], allowZero: false }, [v])[0] : v;
   const order = { perm: [0, 2, 1] };
   const turned = w.data
     ? b.constant(evaluateNode(transpose, order, [w.data])[0])
     : b.node(transpose, order, [w])[0];
-  const attrs = { axis: perChannel ? 1 : 0, scale: null, zero: null };
-  return b.node(dequantizeLinear, attrs, [turned, flat(scale), flat(zero)])[0];
+  if (!perChannel) {
+    return b.node(dequantizeLinear, { axis: 0, scale: null, zero: null }, [turned, scale, zero])[0];
+  }
+  const g = building(b);
+  const of = (v: Value, direction: number): Value =>
+    directions === 1 ? v : g.slice(v, 0, direction, direction + 1);
+  const flat = (v: Value, direction: number): Value => g.reshape(of(v, direction), [n]);
+  const each = Array.from({ length: directions }, (_, i) =>
+    g.apply(
+      dequantizeLinear,
+      { axis: 1, scale: null, zero: null },
+      of(turned, i),
+      flat(scale, i),
+      zero && flat(zero, i),
+    ));
+  return g.concat(each, 0);
 }
 
 /**

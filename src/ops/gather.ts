@@ -6,7 +6,7 @@ import { type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
 import type { QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
-import { axisIndex, onnx, operand, type Types } from "./common.ts";
+import { axisIndex, onnx, onnxAndMicrosoft, operand, type Types } from "./common.ts";
 
 export interface GatherAttrs {
   readonly axis: number;
@@ -99,7 +99,7 @@ const gatherElements: OpDef<GatherAttrs> = {
 /** x at the index vectors that the last axis of the indices holds, after `batch` common axes. */
 const gatherNd: OpDef<{ batch: number }> = {
   name: "GatherND",
-  onnx: [onnx("GatherND", 11, (r) => ({ batch: r.int("batch_dims", 0) }))],
+  onnx: onnxAndMicrosoft("GatherND", 11, (r) => ({ batch: r.int("batch_dims", 0) })),
   infer({ batch }, ins) {
     const { shape, indices } = data(ins), length = indices.at(-1) ?? 0;
     if (length < 1 || batch + length > shape.length || indices.length <= batch) {

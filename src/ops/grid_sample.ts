@@ -5,7 +5,7 @@ import { add, cast, div, type Expr, imm, load, mul, select, sub, un } from "../t
 import { type AttrReader, type OpDef, OpError, type Solve } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import { axisNames, spatialNames } from "./axes.ts";
-import { onnx, operand, sameType, type Types } from "./common.ts";
+import { onnx, onnxAndMicrosoft, operand, sameType, type Types } from "./common.ts";
 
 const MODES = { nearest: 1, linear: 2, cubic: 4, bilinear: 2, bicubic: 4 } as const;
 const PADDINGS = ["zeros", "border", "reflection"] as const;
@@ -78,7 +78,7 @@ function cubicWeight(fraction: Expr, k: Expr): Expr {
 /** Inputs x [N, C, spatial…], grid [N, out…, axes] in units of −1 to 1, the last axis first. */
 const gridSample: OpDef<GridAttrs> = {
   name: "GridSample",
-  onnx: [onnx("GridSample", 16, readGrid)],
+  onnx: onnxAndMicrosoft("GridSample", 16, readGrid),
   infer(_, ins) {
     const { x, shape } = gridTypes(ins);
     return [{ dtype: x.dtype, shape }];

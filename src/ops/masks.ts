@@ -9,7 +9,7 @@ import { argMax } from "./arg.ts";
 import { axisNames } from "./axes.ts";
 import { building } from "./building.ts";
 import { typeNumbered } from "./cast.ts";
-import { axisIndex, onnx, operand, type Types } from "./common.ts";
+import { axisIndex, onnx, onnxAndMicrosoft, operand, type Types } from "./common.ts";
 import { sizeOfOutput } from "./solve.ts";
 import type { SoftmaxAttrs } from "./softmax.ts";
 import { readSoftmax } from "./softmax.ts";
@@ -23,7 +23,7 @@ function present(ins: Types, i: number) {
 /** x on and above (or below) the k-th diagonal of the last two axes, zeros elsewhere. */
 const trilu: OpDef<{ upper: boolean }> = {
   name: "Trilu",
-  onnx: [onnx("Trilu", 14, (r) => ({ upper: r.int("upper", 1) !== 0 }))],
+  onnx: onnxAndMicrosoft("Trilu", 14, (r) => ({ upper: r.int("upper", 1) !== 0 })),
   infer(_, ins) {
     const x = present(ins, 0);
     if (x.shape.length < 2) throw new OpError("its input has no two axes", "reshape it");

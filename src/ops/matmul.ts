@@ -5,6 +5,7 @@ import { add, cast, type Expr, imm, load, mul, type Var } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import type { Acc, QuantRule } from "../ir/quant.ts";
+import { cast as castOp } from "./cast.ts";
 import { accumulate, constantZeros, type IntegerAttrs, zeroPoint } from "./integer.ts";
 
 /**
@@ -146,6 +147,20 @@ export const matmulInteger: OpDef<MatMulAttrs> = {
   },
 };
 
+/** Products of int16, whose sums are those of int64 cut to int32. */
+const matmulInteger16: OpDef<MatMulAttrs> = {
+  name: "MatMulInteger16",
+  onnx: [{ domain: "com.microsoft", type: "MatMulInteger16", since: 1, attrs: () => PLAIN }],
+  infer: (at, [a, b]) => infer(at, [a, b]),
+  body: {
+    kind: "expand",
+    rewrite(at, [a, b], _, bld) {
+      const wide = bld.node(matmul, { ...at, acc: "int64" as const }, [a, b]);
+      return bld.node(castOp, { to: "int32" }, wide);
+    },
+  },
+};
+
 export interface GemmAttrs {
   readonly alpha: number;
   readonly beta: number;
@@ -204,6 +219,7 @@ const gemmScale: OpDef<{ alpha: number; beta: number }> = {
 export const ops: readonly OpDef<unknown>[] = [
   matmul,
   matmulInteger,
+  matmulInteger16,
   gemm,
   gemmScale,
 ] as OpDef<unknown>[];

@@ -7,6 +7,7 @@ import { ops as atRunTime } from "./at_run_time.ts";
 import { ops as bitCast } from "./bit_cast.ts";
 import { ops as blockWeights } from "./block_weights.ts";
 import { ops as cast } from "./cast.ts";
+import { ops as channelsLast } from "./channels_last.ts";
 import { ops as check } from "./check.ts";
 import { ops as clip } from "./clip.ts";
 import { ops as concat } from "./concat.ts";
@@ -23,6 +24,7 @@ import { ops as elementwise } from "./elementwise.ts";
 import { ops as flexAttention } from "./flex_attention.ts";
 import { ops as fourier } from "./fourier.ts";
 import { ops as fused } from "./fused.ts";
+import { ops as fusedAttention } from "./fused_attention.ts";
 import { ops as gather } from "./gather.ts";
 import { ops as gridSample } from "./grid_sample.ts";
 import { ops as language } from "./language.ts";
@@ -94,6 +96,7 @@ export const ops: readonly OpDef<any>[] = [
   ...bitCast,
   ...blockWeights,
   ...cast,
+  ...channelsLast,
   ...check,
   ...clip,
   ...concat,
@@ -110,6 +113,7 @@ export const ops: readonly OpDef<any>[] = [
   ...flexAttention,
   ...fourier,
   ...fused,
+  ...fusedAttention,
   ...gather,
   ...gridSample,
   ...language,

@@ -19,7 +19,7 @@ import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
 import type { Deq, QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
-import { axisIndex, onnx, operand } from "./common.ts";
+import { axisIndex, onnxAndMicrosoft, operand } from "./common.ts";
 
 const MODES = ["constant", "edge", "reflect", "wrap"] as const;
 
@@ -120,7 +120,7 @@ const padIntegers: QuantRule<PadAttrs> = (a, [x], { b }) => {
 
 export const pad: OpDef<PadAttrs> = {
   name: "Pad",
-  onnx: [onnx("Pad", 2, read, 1)],
+  onnx: onnxAndMicrosoft("Pad", 2, read, 1),
   infer(a, ins) {
     const x = operand(ins, 0, "any"), from = dims(x);
     const { begin, end } = padding(a, from.length);

@@ -8,9 +8,10 @@ import type { Builder } from "../ir/build.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { ops as activations } from "./activation.ts";
+import { channelsLast } from "./channels_last.ts";
 import { concat } from "./concat.ts";
 import { conv, readConv } from "./conv.ts";
-import { add, mul } from "./elementwise.ts";
+import { add, mul, where } from "./elementwise.ts";
 import { gemm, type GemmAttrs, matmul } from "./matmul.ts";
 import { averagePool } from "./pool.ts";
 import { dequantizeLinear, quantizeLinear } from "./quantize.ts";
@@ -84,13 +85,6 @@ function stored<A>(d: Stored<A>): OpDef<A> {
 const attrsOf = (op: OpDef<any>): (r: AttrReader) => unknown => op.onnx[0].attrs;
 const activation = (name: string): OpDef<unknown> => activations.find((o) => o.name === name)!;
 
-/** Attributes of a pool whose channels come second, as they do in ONNX. */
-const poolAttrs = (read: (r: AttrReader) => unknown) => (r: AttrReader): unknown => {
-  if (r.int("channels_last", 0) !== 0) {
-    throw new OpError("its channels come last", "export the model with channels first");
-  }
-  return read(r);
-};
 const globalPool = reduceMean.onnx.find((o) => o.type === "GlobalAveragePool")!;
 
 const one = () => [0];
@@ -98,11 +92,12 @@ const two = () => [0, 3];
 const unary = { operands: one, result: 3 };
 const binary = { operands: two, result: 6 };
 
-/** The scale of an accumulator of stored integers, float32(sx·sw), as a constant. */
+/** The scale of an accumulator of stored integers, float32(sx·sw). */
 function productScale(b: Builder, sx: Input, sw: Input): Value {
-  if (!sx?.data || !sw?.data || sx.data.data.length !== 1) {
-    throw new OpError("its scales are computed when the model runs", "use constant scales");
+  if (!sx || !sw) {
+    throw new OpError("one of its scales is missing", "give the node all of its inputs");
   }
+  if (!sx.data || !sw.data) return b.node(mul, null, [sx, sw])[0];
   const x = numbers(sx.data)[0];
   return b.constant(tensor("float32", sw.data.shape, numbers(sw.data).map((w) => x * w)));
 }
@@ -191,24 +186,50 @@ const softmaxAttrs = (r: AttrReader): SoftmaxAttrs => {
   return { axis: r.int("axis", flatten ? 1 : -1), flatten };
 };
 
+/** An operator of channels in either place; the one that has them second is read by no name. */
+const layouts = <A>(op: OpDef<A>): OpDef<unknown>[] => [
+  channelsLast(op) as OpDef<unknown>,
+  { ...op, onnx: [] } as OpDef<unknown>,
+];
+
+/** Inputs condition, x, sx, zx, y, sy, zy, s, z. */
+const qlinearWhere: OpDef<null> = {
+  name: "QLinearWhere",
+  onnx: [{ domain: MICROSOFT, type: "QLinearWhere", since: 1, attrs: () => null }],
+  infer(_, ins) {
+    const [y] = where.infer(null, [ins[0], asFloat(ins[1]), asFloat(ins[4])], () => undefined);
+    return [{ dtype: (ins[8] ?? ins[1])!.dtype, shape: y.shape }];
+  },
+  body: {
+    kind: "expand",
+    rewrite(_, ins, outs, b) {
+      const x = dequantized(b, ins[1]!, ins[2], ins[3]);
+      const y = dequantized(b, ins[4]!, ins[5], ins[6]);
+      const [chosen] = b.node(where, null, [ins[0]!, x, y]);
+      return [quantized(b, chosen, ins[7], ins[8], outs[0].dtype)];
+    },
+  },
+};
+
 export const ops = [
   qlinearConv,
   qlinearMatMul,
   qgemm,
+  qlinearWhere,
   stored({ name: "QLinearAdd", attrs: attrsOf(add), op: add, ...binary }),
   stored({ name: "QLinearMul", attrs: attrsOf(mul), op: mul, ...binary }),
-  stored({
-    name: "QLinearAveragePool",
-    attrs: poolAttrs(attrsOf(averagePool)),
-    op: averagePool,
-    ...unary,
-  }),
-  stored({
-    name: "QLinearGlobalAveragePool",
-    attrs: poolAttrs(globalPool.attrs),
-    op: reduceMean,
-    ...unary,
-  }),
+  channelsLast(qlinearConv, { domain: MICROSOFT, type: "QLinearConv", since: 1 }),
+  ...layouts(
+    stored({ name: "QLinearAveragePool", attrs: attrsOf(averagePool), op: averagePool, ...unary }),
+  ),
+  ...layouts(
+    stored({
+      name: "QLinearGlobalAveragePool",
+      attrs: globalPool.attrs,
+      op: reduceMean,
+      ...unary,
+    }),
+  ),
   ...["Sigmoid", "LeakyRelu"].map((name) =>
     stored({
       name: `QLinear${name}`,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { numbers, tensor, type TensorData } from "../util/tensor.ts";
+import { Builder } from "../ir/build.ts";
 import { evaluateNode } from "../ir/evaluate.ts";
 import type { AttrReader, OpDef } from "../ir/opdef.ts";
 import { PLAIN } from "./matmul.ts";
@@ -102,4 +103,42 @@ Deno.test("QLinearSoftmax reads its axis as the operator set that it names does"
     );
   assert.deepEqual(read(12), { axis: 1, flatten: true });
   assert.deepEqual(read(13), { axis: -1, flatten: false });
+});
+
+Deno.test("QLinearWhere chooses between stored tensors", () => {
+  const y = run("QLinearWhere", null, [
+    tensor("bool", [2, 2], [1, 0, 0, 1]),
+    u8([2, 2], [11, 48, 85, 122]),
+    f(0.03125),
+    u8([], [120]),
+    u8([1, 2], [11, 48]),
+    f(0.0625),
+    u8([], [140]),
+    f(0.125),
+    u8([], [128]),
+  ]);
+  assert.deepEqual([y.shape, numbers(y)], [[2, 2], [101, 82, 64, 128]]);
+});
+
+Deno.test("QGemm takes scales that are known when the model runs", () => {
+  const attrs = { alpha: 0.5, beta: 1, transA: false, transB: false };
+  const ins = [
+    u8([1, 2], [130, 120]),
+    f(0.5),
+    u8([], [128]),
+    tensor("int8", [2, 2], [3, -4, 5, 6]),
+    f([0.25, 2]),
+    tensor("int8", [2], [0, 0]),
+    tensor("int32", [2], [7, 9]),
+  ];
+  // 0.5 · 0.5 · sw · (2·w0 − 8·w1 + bias)
+  const want = [0.0625 * (6 - 40 + 7), 0.5 * (-8 - 48 + 9)];
+  const builder = new Builder(), known = ins.map((t) => builder.constant(t));
+  const scale = { name: "sx", type: known[1].type };
+  const rewritten = op("QGemm").body;
+  assert.ok(rewritten.kind === "expand");
+  const outs = [{ dtype: "float32" as const, shape: [1, 2] }];
+  const inputs = known.with(1, scale).map((v, i) => i === 4 ? { ...v, data: undefined } : v);
+  assert.doesNotThrow(() => rewritten.rewrite(attrs, inputs, outs, builder));
+  assert.deepEqual(numbers(run("QGemm", attrs, ins)), want);
 });

@@ -144,7 +144,10 @@ export const squeeze = reshaping<AxesAttrs>(
 
 export const unsqueeze = reshaping<AxesAttrs>(
   "Unsqueeze",
-  [onnx("Unsqueeze", 1, readAxes("output"), 1)],
+  [onnx("Unsqueeze", 1, readAxes("output"), 1), {
+    ...onnx("ExpandDims", 1, readAxes("output"), 1),
+    domain: "com.microsoft",
+  }],
   ({ axes }, from) => {
     if (!axes) throw new OpError("it has no axes", "give it an attribute or input 'axes'");
     const rank = from.length + axes.length;
