@@ -169,15 +169,24 @@ interface ScanAttrs {
   readonly outAxes: readonly number[];
   readonly inReverse: readonly boolean[];
   readonly outReverse: readonly boolean[];
+  /** Its operands, the first left out, have a batch in front: that many loops. */
+  readonly batch: number | null;
 }
 
-function readScan(r: AttrReader): ScanAttrs {
-  const scanned = r.int("num_scan_inputs"), states = r.inputCount - scanned;
-  const types = Array.from({ length: r.inputCount }, (_, i) => {
-    const type = r.type(i);
-    if (!type) throw new OpError(`its input ${i} is missing`);
+/** @param batched before operator set 9: lengths of the sequences, then operands with a batch */
+const readScan = (batched: boolean) => (r: AttrReader): ScanAttrs => {
+  const first = batched ? 1 : 0, count = r.inputCount - first;
+  const scanned = r.int("num_scan_inputs"), states = count - scanned;
+  if (batched && r.type(0)) {
+    throw new OpError("it is given lengths of its sequences", "give it whole sequences");
+  }
+  const whole = Array.from({ length: count }, (_, i) => {
+    const type = r.type(first + i);
+    if (!type) throw new OpError(`its input ${first + i} is missing`);
     return type;
   });
+  if (batched && !(dims(whole[0])[0] >= 1)) throw new OpError("it has no batch", "give it one");
+  const types = batched ? whole.map((t) => ({ ...t, shape: t.shape.slice(1) })) : whole;
   const flags = (name: string, n: number): boolean[] => {
     const given = r.ints(name, []);
     return Array.from({ length: n }, (_, i) => (given[i] ?? 0) !== 0);
@@ -200,10 +209,11 @@ function readScan(r: AttrReader): ScanAttrs {
       { length: outs },
       (_, i) => axisIndex(outGiven[i] ?? 0, body.outputs[states + i].type.shape.length + 1),
     ),
-    inReverse: flags("scan_input_directions", scanned),
+    inReverse: flags(batched ? "directions" : "scan_input_directions", scanned),
     outReverse: flags("scan_output_directions", outs),
+    batch: batched ? dims(whole[0])[0] : null,
   };
-}
+};
 
 /** One element along an axis, which goes. */
 function element(v: Value, axis: number, at: number, b: Builder): Value {
@@ -213,35 +223,46 @@ function element(v: Value, axis: number, at: number, b: Builder): Value {
   return reshaped(cut, shape.filter((_, i) => i !== axis), b);
 }
 
+/** The states at the end, then what was collected, of one loop. */
+function scanned(a: ScanAttrs, own: readonly Value[], outer: Map<Value, Value>, b: Builder) {
+  let state = own.slice(0, a.states);
+  const rows: Value[][] = [];
+  for (let t = 0; t < a.turns; t++) {
+    const parts = own.slice(a.states).map((v, i) =>
+      element(v, a.inAxes[i], a.inReverse[i] ? a.turns - 1 - t : t, b)
+    );
+    const next = inline(a.body, [...state, ...parts], outer, b);
+    state = next.slice(0, a.states);
+    rows.push(next.slice(a.states));
+  }
+  const columns = a.outAxes.map((axis, j) => {
+    const column = rows.map((row) => row[j]);
+    return stack(a.outReverse[j] ? column.reverse() : column, axis, b);
+  });
+  return [...state.map((v) => named(v, b)), ...columns];
+}
+
 const scan: OpDef<ScanAttrs> = {
   name: "Scan",
-  onnx: [onnx("Scan", 9, readScan)],
-  infer({ body, states, turns, outAxes }) {
+  onnx: [onnx("Scan", 8, readScan(true)), onnx("Scan", 9, readScan(false))],
+  infer({ body, states, turns, outAxes, batch }) {
     return body.outputs.map((v, i) => {
-      if (i < states) return v.type;
+      const front = batch === null ? [] : [batch];
+      if (i < states) return { ...v.type, shape: [...front, ...v.type.shape] };
       const shape = dims(v.type), axis = outAxes[i - states];
-      return { ...v.type, shape: [...shape.slice(0, axis), turns, ...shape.slice(axis)] };
+      return { ...v.type, shape: [...front, ...shape.slice(0, axis), turns, ...shape.slice(axis)] };
     });
   },
   body: {
     kind: "expand",
     rewrite(a, ins, _, b) {
-      const outer = outerValues([a.body], ins), own = ownInputs([a.body], ins) as Value[];
-      let state = own.slice(0, a.states);
-      const rows: Value[][] = [];
-      for (let t = 0; t < a.turns; t++) {
-        const parts = own.slice(a.states).map((v, i) =>
-          element(v, a.inAxes[i], a.inReverse[i] ? a.turns - 1 - t : t, b)
-        );
-        const next = inline(a.body, [...state, ...parts], outer, b);
-        state = next.slice(0, a.states);
-        rows.push(next.slice(a.states));
-      }
-      const columns = a.outAxes.map((axis, j) => {
-        const column = rows.map((row) => row[j]);
-        return stack(a.outReverse[j] ? column.reverse() : column, axis, b);
-      });
-      return [...state.map((v) => named(v, b)), ...columns];
+      const outer = outerValues([a.body], ins), own = ownInputs([a.body], ins);
+      if (a.batch === null) return scanned(a, own as Value[], outer, b);
+      const loops = Array.from(
+        { length: a.batch },
+        (_, n) => scanned(a, own.slice(1).map((v) => element(v!, 0, n, b)), outer, b),
+      );
+      return loops[0].map((_, i) => stack(loops.map((outs) => outs[i]), 0, b));
     },
   },
 };

@@ -31,7 +31,7 @@ const comparison = (name: string, op: BinOp, since: number, accepts: Accepts = "
     body: ([a, b]) => bin(op, a, b),
   });
 const variadic = (name: string, body: (xs: readonly Expr[]) => Expr) =>
-  elementwise({ name, onnx: 6, accepts: "number", arity: "any", body });
+  elementwise({ name, onnx: 1, accepts: "number", arity: "any", body });
 
 /** An operator that refuses to divide integers by a constant 0. */
 function withDivisor<A>(op: OpDef<A>): OpDef<A> {
@@ -169,6 +169,13 @@ export const compare = {
   lessOrEqual: comparison("LessOrEqual", "le", 12),
 };
 
+/** And, Or, Xor. */
+export const logic = [
+  binary("And", "and", 7, "bool"),
+  binary("Or", "or", 7, "bool"),
+  binary("Xor", "xor", 7, "bool"),
+];
+
 export const ops = [
   add,
   sub,
@@ -184,9 +191,7 @@ export const ops = [
   shift,
   where,
   ...Object.values(compare),
-  binary("And", "and", 7, "bool"),
-  binary("Or", "or", 7, "bool"),
-  binary("Xor", "xor", 7, "bool"),
+  ...logic,
   binary("BitwiseAnd", "and", 18, "int"),
   binary("BitwiseOr", "or", 18, "int"),
   binary("BitwiseXor", "xor", 18, "int"),

@@ -38,6 +38,7 @@ import { ops as mlLinear } from "./ml_linear.ts";
 import { ops as mlTrees } from "./ml_trees.ts";
 import { ops as movement } from "./movement.ts";
 import { ops as normalization } from "./normalization.ts";
+import { ops as oldBroadcast } from "./old_broadcast.ts";
 import { ops as optimizer } from "./optimizer.ts";
 import { ops as pad } from "./pad.ts";
 import { ops as pool } from "./pool.ts";
@@ -127,6 +128,7 @@ export const ops: readonly OpDef<any>[] = [
   ...mlTrees,
   ...movement,
   ...normalization,
+  ...oldBroadcast,
   ...optimizer,
   ...pad,
   ...pool,

@@ -85,6 +85,17 @@ function readBatchNorm(r: AttrReader): BatchNormAttrs {
   return { epsilon: r.float("epsilon", 1e-5), momentum: training ? momentum : null };
 }
 
+/** Before operator set 7 the attribute is_test, and the number of outputs, tell what it is for. */
+function readOldBatchNorm(r: AttrReader): BatchNormAttrs {
+  if (r.int("is_test", 0) === 0 && r.outputCount > 1) {
+    throw new OpError("it is in training mode", "export the model for inference");
+  }
+  if (r.int("spatial", 1) === 0) {
+    throw new OpError("its statistics are of single places", "use spatial = 1");
+  }
+  return { epsilon: r.float("epsilon", 1e-5), momentum: null };
+}
+
 /** By the batch's own mean and variance; outputs the result, and what the running ones become. */
 function expandTraining(
   a: BatchNormAttrs,
@@ -110,7 +121,10 @@ function expandTraining(
 /** Inputs x [N, C, …], scale, bias, mean, variance [C]: a factor and an offset per channel. */
 const batchNormalization: OpDef<BatchNormAttrs> = {
   name: "BatchNormalization",
-  onnx: [onnx("BatchNormalization", 7, readBatchNorm)],
+  onnx: [
+    onnx("BatchNormalization", 1, readOldBatchNorm),
+    onnx("BatchNormalization", 7, readBatchNorm),
+  ],
   infer(a, ins) {
     const x = channelParameters(ins, 1, 4);
     return a.momentum === null ? [x] : [x, ins[3]!, ins[4]!];

@@ -7,6 +7,7 @@ export const TRANSFORMS = [
   "align_corners",
   "asymmetric",
   "tf_crop_and_resize",
+  "tf_half_pixel_for_nn",
 ] as const;
 export const NEAREST = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"] as const;
 export const MODES = ["nearest", "linear", "cubic"] as const;
@@ -57,6 +58,8 @@ function original(s: Sampling, r: ResizedAxis, x: number): number {
     }
     case "pytorch_half_pixel":
       return width === 1 ? -0.5 : (x + 0.5) / r.scale - 0.5;
+    case "tf_half_pixel_for_nn":
+      return (x + 0.5) / r.scale;
     case "half_pixel":
       return (x + 0.5) / r.scale - 0.5;
     case "half_pixel_symmetric":

@@ -110,6 +110,8 @@ function original(s: Sampling, r: ResizedAxis, scale: Expr, roi: [Expr, Expr], x
     }
     case "pytorch_half_pixel":
       return single(f64(-0.5), centred);
+    case "tf_half_pixel_for_nn":
+      return div(add(x, half), scale);
     case "half_pixel":
       return centred;
     case "half_pixel_symmetric":

@@ -73,6 +73,13 @@ Deno.test("linear, every transformation", () => {
   });
   agrees(ops, {
     type: "Resize",
+    opset: 11,
+    attrs: { mode: "nearest", coordinate_transformation_mode: "tf_half_pixel_for_nn" },
+    ins: [counting([1, 1, 8]), null, null, tensor("int64", [3], [1, 1, 3])],
+    outs: [[[1, 1, 3], [1, 4, 7]]],
+  });
+  agrees(ops, {
+    type: "Resize",
     opset: 19,
     attrs: { mode: "linear", coordinate_transformation_mode: "asymmetric" },
     ins: [pattern([1, 1, 4]), null, tensor("float32", [3], [1, 1, 0.60000002])],
