@@ -21,10 +21,23 @@ const CHECKS: readonly (readonly [string, readonly string[]])[] = [
 
 const COLOURS = new RegExp(String.fromCharCode(27) + "\\[[0-9;]*m", "g");
 
-/** Runs deno, showing and returning what it prints. */
-async function deno(args: readonly string[]): Promise<{ code: number; text: string }> {
+/** How a run of deno ended, and what it printed. */
+interface Ended {
+  readonly code: number;
+  readonly text: string;
+}
+
+/**
+ * Runs deno and returns what it prints, showing it at once or not at all.
+ * @param env beside the environment of this process
+ */
+async function deno(
+  args: readonly string[],
+  { env = {}, show = true }: { env?: Record<string, string>; show?: boolean } = {},
+): Promise<Ended> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -32,18 +45,56 @@ async function deno(args: readonly string[]): Promise<{ code: number; text: stri
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of child.stdout) {
-    await Deno.stdout.write(chunk);
+    if (show) await Deno.stdout.write(chunk);
     text += decoder.decode(chunk, { stream: true });
   }
-  return { code: (await child.status).code, text: text.replaceAll(COLOURS, "") };
+  return { code: (await child.status).code, text };
+}
+
+/** Every other test file for each of two runners, so that neighbours, alike in length, are apart. */
+export function halves(files: readonly string[]): string[][] {
+  const sorted = [...files].sort();
+  return [0, 1].map((half) => sorted.filter((_, i) => i % 2 === half));
+}
+
+/** The test files of the checkout. */
+function testFiles(folder = "."): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    const path = folder === "." ? name : `${folder}/${name}`;
+    if (isDirectory) return name.startsWith(".") || name === "node_modules" ? [] : testFiles(path);
+    return name.endsWith("_test.ts") ? [path] : [];
+  });
+}
+
+/**
+ * Runs tests; all of them in two runners beside each other, each with temporary files of its own,
+ * as some tests look for what is left behind. The second one's text follows when both are done.
+ */
+async function test(selected: readonly string[]): Promise<Ended[]> {
+  const args = ["test", "--no-prompt", "--quiet", ...PERMISSIONS];
+  if (selected.length > 0) return [await deno([...args, ...selected])];
+  const folder = Deno.makeTempDirSync({ prefix: "burin-gate-" });
+  try {
+    const ended = await Promise.all(
+      halves(testFiles()).map((files, i) => {
+        const own = `${folder}/${i}`;
+        Deno.mkdirSync(own);
+        return deno([...args, ...files], { env: { TMPDIR: own }, show: i === 0 });
+      }),
+    );
+    await Deno.stdout.write(new TextEncoder().encode(ended[1].text));
+    return ended;
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 }
 
 /**
  * Reads `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)`. Where that line is missing, or the
  * exit code says that something failed which it does not count, one failure is added.
  */
-export function countTests(text: string, code: number): Count {
-  const line = text.match(/^(?:ok|FAILED) \| .*$/gm)?.at(-1) ?? "";
+export function countTests({ text, code }: Ended): Count {
+  const line = text.replaceAll(COLOURS, "").match(/^(?:ok|FAILED) \| .*$/gm)?.at(-1) ?? "";
   const number = (what: string) => Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0);
   const count = {
     passed: number("passed"),
@@ -62,15 +113,9 @@ async function main(): Promise<Count> {
     console.log(`check: ${name} ... ${code === 0 ? "ok" : "FAILED"}`);
     total[code === 0 ? "passed" : "failed"]++;
   }
-  const { code, text } = await deno([
-    "test",
-    "--no-prompt",
-    "--quiet",
-    ...PERMISSIONS,
-    ...selected,
-  ]);
-  const tests = countTests(text, code);
-  for (const key of ["passed", "failed", "skipped"] as const) total[key] += tests[key];
+  for (const tests of (await test(selected)).map(countTests)) {
+    for (const key of ["passed", "failed", "skipped"] as const) total[key] += tests[key];
+  }
   return total;
 }
 
