@@ -38,10 +38,10 @@ import {
   transformed,
 } from "./ml_common.ts";
 
-const MODES = ["LEQ", "LT", "GTE", "GT", "EQ", "NEQ", "MEMBER"] as const;
-type Aggregate = "SUM" | "AVERAGE" | "MIN" | "MAX";
+export const MODES = ["LEQ", "LT", "GTE", "GT", "EQ", "NEQ", "MEMBER"] as const;
+export type Aggregate = "SUM" | "AVERAGE" | "MIN" | "MAX";
 
-interface Node {
+export interface Node {
   /** Feature that is compared; −1 in a leaf. */
   readonly feature: number;
   readonly value: number;
@@ -54,7 +54,7 @@ interface Node {
   readonly leaf: readonly (readonly [number, number])[];
 }
 
-interface TreesAttrs {
+export interface TreesAttrs {
   readonly nodes: readonly Node[];
   readonly roots: readonly number[];
   readonly depth: number;
@@ -64,13 +64,15 @@ interface TreesAttrs {
 }
 
 /** The most nodes on a way from a root. */
-function depthOf(nodes: readonly Node[], roots: readonly number[]): number {
+export function depthOf(nodes: readonly Node[], roots: readonly number[]): number {
   const depths = new Map<number, number>();
   let deepest = 0;
   const stack = roots.map((r): [number, number] => [r, 0]);
   for (let steps = 0; stack.length > 0; steps++) {
     const [i, d] = stack.pop()!, n = nodes[i];
-    if (!n || d > nodes.length) throw new OpError("its nodes do not form trees");
+    if (!n || d > nodes.length) {
+      throw new OpError("its nodes do not form trees", "check the model with onnx.checker");
+    }
     if ((depths.get(i) ?? -1) >= d) continue;
     depths.set(i, d);
     deepest = Math.max(deepest, d);
@@ -96,7 +98,12 @@ function readNodes(
   const targets = r.ints(`${leaves}_ids`), leafWeights = r.floats(`${leaves}_weights`);
   leafTrees.forEach((t, i) => {
     const n = at.get(key(t, leafNodes[i]));
-    if (n === undefined) throw new OpError("it has a weight for a node that does not exist");
+    if (n === undefined) {
+      throw new OpError(
+        "it has a weight for a node that does not exist",
+        "check the model with onnx.checker",
+      );
+    }
     weights[n].push([targets[i], leafWeights[i]]);
   });
   const nodes = trees.map((t, i): Node => {
@@ -123,7 +130,7 @@ const ints = (values: readonly number[]): TensorData => {
 };
 
 /** [N, targets]: what the leaves of all trees give, before the base values. */
-const treeScores: OpDef<TreesAttrs> = {
+export const treeScores: OpDef<TreesAttrs> = {
   name: "TreeScores",
   onnx: [],
   infer: (a, [x]) => [{ dtype: "float32", shape: [rows(x)[0], a.targets] }],
@@ -208,13 +215,28 @@ const treeScores: OpDef<TreesAttrs> = {
 };
 
 /** Sums to means, plus the base values. */
-const treeTotals: OpDef<{ divisor: number; base: readonly number[] }> = {
+interface TotalAttrs {
+  readonly divisor: number;
+  readonly base: readonly number[];
+  /** What a target has that no leaf speaks of; it becomes 0. */
+  readonly none: number | null;
+}
+
+/** How the scores of the trees become one: a divisor, and what stands where there is none. */
+export const totals = (a: TreesAttrs): TotalAttrs => ({
+  divisor: a.aggregate === "AVERAGE" ? a.roots.length : 1,
+  base: a.base,
+  none: a.aggregate === "MIN" ? Infinity : a.aggregate === "MAX" ? -Infinity : null,
+});
+
+/** Sums to means, plus the base values. */
+export const treeTotals: OpDef<TotalAttrs> = {
   name: "TreeTotals",
   onnx: [],
   infer: (_, [x]) => [x!],
   body: {
     kind: "compute",
-    define({ divisor, base }, [x], [out]) {
+    define({ divisor, base, none }, [x], [out]) {
       const shape = dims(out);
       return [compute("y", "float32", shape, (...at) => {
         const e = load(x!, at), scaled = divisor === 1 ? e : mul(e, f32(1 / divisor));
@@ -222,7 +244,8 @@ const treeTotals: OpDef<{ divisor: number; base: readonly number[] }> = {
           (rest, v, i) => i === base.length - 1 ? f32(v) : select(eq(at[1], i), f32(v), rest),
           f32(0),
         );
-        return mine ? add(scaled, mine) : scaled;
+        const total = mine ? add(scaled, mine) : scaled;
+        return none === null ? total : select(eq(e, f32(none)), f32(0), total);
       }, axisNames(shape.length))];
     },
   },
@@ -246,8 +269,7 @@ const treeRegressor: OpDef<RegressorAttrs> = {
     kind: "expand",
     rewrite(a, [x], _, b) {
       const [scores] = b.node(treeScores, a, [asFloat(x!, b)]);
-      const divisor = a.aggregate === "AVERAGE" ? a.roots.length : 1;
-      const [y] = b.node(treeTotals, { divisor, base: a.base }, [scores]);
+      const [y] = b.node(treeTotals, totals(a), [scores]);
       return [transformed(y, a.transform, b)];
     },
   },
@@ -326,7 +348,7 @@ const treeClassifier: OpDef<ClassifierAttrs> = {
     kind: "expand",
     rewrite(a, [x], _, b) {
       const [scores] = b.node(treeScores, a, [asFloat(x!, b)]);
-      const [y] = b.node(treeTotals, { divisor: 1, base: a.base }, [scores]);
+      const [y] = b.node(treeTotals, totals(a), [scores]);
       if (!a.single) return [bestLabel(y, a.labels, b), transformed(y, a.transform, b)];
       const threshold = a.positive ? 0.5 : 0;
       const label = b.node(isPositive, { threshold, labels: a.labels }, [y])[0];

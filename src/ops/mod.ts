@@ -35,6 +35,7 @@ import { ops as masks } from "./masks.ts";
 import { ops as matmul } from "./matmul.ts";
 import { ops as mlFeatures } from "./ml_features.ts";
 import { ops as mlLinear } from "./ml_linear.ts";
+import { ops as mlTreeEnsemble } from "./ml_tree_ensemble.ts";
 import { ops as mlTrees } from "./ml_trees.ts";
 import { ops as movement } from "./movement.ts";
 import { ops as normalization } from "./normalization.ts";
@@ -125,6 +126,7 @@ export const ops: readonly OpDef<any>[] = [
   ...matmul,
   ...mlFeatures,
   ...mlLinear,
+  ...mlTreeEnsemble,
   ...mlTrees,
   ...movement,
   ...normalization,

@@ -7,7 +7,7 @@ import { typeOf, type Value } from "../ir/graph.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import type { QuantContext, Rep } from "../ir/quant.ts";
 
-type Attribute = number | string | readonly number[] | TensorData;
+type Attribute = number | string | readonly number[] | readonly string[] | TensorData;
 
 /** A node as a file would hold it. */
 export interface FakeNode {

@@ -26,7 +26,9 @@ export const topK: OpDef<TopKAttrs> = {
   onnx: [onnx("TopK", 1, read, 1)],
   infer(a, ins) {
     const x = operand(ins, 0, "number"), shape = dims(x), axis = axisIndex(a.axis, shape.length);
-    if (a.k > shape[axis]) throw new OpError(`it takes ${a.k} of ${shape[axis]} elements`);
+    if (a.k > shape[axis]) {
+      throw new OpError(`it takes ${a.k} of ${shape[axis]} elements`, "take fewer");
+    }
     const out = shape.map((n, i) => i === axis ? a.k : n);
     return [{ dtype: x.dtype, shape: out }, { dtype: "int64", shape: out }];
   },
