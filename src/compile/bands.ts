@@ -92,7 +92,7 @@ export class Bands {
         : kernel.body;
       return [{ ...c, kernel, takes: estimate({ ...kernel, body }, target) }];
     });
-    const usual = options.filter((o) => !o.lean);
+    const usual = lean ? options : options.filter((o) => !o.lean);
     if (usual.length === 0) return null;
     const [chosen] = choose([usual], goal);
     return { chosen, lean: lean ? leaner(chosen, options) : [] };

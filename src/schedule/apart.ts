@@ -69,7 +69,9 @@ function furthest(s: Extract<Stmt, { k: "intrin" }>, i: number): number {
     // Other operands may begin before this one; another row is further away than any of its own.
     most = Math.max(most, range ? Math.max(range[1], -range[0]) : Infinity);
   };
-  visitStmt(s.op.meaning(s.args, s.scalars), (t) => {
+  // What other operands touch of the same memory is theirs.
+  const args = s.args.map((a, j) => j === i ? a : { ...a, buf: { ...a.buf, name: `${j}` } });
+  visitStmt(s.op.meaning(args, s.scalars), (t) => {
     if (t.k === "store") touch(t.buf, t.idx);
     for (const l of expressions(t).flatMap(loads)) touch(l.src as Buffer, l.idx);
   });

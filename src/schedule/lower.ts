@@ -33,6 +33,7 @@ import {
   type State,
   type Workload,
 } from "./state.ts";
+import { lowerWindowRow } from "./window_row.ts";
 import { type Frames, type Lowerer, lowerGather, lowerMap } from "./lower_blocks.ts";
 import { provideWork } from "./work_memory.ts";
 import { isWhole, matchWhole, startOf, tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
@@ -40,6 +41,7 @@ import { isWhole, matchWhole, startOf, tensorize, tensorizeNest, widthOf } from 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
   const { groups } = s;
+  if (s.windowRow !== undefined) return lowerWindowRow(w, s);
   if (!groups) return new Lowering(w, s).kernel();
   const part = groupWorkload(w, groups);
   const each = [s, ...groups.others].map((x) => new Lowering(part, x, true).kernel());

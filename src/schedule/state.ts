@@ -119,6 +119,8 @@ export interface Stage {
 }
 
 export interface State {
+  /** The reduction whose output's only row becomes one call. */
+  readonly windowRow?: string;
   /** Absent where the stages are all there is. */
   readonly groups?: Groups;
   readonly stages: readonly Stage[];

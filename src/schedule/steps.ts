@@ -14,6 +14,7 @@ import { pack, type PackStep } from "./pack.ts";
 import { pad, type PadStep } from "./pad.ts";
 import { winograd, type WinogradStep } from "./winograd.ts";
 import { stream, type StreamStep } from "./stream.ts";
+import { type WindowRowStep, windowRowStep } from "./window_row.ts";
 import { words, type WordsStep } from "./words.ts";
 import {
   type Loop,
@@ -79,6 +80,7 @@ export type Step =
   | LanesStep
   | DirectStep
   | PatchesStep
+  | WindowRowStep
   | KeepStep;
 
 /** An immutable list of steps. */
@@ -206,6 +208,8 @@ function applyStep(s: State, step: Step): State {
       return direct(s, step);
     case "patches":
       return patches(s, step);
+    case "windowRow":
+      return windowRowStep(s, step);
     case "keep":
       return keep(s, step);
   }

@@ -10,6 +10,7 @@ import { interpreter } from "../../src/compile/interpret.ts";
 import { evaluateGraph } from "../../src/ir/evaluate.ts";
 import { importModel } from "../../src/onnx/import.ts";
 import { BurinError } from "../../src/util/errors.ts";
+import { visitStmt } from "../../src/tir/stmt.ts";
 import { tensor as data, type TensorData } from "../../src/util/tensor.ts";
 import { assertSameBits, board, defaults, outputsOn, SANITIZE } from "../e2e/support.ts";
 import { model, node, tensor, value } from "../onnx_builder.ts";
@@ -45,10 +46,19 @@ class Chain {
     return name;
   }
 
-  conv(x: Made, options: { keep?: boolean; depthwise?: boolean } = {}): Made {
+  conv(
+    x: Made,
+    options: {
+      keep?: boolean;
+      depthwise?: boolean;
+      channels?: number;
+      window?: readonly [number, number];
+    } = {},
+  ): Made {
     const { r } = this, [c, h, w] = x.shape;
     const one = r.oneIn(3);
-    const k = one ? [1, 1] : [Math.min(h, r.int(1, 4)), Math.min(w, r.int(1, 3))];
+    const [kh, kw] = options.window ?? (one ? [1, 1] : [r.int(1, 4), r.int(1, 3)]);
+    const k = [Math.min(h, kh), Math.min(w, kw)];
     const d = k.map((n, i) => n > 1 && (n - 1) * 2 < x.shape[i + 1] ? r.int(1, 2) : 1);
     const s = options.keep ? 1 : r.pick([1, 1, 2]);
     const span = k.map((n, i) => (n - 1) * d[i]);
@@ -56,7 +66,8 @@ class Chain {
     const end = span.map((n, i) => options.keep ? n - begin[i] : r.int(0, n));
     const out = [h, w].map((n, i) => Math.floor((n + begin[i] + end[i] - span[i] - 1) / s) + 1);
     if (out.some((n) => n < 1)) return x;
-    const group = options.depthwise ? c : 1, cout = options.keep || group > 1 ? c : r.int(1, 6);
+    const group = options.depthwise ? c : 1;
+    const cout = options.keep || group > 1 ? c : options.channels ?? r.int(1, 6);
     const weights = bytesOf(r, "int8", cout * (c / group) * k[0] * k[1]);
     const name = this.add("QLinearConv", [
       x.name,
@@ -109,6 +120,29 @@ function makeChain(seed: number, layers: number) {
   let x: Made = chain.conv({ name: "x", shape });
   const values = [x];
   for (let i = 0; i < layers; i++) values.push(x = chain.grow(x));
+  return finished(chain, shape, values);
+}
+
+/** Windows within channels, which come in fours, and sums across them, by turns. */
+function makeSeparable(seed: number, layers: number) {
+  const r = random(seed), chain = new Chain(r);
+  const shape = [r.int(1, 3), r.int(16, 24), r.int(4, 8)] as const;
+  let x: Made = chain.conv({ name: "x", shape }, { channels: 8, window: [2, 2] });
+  const values = [x];
+  for (let i = 0; i < layers; i++) {
+    const window = [r.int(1, 4), r.int(2, 3)] as const;
+    values.push(x = chain.conv(x, { depthwise: true, keep: r.oneIn(2), window }));
+    values.push(x = chain.conv(x, { channels: r.pick([8, 12]), window: [1, 1] }));
+  }
+  return finished(chain, shape, values.slice(-1));
+}
+
+function finished(
+  chain: Chain,
+  shape: readonly [number, number, number],
+  values: readonly Made[],
+) {
+  const { r } = chain, x = values.at(-1)!;
   const outputs = [x, ...(r.oneIn(4) ? [r.pick(values)] : [])];
   const names = new Map(outputs.map((v) => [v.name, v]));
   names.delete("x");
@@ -199,4 +233,27 @@ Deno.test("random chains in stripes: the bytes of a budget are kept to, with the
     }
   }
   assert.ok(striped > 0 && refused > 0, `${kept} kept, ${striped} striped, ${refused} refused`);
+});
+
+Deno.test("rows of windows in streams: interpreter and C, at every border", async () => {
+  let rows = 0;
+  const nets = fc.sample(fc.tuple(fc.integer(), fc.integer({ min: 2, max: 4 })), {
+    seed: 5,
+    numRuns: 6,
+  });
+  for (const [n, [seed, layers]] of nets.entries()) {
+    const { bytes, samples, empty } = makeSeparable(seed, layers);
+    if (empty) continue;
+    const { graph } = importModel(bytes);
+    const want = samples.map((s) => evaluateGraph(graph, s));
+    const c = await compileStages(bytes, { ...defaults(m4), optimize: "ram" });
+    for (const { kernel } of c.kernels) {
+      visitStmt(kernel.body, (s) => rows += Number(s.k === "intrin" && /^row_/.test(s.op.name)));
+    }
+    const run = interpreter(c.program, { checked: true }),
+      what = `makeSeparable(${seed}, ${layers})`;
+    assertSameBits(samples.map((s) => run(s)), want, what);
+    if (n % 2 === 0) assertSameBits(await outputsOn(c.artifact, m4, samples), want, `C, ${what}`);
+  }
+  assert.ok(rows > 8, `${rows} rows of windows`);
 });

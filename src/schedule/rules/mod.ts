@@ -23,6 +23,7 @@ import { streamSchedule } from "./stream.ts";
 import { tilesSchedule } from "./tiles.ts";
 import { sumsSchedule } from "./sums.ts";
 import { vectorSchedule } from "./vector.ts";
+import { windowRowSchedule } from "./window_row.ts";
 import { winogradSchedule } from "./winograd.ts";
 
 /** One accumulator at a time: it fits every reduction. */
@@ -106,6 +107,10 @@ const RULES: readonly Rule[] = [
     ({ w, s, r, out, target }) =>
       has(target, "dsp") && has(target, "fpu") ? mapSchedule(w, s, r, out) : null,
   ),
+  {
+    ...single("window rows", windowRowSchedule),
+    lean: true,
+  },
   single(
     "planes",
     ({ w, s, r, out, target }) => has(target, "dsp") ? planeSchedule(w, s, r, out) : null,
