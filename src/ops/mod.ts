@@ -33,6 +33,7 @@ import { ops as groupNorm } from "./group_norm.ts";
 import { ops as lpPool } from "./lp_pool.ts";
 import { ops as masks } from "./masks.ts";
 import { ops as matmul } from "./matmul.ts";
+import { ops as mlColumns } from "./ml_columns.ts";
 import { ops as mlFeatures } from "./ml_features.ts";
 import { ops as mlLinear } from "./ml_linear.ts";
 import { ops as mlTreeEnsemble } from "./ml_tree_ensemble.ts";
@@ -124,6 +125,7 @@ export const ops: readonly OpDef<any>[] = [
   ...lpPool,
   ...masks,
   ...matmul,
+  ...mlColumns,
   ...mlFeatures,
   ...mlLinear,
   ...mlTreeEnsemble,
