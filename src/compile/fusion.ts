@@ -31,13 +31,16 @@ interface Way extends Edge {
 type Point = FrontierPoint<Way>;
 
 /** How many times the instructions of separate kernels may be taken. */
-const SHARE = { balanced: 1.015, ram: 1.2 } as const;
+const SHARE = { balanced: 1.015, ram: 1.23 } as const;
 
 /** Elements of a buffer beyond which no board has memory for a stream of it. */
 const LARGEST = 2 ** 20;
 
 /** Share of the memory of separate kernels that is little enough to fuse them. */
 const WORTH = 0.9;
+
+/** How many times the least memory is as good where it costs fewer instructions. */
+const ALIKE = 1.02;
 
 /** Streams that are looked at, and the most kernels in one. */
 const STREAMS = 3000, LONGEST = 40;
@@ -102,12 +105,15 @@ export function fuseKernels(
   }
   const most = share! * separate.reduce((sum, e) => sum + e.instructions, 0);
   const bytes = Math.max(...separate.map((e) => e.bytes));
-  for (const point of frontier) {
-    if (point.instructions > most || point.bytes > WORTH * bytes) continue;
-    const built = build(point);
-    // What a whole stream takes is known better than what its parts do.
-    const takes = built.reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0);
-    if (takes <= most) return result(built, point);
+  const worth = frontier.filter((p) => p.instructions <= most && p.bytes <= WORTH * bytes);
+  // What a whole stream takes is known better than what its parts do.
+  const fits = (p: Point): boolean =>
+    build(p).reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0) <= most;
+  const least = worth.find(fits);
+  if (least) {
+    const alike = worth.filter((p) => least.bytes <= p.bytes && p.bytes <= ALIKE * least.bytes);
+    const chosen = alike.findLast((p) => p === least || fits(p))!;
+    return result(build(chosen), chosen);
   }
   return result(
     kernels,
