@@ -3,9 +3,13 @@ import { BurinError } from "../util/errors.ts";
 import type { Args, Command } from "./args.ts";
 import { loadCompiler } from "./compiler.ts";
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
+import { compiledSections, type Section } from "../compile/inspect.ts";
+import { libraryStack } from "../run/library_stack.ts";
+import { isHost } from "../target/target.ts";
+import { compileWhole } from "./compile.ts";
 import { readUserFile } from "./paths.ts";
 import { sectionsText } from "../report/text.ts";
-import { print } from "./terminal.ts";
+import { grouped, print } from "./terminal.ts";
 
 /** Names of the stages, in the order in which a model passes them. */
 export const STAGES = [
@@ -62,8 +66,27 @@ export function inspectRequest(args: Args): InspectRequest {
   return { ...request, model, stage, node: args.value("node"), countOps };
 }
 
+/** The memory plan with the stack beside it, for which the generated C is built. */
+async function inspectMemory(request: InspectRequest): Promise<string> {
+  const { compilation, board } = await compileWhole(request);
+  const { functions, absent } = await libraryStack(compilation.artifact, board);
+  const stack: Section = {
+    kind: "lines",
+    title: functions
+      ? `stack: at most ${grouped(functions[0].total)} bytes`
+      : `stack: not bounded (${absent})`,
+    lines: (functions ?? []).map(({ name, own, total }) =>
+      `${name}: ${grouped(total)}${total > own ? `, ${grouped(own)} of its own` : ""}`
+    ),
+  };
+  return sectionsText([...compiledSections("memory", compilation), stack]);
+}
+
 async function main(args: Args): Promise<number> {
-  print(await inspect(inspectRequest(args)));
+  const request = inspectRequest(args);
+  const whole = request.stage === "memory" && request.node === undefined && !request.countOps;
+  const counted = whole && !isHost(compileOptions(request, request.model).board.target);
+  print(await (counted ? inspectMemory(request) : inspect(request)));
   return 0;
 }
 
@@ -79,6 +102,8 @@ export const command: Command = {
     node: { kind: "value", value: "NAME", help: "only what became of one ONNX node" },
     ...COMPILE_OPTIONS,
   },
-  notes: "Without --board the stages are those for board host.",
+  notes:
+    "Without --board the stages are those for board host. Stage memory of any other board also\n" +
+    "builds the generated C, for the most stack that it can take.",
   main,
 };

@@ -122,3 +122,14 @@ Deno.test("cli: a missing tool ends in the command that installs it", async () =
   assert.match(err, /\[tool\/missing\]/);
   assert.equal(code, 3);
 });
+
+Deno.test("cli: the memory plan has the most stack beside it, where a compiler tells", async () => {
+  const args = ["inspect", MODEL, "--board", "mps2-an386", "--stage", "memory"];
+  const counted = await type(args), without = await type(args, { env: bare });
+  assert.equal(counted.code, 0, counted.err);
+  const [, bytes] = /^stack: at most (\d+) bytes\n {2}\w+_run_in: \1, /m.exec(counted.out)!;
+  assert.ok(Number(bytes) <= 512);
+  assert.equal(without.code, 0, without.err);
+  assert.match(without.out, /^stack: not bounded \(.*arm-none-eabi-gcc/m);
+  assert.match(without.out, /^arena and instructions that could be had/m);
+});
