@@ -3,13 +3,13 @@ import { BurinError } from "../util/errors.ts";
 import type { Args, Command } from "./args.ts";
 import { loadCompiler } from "./compiler.ts";
 import { COMPILE_OPTIONS, compileOptions, type CompileRequest, requestOf } from "./options.ts";
-import { compiledSections, type Section } from "../compile/inspect.ts";
+import { compiledSections } from "../compile/inspect.ts";
 import { libraryStack } from "../run/library_stack.ts";
 import { isHost } from "../target/target.ts";
 import { compileWhole } from "./compile.ts";
 import { readUserFile } from "./paths.ts";
 import { sectionsText } from "../report/text.ts";
-import { grouped, print } from "./terminal.ts";
+import { grouped, print, say } from "./terminal.ts";
 
 /** Names of the stages, in the order in which a model passes them. */
 export const STAGES = [
@@ -66,20 +66,21 @@ export function inspectRequest(args: Args): InspectRequest {
   return { ...request, model, stage, node: args.value("node"), countOps };
 }
 
-/** The memory plan with the stack beside it, for which the generated C is built. */
+/**
+ * The memory plan. What stack the generated C takes, for which it is built, goes beside it, as it
+ * depends on the compiler that is installed.
+ */
 async function inspectMemory(request: InspectRequest): Promise<string> {
   const { compilation, board } = await compileWhole(request);
   const { functions, absent } = await libraryStack(compilation.artifact, board);
-  const stack: Section = {
-    kind: "lines",
-    title: functions
-      ? `stack: at most ${grouped(functions[0].total)} bytes`
-      : `stack: not bounded (${absent})`,
-    lines: (functions ?? []).map(({ name, own, total }) =>
-      `${name}: ${grouped(total)}${total > own ? `, ${grouped(own)} of its own` : ""}`
-    ),
-  };
-  return sectionsText([...compiledSections("memory", compilation), stack]);
+  if (functions === null) say(`stack: not bounded (${absent})`);
+  else {
+    say(`stack: at most ${grouped(functions[0].total)} bytes`);
+    for (const { name, own, total } of functions) {
+      say(`  ${name}: ${grouped(total)}${total > own ? `, ${grouped(own)} of its own` : ""}`);
+    }
+  }
+  return sectionsText(compiledSections("memory", compilation));
 }
 
 async function main(args: Args): Promise<number> {

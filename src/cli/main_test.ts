@@ -127,9 +127,10 @@ Deno.test("cli: the memory plan has the most stack beside it, where a compiler t
   const args = ["inspect", MODEL, "--board", "mps2-an386", "--stage", "memory"];
   const counted = await type(args), without = await type(args, { env: bare });
   assert.equal(counted.code, 0, counted.err);
-  const [, bytes] = /^stack: at most (\d+) bytes\n {2}\w+_run_in: \1, /m.exec(counted.out)!;
+  const [, bytes] = /^stack: at most (\d+) bytes\n {2}\w+_run_in: \1, /m.exec(counted.err)!;
   assert.ok(Number(bytes) <= 512);
   assert.equal(without.code, 0, without.err);
-  assert.match(without.out, /^stack: not bounded \(.*arm-none-eabi-gcc/m);
+  assert.match(without.err, /^stack: not bounded \(.*arm-none-eabi-gcc/m);
   assert.match(without.out, /^arena and instructions that could be had/m);
+  assert.equal(counted.out, without.out);
 });
