@@ -1,7 +1,7 @@
 /** Small ONNX files for tests, written field by field; shares nothing with the importer. */
 import proto from "onnx-proto";
 
-type Attr = number | string | readonly number[] | proto.onnx.IAttributeProto;
+export type Attr = number | string | readonly number[] | proto.onnx.IAttributeProto;
 type Dims = readonly (number | string | null)[];
 
 /** TensorProto.DataType by name. */

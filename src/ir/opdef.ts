@@ -164,6 +164,8 @@ export interface OpDef<A> {
   readonly fold?: false;
   /** Why every node of it is refused; for the documentation. */
   readonly refused?: string;
+  /** Each element of its one output is made of those that broadcasting gives to it, of all inputs. */
+  readonly pointwise?: true;
   /** Its one output is a bool that must hold, else the run ends with a status; never left out. */
   readonly check?: true;
   /**

@@ -12,6 +12,7 @@ import { chosen, decide, type Reading, sameShape } from "./readings.ts";
 import { constantNode } from "./constant.ts";
 import type { DimSizes } from "./dims.ts";
 import { nestedGraphs, topological } from "./order.ts";
+import { shapeOf, wiring } from "./declared.ts";
 import type { GraphView, ModelView, NodeView, TensorView, ValueInfoView } from "./reader.ts";
 import { dtypeOf, tensorData, TYPES_HINT, unsupportedType } from "./tensors.ts";
 import { type Found, type OpTable, type Problem, typeName } from "./unsupported.ts";
@@ -23,6 +24,7 @@ interface Scope {
   readonly values: Map<string, Value | undefined>;
   readonly tensors: ReadonlyMap<string, TensorView>;
   readonly declared: ReadonlyMap<string, ValueInfoView>;
+  readonly wires: ReturnType<typeof wiring>;
   readonly outer: Scope | null;
   readonly b: Builder;
   /** Where the graph lies, for messages: "" or ` in 'loop'`. */
@@ -86,6 +88,7 @@ export class GraphImporter {
       values: new Map(),
       tensors: byName(g.initializers),
       declared: new Map([...g.valueInfo, ...g.outputs].map((v) => [v.name, v])),
+      wires: wiring(g.nodes),
       outer,
       b: new Builder().reserve(inputs.map((v) => v.name)),
       where,
@@ -172,7 +175,7 @@ export class GraphImporter {
     outNames: readonly string[],
     scope: Scope,
   ): Value[] {
-    const declared = n.outputs.map((x) => this.#declared(scope, x));
+    const declared = n.outputs.map((x, i) => this.#declared(scope, x) ?? this.#shown(scope, x, i));
     let readings: Reading[];
     try {
       readings = this.#readings(n, found, inputs, declared, new Map(), scope);
@@ -269,6 +272,25 @@ export class GraphImporter {
     const v = name === "" ? undefined : scope.declared.get(name);
     if (!v || (v.type.kind === "tensor" && unsupportedType(v.type.elemType))) return null;
     return this.sizes.type(v.type, `the value '${name}'`);
+  }
+
+  /** The shape that follows for a first output from what is computed of it, its element type unknown. */
+  #shown(scope: Scope, name: string, output: number): TensorType | null {
+    if (name === "" || output > 0) return null;
+    const shape = shapeOf(name, {
+      ...scope.wires,
+      declared: (x) => {
+        const type = this.#declared(scope, x);
+        return type && dims(type);
+      },
+      known: (x) => shapeThere(scope, x),
+      operands: (m) => {
+        const found = this.table.find(m, this.#opsets(m));
+        if (!("op" in found) || !found.op.pointwise) return null;
+        return m.inputs.slice(0, found.binding.inputs).filter((x) => x !== "");
+      },
+    });
+    return shape && { dtype: "float32", shape };
   }
 
   #remember(node: Node): void {
@@ -394,6 +416,16 @@ function foreignType(scope: Scope, name: string): string | null {
     const t = s.tensors.get(name);
     if (t) return unsupportedType(t.dataType);
     if (s.values.has(name)) return null;
+  }
+  return null;
+}
+
+/** The shape of a value or tensor that is there already. */
+function shapeThere(scope: Scope, name: string): readonly number[] | null {
+  for (let s: Scope | null = scope; s; s = s.outer) {
+    const v = s.values.get(name), t = s.tensors.get(name);
+    if (v) return dims(v.type);
+    if (t) return t.dims;
   }
   return null;
 }

@@ -49,6 +49,7 @@ function readLike(r: AttrReader): CastAttrs {
 export const cast: OpDef<CastAttrs> = {
   name: "Cast",
   onnx: [onnx("Cast", 6, read), onnx("CastLike", 15, readLike, 1)],
+  pointwise: true,
   infer: ({ to }, ins) => [{ dtype: to, shape: operand(ins, 0, "any").shape }],
   body: {
     kind: "compute",

@@ -129,6 +129,7 @@ export function elementwise<A = null>(d: Elementwise<A>): OpDef<A> {
   return {
     name: d.name,
     onnx: typeof d.onnx === "number" ? [onnx(d.name, d.onnx, attrs)] : d.onnx,
+    pointwise: true,
     infer(_, ins) {
       const arity = d.arity ?? 1;
       if (arity !== "any" && ins.length > arity) {
