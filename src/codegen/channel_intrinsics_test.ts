@@ -13,7 +13,8 @@ import { poolBlock } from "../tir/pool_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
 import { bitsOf } from "../tir/mve.ts";
-import { mapFits, type PlaneMap, planeMap, planeWidth } from "../tir/plane_map.ts";
+import { planeMap } from "../tir/plane_map.ts";
+import { mapFits, type PlaneMap, planeWidth } from "../tir/plane_map_asm.ts";
 import { fitsHalfwords } from "../tir/requantize_asm.ts";
 import { type Buffer, denseBuffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
 import { verifyKernel } from "../tir/verify.ts";
@@ -91,6 +92,8 @@ function mapCase(seed: number): Case | null {
     taps,
     stride,
     dilation: r.pick([1, 1, 1, 2]),
+    planes: r.pick([1, 1, 1, 2, 3]),
+    apart: 0,
     shape,
     steps: [shape[1] * col + r.pick([0, 1, 5]), col] as const,
     shared: r.oneIn(3),
@@ -102,9 +105,12 @@ function mapCase(seed: number): Case | null {
     words: bounded || r.oneIn(2) ? null : r.pick([1, 0.5]),
   };
   const pitch = 2 * Math.ceil(planeWidth(m) / 2) + r.pick([0, 0, 2, 60]);
-  const width = 2 * taps[0] * (taps[1] - 1);
+  const rows = (shape[0] - 1) * stride[0] + (taps[0] - 1) * m.dilation + 1;
+  const apart = m.planes > 1 ? rows * pitch + r.pick([0, 2]) : 0;
+  const size = (m.planes - 1) * apart + rows * pitch;
+  const width = 2 * m.planes * taps[0] * (taps[1] - 1);
   const large = Math.min(1_000_000, 2 ** r.int(1, 20));
-  const most = taps[0] * taps[1] * 255 * 128 + large;
+  const most = m.planes * taps[0] * taps[1] * 255 * 128 + large;
   const small = r.oneIn(2);
   const limit = small ? 30000 / most : r.pick([1e-12, 0.01, 0.5, 1, 1e5]);
   const scale = () => Math.fround(limit * (0.3 + 0.7 * r.int(0, 1000) / 1000));
@@ -113,21 +119,21 @@ function mapCase(seed: number): Case | null {
   const full: PlaneMap = {
     ...m,
     pitch,
+    apart,
     rounding: fitsHalfwords(largest, zero, lo, hi) ? "halfwords" : "words",
   };
   if (!mapFits(full)) return null;
   const words = scales.map((x) =>
     m.words === 1 || r.oneIn(2) ? -r.pick([r.int(1, 2 ** 31 - 1), 2 ** 31 - 1, 1]) : bitsOf(x)
   );
-  const rows = (shape[0] - 1) * stride[0] + (taps[0] - 1) * m.dilation + 1;
   const sizes = [
     (shape[0] - 1) * m.steps[0] + (shape[1] - 1) * col + 1,
-    rows * pitch,
+    size,
     width,
     1,
     1,
   ];
-  const weights = Array.from({ length: TRIALS * taps[0] }, () => {
+  const weights = Array.from({ length: TRIALS * m.planes * taps[0] }, () => {
     const w = drawn(r, taps[1], -128, 127);
     return w.slice(1).flatMap((x, i) => [w[i], x]);
   });
@@ -140,7 +146,7 @@ function mapCase(seed: number): Case | null {
     ],
     sizes,
     values: [
-      drawn(r, TRIALS * rows * pitch, -255, 255),
+      drawn(r, TRIALS * size, -255, 255),
       weights.flat(),
       drawn(r, TRIALS, -large, large),
       ...(m.shared ? [] : [m.words === null ? scales : words]),

@@ -23,6 +23,7 @@ import { ancestry, loopValues, wholeLoops } from "./domain.ts";
 import { readDirectly } from "./direct.ts";
 import { conditionsOf, extentOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
 import { groupWorkload, joinGroups } from "./groups.ts";
+import { joinPhases, phaseWorkload } from "./phases.ts";
 import { type Box, fresh, requiredBox } from "./region.ts";
 import {
   type Loop,
@@ -40,8 +41,14 @@ import { isWhole, matchWhole, startOf, tensorize, tensorizeNest, widthOf } from 
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
-  const { groups } = s;
   if (s.windowRow !== undefined) return lowerWindowRow(w, s);
+  const { groups, phases } = s;
+  if (phases) {
+    const each = [s, ...phases.others].map((x, i) =>
+      new Lowering(phaseWorkload(w, phases, i), x).kernel()
+    );
+    return joinPhases(w, phases, each);
+  }
   if (!groups) return new Lowering(w, s).kernel();
   const part = groupWorkload(w, groups);
   const each = [s, ...groups.others].map((x) => new Lowering(part, x, true).kernel());

@@ -39,6 +39,8 @@ export interface PadStep {
   readonly spacing?: number;
   /** Copies of int16 hold bytes as they are in memory; their zero point goes into the start of the sums. */
   readonly raw?: boolean;
+  /** Elements that no window reads, as all are a multiple apart, are left out; default: they are not. */
+  readonly sparse?: boolean;
   /** The borders are filled once, before everything else: they are the same for all parts of the copy. */
   readonly once?: boolean;
   /**
@@ -50,31 +52,43 @@ export interface PadStep {
   readonly behind?: number;
 }
 
-/** What an index is over all axes of the stage: from `base` + `lo` to `base` + `hi`. */
+/** What an index is over all axes of the stage: from `base` + `lo` to `base` + `hi`, `step` apart. */
 interface Span {
   /** The part that comes from variables outside of the stage. */
   readonly base: Expr;
   readonly lo: number;
   readonly hi: number;
+  readonly step: number;
+}
+
+const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
+
+/** How many values an axis, or the quotient of one by a constant, takes. */
+function extentOf(e: Expr, extents: ReadonlyMap<Var, number>): number | undefined {
+  if (e.k === "var") return extents.get(e);
+  if (e.k !== "bin" || e.op !== "floordiv" || e.a.k !== "var" || e.b.k !== "imm") return undefined;
+  const extent = extents.get(e.a);
+  return extent && Math.ceil(extent / Number(e.b.value));
 }
 
 /** Null where an index is not linear in the axes. */
 function span(e: Expr, extents: ReadonlyMap<Var, number>): Span | null {
   const l = linear(e);
   const outside = new Map<string, Term>();
-  let lo = l.constant, hi = l.constant;
+  let lo = l.constant, hi = l.constant, step = 0;
   for (const [key, { atom, coeff }] of l.terms) {
     if (![...variables(atom)].some((v) => extents.has(v))) {
       outside.set(key, { atom, coeff });
       continue;
     }
-    const extent = atom.k === "var" ? extents.get(atom) : undefined;
+    const extent = extentOf(atom, extents);
     if (extent === undefined) return null;
     const reach = coeff * (extent - 1);
+    if (extent > 1) step = gcd(step, Math.abs(coeff));
     if (reach < 0) lo += reach;
     else hi += reach;
   }
-  return { base: fromLinear({ constant: 0, terms: outside }), lo, hi };
+  return { base: fromLinear({ constant: 0, terms: outside }), lo, hi, step: step || 1 };
 }
 
 /** What `a − b` exceeds an index by; null where that is no constant. */
@@ -117,13 +131,21 @@ function bound(c: Expr, indices: readonly Expr[]) {
   return null;
 }
 
+/** A sum of multiples of `by`, divided. */
+function divided(e: Expr, by: number): Expr {
+  const { constant, terms } = linear(e);
+  const parts = [...terms].map(([k, t]) => [k, { ...t, coeff: t.coeff / by }] as const);
+  return simplify(fromLinear({ constant: constant / by, terms: new Map(parts) }));
+}
+
 export function pad(s: State, step: PadStep): State {
   const st = stageOf(s, step.stage);
   const f = productOf(s, st);
   if (typeof f === "string") refuse(`pad ${step.stage}`, f, LIMITS);
   const operand = operandOf(s, st, f);
   if (!operand) refuse(`pad ${step.stage}`, "its operand's indices are not linear", LIMITS);
-  const { l, spans } = operand;
+  const { l } = operand;
+  const spans = step.sparse ? operand.spans : operand.spans.map((x) => ({ ...x, step: 1 }));
   if (s.stages.some((x) => x.compute.out === l.src || x.rows?.flat === l.src)) {
     refuse(`pad ${step.stage}`, "its operand is a stage", "copy what comes from outside");
   }
@@ -136,7 +158,8 @@ export function pad(s: State, step: PadStep): State {
     refuse(`pad ${step.stage}`, "the activation is no byte less a constant", "copy it as int16");
   }
   const { order, lanes } = step;
-  const extents = order.map((d) => spans[d].hi - spans[d].lo + 1), last = extents.at(-1)!;
+  const extents = order.map((d) => (spans[d].hi - spans[d].lo) / spans[d].step + 1),
+    last = extents.at(-1)!;
   const shape = lanes === undefined
     ? extents
     : [Math.ceil(last / lanes), ...extents.slice(0, -1), Math.min(last, lanes)];
@@ -149,7 +172,9 @@ export function pad(s: State, step: PadStep): State {
       const at = lanes === undefined
         ? given
         : [...given.slice(1, -1), add(mul(given[0], lanes), given.at(-1)!)];
-      const idx = spans.map(({ base, lo }, d) => add(add(base, at[order.indexOf(d)]), lo));
+      const idx = spans.map(({ base, lo, step }, d) =>
+        add(add(base, mul(at[order.indexOf(d)], step)), lo)
+      );
       const outside = variables(...spans.map((x) => x.base));
       const inside = bounds.map((b) => bin(b!.op, add(idx[b!.axis], b!.constant), imm(0)));
       const read = rewrite(f.activation, (e) => e === l ? load(l.src, idx) : undefined);
@@ -161,7 +186,9 @@ export function pad(s: State, step: PadStep): State {
     },
     lanes === undefined ? names : ["block", ...names],
   );
-  const plain = order.map((d) => simplify(sub(l.idx[d], add(spans[d].base, spans[d].lo))));
+  const plain = order.map((d) =>
+    divided(sub(l.idx[d], add(spans[d].base, spans[d].lo)), spans[d].step)
+  );
   const at = lanes === undefined ? plain : [
     floordiv(plain.at(-1)!, lanes),
     ...plain.slice(0, -1),

@@ -8,6 +8,7 @@ import type { Compute, Tensor } from "../te/compute.ts";
 import type { Expr, Indexable, Var } from "../te/expr.ts";
 import type { Buffer } from "../tir/stmt.ts";
 import type { Groups } from "./groups.ts";
+import type { Phases } from "./phases.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
 
 /** What a kernel computes, before any decision on how. */
@@ -123,6 +124,7 @@ export interface State {
   readonly windowRow?: string;
   /** Absent where the stages are all there is. */
   readonly groups?: Groups;
+  readonly phases?: Phases;
   readonly stages: readonly Stage[];
   readonly consts: ReadonlyMap<Indexable, TensorData>;
 }

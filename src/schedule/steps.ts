@@ -4,6 +4,7 @@
 import { type Expr, rewrite, substitute, visit } from "../te/expr.ts";
 import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { groups, type GroupsStep } from "./groups.ts";
+import { phases, type PhasesStep } from "./phases.ts";
 import { keep, type KeepStep } from "./keep.ts";
 import { lanes, type LanesStep } from "./lanes.ts";
 import { patches, type PatchesStep } from "./patches.ts";
@@ -70,6 +71,7 @@ export type Step =
     readonly for: string;
   }
   | GroupsStep
+  | PhasesStep
   | WinogradStep
   | AffineStep
   | GemmStep
@@ -93,8 +95,9 @@ export const applySteps = (s: State, steps: Schedule): State =>
     s,
   );
 
-/** A step applies to the stages of every group. */
+/** A step applies to the stages of every group, and of every phase. */
 function inGroups(s: State, f: (s: State) => State): State {
+  if (s.phases) return { ...f(s), phases: { ...s.phases, others: s.phases.others.map(f) } };
   if (!s.groups) return f(s);
   const others = s.groups.others.map(f);
   return { ...f(s), groups: { ...s.groups, others } };
@@ -188,6 +191,8 @@ function applyStep(s: State, step: Step): State {
       return specialize(s, step.stage, step.loop, step.for);
     case "groups":
       return groups(s, step);
+    case "phases":
+      return phases(s, step);
     case "winograd":
       return winograd(s, step);
     case "affine":

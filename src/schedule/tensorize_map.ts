@@ -1,12 +1,13 @@
 /** Which intrinsic a channel's map of outputs or its copy is. */
 import { intRange } from "../util/dtype.ts";
 import { numbers } from "../util/tensor.ts";
-import { linear } from "../te/linear.ts";
+import { coefficient, linear } from "../te/linear.ts";
 import type { Expr, Interval, Load, Var } from "../te/expr.ts";
 import { REQUANTIZE, REQUANTIZE_WORD } from "../te/rounding.ts";
 import { gather } from "../tir/gather.ts";
 import { bitsOf, floatOf } from "../tir/mve.ts";
-import { mapFits, type PlaneMap, planeMap } from "../tir/plane_map.ts";
+import { planeMap } from "../tir/plane_map.ts";
+import { mapFits, type PlaneMap } from "../tir/plane_map_asm.ts";
 import { fitsHalfwords } from "../tir/requantize_asm.ts";
 import { saturationOf } from "../tir/scalar_c.ts";
 import type { Access, Buffer, Intrin, Store } from "../tir/stmt.ts";
@@ -44,13 +45,18 @@ function atWord({ src, idx }: Load, start: (e: Expr) => Expr): boolean {
 
 const literal = (e: Expr): number | null => e.k === "imm" ? Number(e.value) : null;
 
-/** Which taps are the rows and columns of the window: columns are neighbours in the plane. */
+/**
+ * Which taps are the columns, rows and planes of the window: columns are neighbours in the plane, rows
+ * move the axis in front of theirs.
+ */
 function tapsOf(plane: Load, taps: readonly NestLoop[]) {
-  const buf = plane.src as Buffer;
+  const buf = plane.src as Buffer, row = plane.idx.at(-2);
   const real = taps.filter((t) => t.extent > 1);
   const cols = real.find((t) => stepOf(buf, plane.idx, t.v) === 1);
-  const rows = real.filter((t) => t !== cols);
-  return cols && rows.length <= 1 ? { cols, rows: rows.at(0) ?? null } : null;
+  const others = real.filter((t) => t !== cols);
+  const rows = others.find((t) => row && coefficient(linear(row), t.v) !== 0) ?? null;
+  const planes = others.filter((t) => t !== rows);
+  return cols && planes.length <= 1 ? { cols, rows, planes: planes.at(0) ?? null } : null;
 }
 
 /** The call that computes what the nest does; null where it has another form. */
@@ -76,16 +82,24 @@ export function tensorizeMap(n: MapNest): Intrin | null {
   const [row, col] = [steps(n.out.buf, n.out.idx, rows), steps(n.out.buf, n.out.idx, cols)];
   if (sw === null || sh === null || down === null || row === null || col === null) return null;
   if (sh % pitch !== 0 || down % pitch !== 0 || row < 0 || col < 0) return null;
-  const width = 2 * (taps.cols.extent - 1);
-  const inRows = taps.rows ? stepOf(weights, w.idx.slice(0, -1), taps.rows.v) : width;
-  if (weights.shape.at(-1) !== width || inRows !== width) return null;
+  const width = 2 * (taps.cols.extent - 1), height = taps.rows?.extent ?? 1;
+  const inWeights = (tap: NestLoop | null, none: number) =>
+    tap ? stepOf(weights, w.idx.slice(0, -1), tap.v) : none;
+  const inRows = inWeights(taps.rows, width), inPlanes = inWeights(taps.planes, width * height);
+  if (weights.shape.at(-1) !== width || inRows !== width || inPlanes !== width * height) {
+    return null;
+  }
+  const apart = steps(plane, a.idx, taps.planes);
+  if (apart === null || apart < 0) return null;
   const bounded = saturationOf(lo, hi) === null;
   const shared = scale.k === "imm", scales = scalesOf(scale);
   if (byWords && (!scales || bounded)) return null;
   const largest = largestResult(n, weights, byWords ? floatsOf(scales) : scales, plane);
   const halfwords = fitsHalfwords(largest, zero, lo, hi);
   const m: PlaneMap = {
-    taps: [taps.rows?.extent ?? 1, taps.cols.extent],
+    taps: [height, taps.cols.extent],
+    planes: taps.planes?.extent ?? 1,
+    apart,
     stride: [sh === 0 ? 1 : sh / pitch, sw === 0 ? 1 : sw],
     dilation: taps.rows ? down / pitch : 1,
     shape: [rows?.extent ?? 1, cols.extent],

@@ -1,7 +1,7 @@
 /** Bytes copied or filled in runs that lie apart (MVE). */
 import { add, cast, type Expr, imm, load, mul, sub, variable } from "../te/expr.ts";
 import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
-import type { TensorIntrin } from "./intrinsics.ts";
+import type { CVariant, TensorIntrin } from "./intrinsics.ts";
 import type { Access, Stmt } from "./stmt.ts";
 
 const VECTOR = 16;
@@ -134,6 +134,7 @@ ${asm("        ")}
     meaning: (args) => meaning(args, s),
     c: [
       { feature: "mve", needs: [], instructions: instructions(s), text: `${head}\n{\n${text}\n}` },
+      words(s, head),
       {
         feature: null,
         needs: [],
@@ -153,6 +154,53 @@ ${asm("        ")}
 }`,
       },
     ],
+  };
+}
+
+/** Bytes of a turn of the loop over words, and instructions around them: count, compare, pointers. */
+const TURN = 16, PER_TURN = 4;
+
+/** The same with loads and stores of four bytes. */
+function words(s: CopyShape, head: string): CVariant {
+  const { kind } = s, fill = isFill(kind);
+  const turns = Math.floor(s.run / TURN), left = s.run % TURN;
+  const word = (at: number): string => {
+    const from = fill
+      ? `0x${((kind.value & 0xff) * 0x01010101).toString(16)}u`
+      : `load32(from${at > 0 ? ` + ${at}` : ""})${kind === "flip" ? " ^ 0x80808080u" : ""}`;
+    return `store32(to${at > 0 ? ` + ${at}` : ""}, ${from});`;
+  };
+  const byte = (at: number): string =>
+    `to[${at}] = ${
+      fill ? kind.value : kind === "flip" ? `(int8_t)(from[${at}] - 128)` : `from[${at}]`
+    };`;
+  const range = (n: number, step: number) =>
+    Array.from({ length: Math.floor(n / step) }, (_, i) => step * i);
+  const turn = range(TURN, 4).map((at) => `            ${word(at)}`);
+  const rest = [
+    ...range(left, 4).map(word),
+    ...range(left % 4, 1).map((i) => byte(left - left % 4 + i)),
+  ];
+  const type = kind === "flip" ? "uint8_t" : "int8_t";
+  const pointers = `        int8_t *to = dst + ${s.to} * r;
+${fill ? "" : `        const ${type} *from = src + ${s.from} * r;\n`}`;
+  const loop = turns === 0 ? "" : `
+        for (int32_t i = 0; i < ${turns}; i++) {
+${turn.join("\n")}
+            to += ${TURN};
+${fill ? "" : `            from += ${TURN};\n`}        }
+`;
+  const each = fill ? 1 : kind === "flip" ? 3 : 2;
+  const one = turns * (each * TURN / 4 + PER_TURN) + each * rest.length + 3;
+  return {
+    feature: "dsp",
+    needs: fill ? ["store32"] : ["load32", "store32"],
+    instructions: s.runs * one,
+    text: `${head}
+{
+    for (int32_t r = 0; r < ${s.runs}; r++) {
+${pointers}${loop}${rest.map((l) => `        ${l}\n`).join("")}    }
+}`,
   };
 }
 

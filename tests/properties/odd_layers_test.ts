@@ -28,16 +28,11 @@ const depthwise = (
 const NETS: Readonly<Record<string, readonly Layer[]>> = {
   "odd runs": [
     conv([5, 4], [7, 5], [3, 3]),
-    conv([6, 5], [13, 3], [3, 3]),
-    conv([5, 5], [9, 4], [2, 3], { pad: [0, 1] }),
-    conv([4, 7], [5, 6], [3, 1], { stride: [1, 2] }),
-    conv([11], [6, 7], [5], { dilation: 2 }),
-    conv([5, 5], [18, 7], [1, 1]),
-    conv([5, 3], [7, 9], [1, 1]),
-    conv([1], [33, 7], [1]),
-    conv([7, 5], [3, 4], [5, 5]),
-    conv([7, 5], [1, 6], [3, 3]),
-    conv([3, 4], [14, 10], [3, 3], { group: 2 }),
+    conv([3, 7], [5, 3], [3, 1], { stride: [1, 2] }),
+    conv([4, 5], [5, 3], [3, 2], { dilation: 2, pad: [2, 1] }),
+    conv([3, 5], [18, 3], [1, 1]),
+    conv([1], [33, 3], [1]),
+    conv([3, 4], [14, 6], [2, 3], { group: 2 }),
   ],
   "windows within channels": [
     depthwise([5, 6], 3, [3, 3], { dilation: 2 }),
@@ -51,6 +46,13 @@ const NETS: Readonly<Record<string, readonly Layer[]>> = {
     depthwise([9, 9], 2, [3, 3], { stride: 3 }),
     depthwise([5, 5], 3, [5, 5]),
     depthwise([6, 5], 3, [2, 2], { pad: [0, 0] }),
+    conv([5, 6], [3, 6], [3, 3], { group: 3 }),
+    conv([7, 6], [2, 6], [3, 3], { group: 2, stride: 2 }),
+    conv([9], [2, 4], [5], { group: 2 }),
+    conv([5, 4], [6, 6], [3, 3], { group: 3 }),
+    conv([9], [6, 4], [3], { group: 2, dilation: 2 }),
+    conv([6, 5], [1, 3], [3, 3]),
+    conv([5, 5], [2, 3], [3, 2], { stride: 2, pad: [1, 1] }),
   ],
 };
 

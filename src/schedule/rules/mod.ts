@@ -5,6 +5,7 @@
 import { has, type Target } from "../../target/target.ts";
 import { isPointwise, loads } from "../../te/analyze.ts";
 import { groupsOf, type GroupsStep, groupWorkload } from "../groups.ts";
+import { phasesOf, type PhasesStep, phaseWorkload } from "../phases.ts";
 import { initialState, type Stage, type State, type Workload } from "../state.ts";
 import { applySteps, type Step } from "../steps.ts";
 import { apartSchedule } from "./apart.ts";
@@ -18,6 +19,7 @@ import { lanesSchedule } from "./lanes.ts";
 import { patchesSchedule } from "./patches.ts";
 import { planeSchedule } from "./plane.ts";
 import { poolSchedule } from "./pool.ts";
+import { mapTilesSchedule, rowTilesSchedule } from "./row_tiles.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
 import { tilesSchedule } from "./tiles.ts";
@@ -55,6 +57,10 @@ const PRODUCTS: readonly Rule[] = [
         "shared, filled": tilesSchedule(f, "shared", false, "runs"),
         "own, filled apart": tilesSchedule(f, "own", false, "axis"),
         "shared, filled apart": tilesSchedule(f, "shared", false, "axis"),
+        "own, copy": mapTilesSchedule(f, "own"),
+        "shared, copy": mapTilesSchedule(f, "shared"),
+        "own, rows": rowTilesSchedule(f, "own"),
+        "shared, rows": rowTilesSchedule(f, "shared"),
         blocks: gemmSchedule(f.w, f.s, f.r, f.out, f.target),
       }),
   },
@@ -89,6 +95,13 @@ const PRODUCTS: readonly Rule[] = [
   },
 ];
 
+/** Windows within channels on planes, a channel at a time. */
+const MAPS = single(
+  "maps",
+  ({ w, s, r, out, target }) =>
+    has(target, "dsp") && has(target, "fpu") ? mapSchedule(w, s, r, out) : null,
+);
+
 /** The rules for a reduction; where estimates are near each other, the earlier one is taken. */
 const RULES: readonly Rule[] = [
   ...PRODUCTS,
@@ -102,11 +115,7 @@ const RULES: readonly Rule[] = [
     propose: ({ w, s, r, out, target }) => has(target, "mve") ? patchesSchedule(w, s, r, out) : [],
   },
   single("sums", (f) => has(f.target, "mve") ? sumsSchedule(f) : null),
-  single(
-    "maps",
-    ({ w, s, r, out, target }) =>
-      has(target, "dsp") && has(target, "fpu") ? mapSchedule(w, s, r, out) : null,
-  ),
+  MAPS,
   {
     ...single("window rows", windowRowSchedule),
     lean: true,
@@ -141,9 +150,15 @@ export function candidates(w: Workload, target: Target, level: number): readonly
     return [{ rule: "elements", variant: "", schedule }];
   }
   const whole = proposed(level >= 2 ? RULES : [SCALAR], { w, s, r, out, target });
+  // A few columns are no product, where windows on planes give them.
+  const maps = whole.some((c) => c.rule === MAPS.name);
   const step = level >= 2 ? groupsOf(r) : null;
-  const inGroups = step ? proposedInGroups({ do: "groups", ...step }, w, s, target) : [];
-  return [...inGroups, ...whole]
+  const inGroups = step && (!maps || step.size >= FEWEST_COLUMNS)
+    ? proposedInGroups({ do: "groups", ...step }, w, s, target)
+    : [];
+  const apart = level >= 2 ? phasesOf(r) : null;
+  const inPhases = apart ? proposedInPhases({ do: "phases", ...apart }, w, s, target) : [];
+  return [...inGroups, ...inPhases, ...whole]
     .map((c) => ({ ...c, schedule: [...inlined, ...c.schedule] }));
 }
 
@@ -157,6 +172,9 @@ const proposed = (rules: readonly Rule[], f: Form): readonly Candidate[] =>
       ...(lean && { lean }),
     }))
   );
+
+/** Channels of a group from which on it is taken as a product, whatever else there is. */
+const FEWEST_COLUMNS = 4;
 
 /** Most groups that are scheduled on their own: each is lowered to the same program. */
 const MOST_GROUPS = 64;
@@ -177,6 +195,23 @@ function proposedInGroups(
   const text = (c: Candidate) => JSON.stringify(c.schedule);
   return here.filter((c) => there.every((cs) => cs.some((d) => text(d) === text(c))))
     .map((c) => ({ ...c, rule: `${c.rule} in groups`, schedule: [step, ...c.schedule] }));
+}
+
+/** Most phases: each has a text of its own. */
+const MOST_PHASES = 8;
+
+/** What the rule for windows within channels proposes for every phase alike. */
+function proposedInPhases(
+  step: PhasesStep,
+  w: Workload,
+  s: State,
+  target: Target,
+): readonly Candidate[] {
+  if (step.by > MOST_PHASES) return [];
+  const { phases, ...first } = applySteps(s, [step]);
+  const of = { w: phaseWorkload(w, phases!, 0), s: first };
+  return proposed([MAPS], { ...of, r: first.stages[0], out: first.stages[1], target })
+    .map((c) => ({ ...c, rule: `${c.rule} in phases`, schedule: [step, ...c.schedule] }));
 }
 
 /** Whether a stage reads another at the position that it computes itself, axis by axis. */

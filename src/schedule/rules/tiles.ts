@@ -12,7 +12,8 @@ import { SPREAD } from "../tensorize.ts";
 import { pairedProduct, rowRun, type Run, tileAxes, tileSteps } from "./tile.ts";
 
 /** Rows and columns in registers; a single row takes two pairs of columns. */
-const ROWS = 3, COLS = 2, SINGLE_ROW_COLS = 4;
+export const ROWS = 3, COLS = 2;
+const SINGLE_ROW_COLS = 4;
 
 /** Elements of a run up to which they are written out at a border. */
 const SHORT_RUN = 12;
@@ -21,7 +22,7 @@ const SHORT_RUN = 12;
 const SHORT = 32;
 
 /** Whether an output is a byte that is requantised from the product alone. */
-function isRequantised({ compute: { body, out } }: Stage, r: Stage): boolean {
+export function isRequantised({ compute: { body, out } }: Stage, r: Stage): boolean {
   if (body.k !== "cast" || body.a.k !== "call" || body.a.fn !== REQUANTIZE) return false;
   const [sum, scale, ...bounds] = body.a.args;
   return (out.dtype === "int8" || out.dtype === "uint8") && bounds.every((b) => b.k === "imm") &&
@@ -33,7 +34,7 @@ function isRequantised({ compute: { body, out } }: Stage, r: Stage): boolean {
  * Rows are filled run by run, all rows of a tile at once where their windows meet no border, or one
  * without tests where its own meets none.
  */
-function fillSteps(
+export function fillSteps(
   r: Stage,
   stage: string,
   run: Run | null,
@@ -91,7 +92,7 @@ function fillSteps(
 }
 
 /** Whether several runs leave something over that can fill fours. */
-function canFill({ compute: { body } }: Stage, run: Run | null): boolean {
+export function canFill({ compute: { body } }: Stage, run: Run | null): boolean {
   if (body.k !== "reduce" || run === null || run.length < GROUP) return false;
   const times = body.axes.reduce((n, a) => n * a.extent, 1) / run.length;
   return run.length % GROUP !== 0 && times > 1;
