@@ -1,8 +1,9 @@
 /** What several rules have in common. */
 import { rowMajor } from "../../util/tensor.ts";
 import type { Indexable } from "../../te/expr.ts";
-import type { Stage, Workload } from "../state.ts";
-import type { Step } from "../steps.ts";
+import { BurinError } from "../../util/errors.ts";
+import type { Stage, State, Workload } from "../state.ts";
+import { applySteps, type Step } from "../steps.ts";
 
 /** How a stage lies in memory: an output as it is placed, another without gaps. */
 export function memoryOf(w: Workload, { compute: { out } }: Stage) {
@@ -16,6 +17,16 @@ export function memoryOrder(w: Workload, out: Stage): string[] {
   const { strides } = memoryOf(w, out);
   return out.compute.axes.map((v, i) => ({ name: v.name, stride: strides[i], i }))
     .sort((a, b) => b.stride - a.stride || a.i - b.i).map((a) => a.name);
+}
+
+/** The state behind a step; null where the step does not fit. */
+export function applied(s: State, step: Step): State | null {
+  try {
+    return applySteps(s, [step]);
+  } catch (e) {
+    if (e instanceof BurinError && e.code === "model/schedule-step") return null;
+    throw e;
+  }
 }
 
 export const tensorize = (stage: string, loop: string, intrinsic: string): Step => ({

@@ -11,6 +11,7 @@ import { applySteps, type Step } from "../steps.ts";
 import { apartSchedule } from "./apart.ts";
 import { affineStep } from "../affine.ts";
 import { channelSchedule } from "./channels.ts";
+import { applied } from "./common.ts";
 import { type Candidate, type Form, type Proposals, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
 import { inlineSteps } from "./inline.ts";
@@ -208,8 +209,10 @@ function proposedInPhases(
   target: Target,
 ): readonly Candidate[] {
   if (step.by > MOST_PHASES) return [];
-  const { phases, ...first } = applySteps(s, [step]);
-  const of = { w: phaseWorkload(w, phases!, 0), s: first };
+  const divided = applied(s, step);
+  if (!divided?.phases) return [];
+  const { phases, ...first } = divided;
+  const of = { w: phaseWorkload(w, phases, 0), s: first };
   return proposed([MAPS], { ...of, r: first.stages[0], out: first.stages[1], target })
     .map((c) => ({ ...c, rule: `${c.rule} in phases`, schedule: [step, ...c.schedule] }));
 }

@@ -12,8 +12,8 @@ import { canPad } from "../pad.ts";
 import { canShift, type Product, productOf } from "../product.ts";
 import type { Stage, State, Workload } from "../state.ts";
 import { COPIES } from "../tensorize.ts";
-import { applySteps, type Step } from "../steps.ts";
-import { memoryOf, tensorize } from "./common.ts";
+import type { Step } from "../steps.ts";
+import { applied, memoryOf, tensorize } from "./common.ts";
 import type { Form } from "./form.ts";
 import { pairedProduct, rowRun, tileAxes } from "./tile.ts";
 import { canFill, COLS, fillSteps, isRequantised, ROWS, tilesSchedule } from "./tiles.ts";
@@ -58,7 +58,8 @@ function paddedOf({ w, s, r, out, target }: Form): Padded | null {
   const { strides } = w.buffers.get(source.src)!;
   const order = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
   const pad: Step = { do: "pad", stage: r.name, order, dtype: "int8" };
-  const state = applySteps(s, [pad]), name = `${r.name}_x`;
+  const state = applied(s, pad), name = `${r.name}_x`;
+  if (!state) return null;
   const product = state.stages.find((x) => x.name === r.name)!;
   const { out: copy } = state.stages.find((x) => x.name === name)!.compute;
   const memory: Buffer = {
