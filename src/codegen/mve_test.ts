@@ -20,6 +20,9 @@ const BOUNDS: readonly Bounds[] = [
   { dtype: "uint8", zero: 255, lo: 10, hi: 255 },
 ];
 
+/** How far places lie apart in what is written, and rows that are at one place. */
+const PLACE = 200, ONE = { places: 1, placeStep: 0, outPlace: 0 };
+
 /** Sizes around those of vectors, groups and tiles, and at random; some rows lie apart. */
 function shapes(seed: number, count: number): ProductShape[] {
   const r = random(seed);
@@ -31,11 +34,14 @@ function shapes(seed: number, count: number): ProductShape[] {
       rows,
       rowStep: r.pick([1, run, run + 5]),
       outStep: cols + r.pick([0, 0, 3]),
+      ...(i % 4 === 3
+        ? { places: 3, placeStep: r.pick([run, 2 * run + 5]), outPlace: PLACE }
+        : ONE),
       cols,
       runs,
       run,
       runStep: run + r.pick([0, 4, 300]),
-      order: rows === 1 && r.oneIn(2) ? "fours" : "pairs",
+      order: rows === 1 && i % 4 !== 3 && r.oneIn(2) ? "fours" : "pairs",
       bounds: BOUNDS[i % BOUNDS.length],
     };
   });
@@ -61,7 +67,10 @@ function productCase(s: ProductShape, seed: number): Case {
   return {
     intrinsic,
     scalars: [],
-    own: (n) => n % s.outStep < s.cols,
+    own: (n) => {
+      const inPlace = n % (s.outPlace || n + 1);
+      return inPlace < s.rows * s.outStep && inPlace % s.outStep < s.cols;
+    },
     operands: [
       { shape: [intrinsic.args[0].count], values: [] },
       { shape: [a], values: drawn(r, TRIALS * a, -128, 127) },

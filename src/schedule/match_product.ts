@@ -8,6 +8,7 @@ import {
   productColumns,
   productFits,
   type ProductShape,
+  rowsCost,
   scaleAt,
   startAt,
 } from "../tir/mve_product.ts";
@@ -72,6 +73,27 @@ function pieces(inner: readonly Turn[], steps: readonly number[]) {
 const flatten = (turns: readonly Turn[]): Expr =>
   turns.reduce<Expr>((e, t) => add(mul(e, t.extent), t.v), imm(0));
 
+/** Rows that lie evenly, or the same ones at further places: the axis that gives the better tiles is the rows'. */
+function rowsOf(extents: readonly number[], read: readonly number[], moves: readonly number[]) {
+  const part = (from: number, to?: number) =>
+    mergeTurns(extents.slice(from, to), read.slice(from, to), moves.slice(from, to));
+  for (let split = 0; split < Math.max(1, extents.length); split++) {
+    const outer = part(0, split), inner = part(split);
+    if (!outer || !inner) continue;
+    const swap = rowsCost(outer.extent) * inner.extent < rowsCost(inner.extent) * outer.extent;
+    const [rows, places] = swap ? [outer, inner] : [inner, outer];
+    return {
+      rows: rows.extent,
+      rowStep: rows.steps[0],
+      outStep: rows.steps[1],
+      places: places.extent,
+      placeStep: places.steps[0],
+      outPlace: places.steps[1],
+    };
+  }
+  return null;
+}
+
 /** The call in place of a nest of rows × columns; null where the nest does something else. */
 export function matchProduct(s: Stmt): Intrin | null {
   const nest = turnsAround(s);
@@ -89,7 +111,7 @@ export function matchProduct(s: Stmt): Intrin | null {
   const colStep = stepsOf(moves, cols), inSteps = stepsOf(reads, [...rows, ...inner]);
   const outSteps = stepsOf(moves, rows);
   if (!inSteps || !outSteps || colStep?.[0] !== 1 || stepsOf(reads, cols)?.[0] !== 0) return null;
-  const merged = mergeTurns(rows.map((t) => t.extent), inSteps.slice(0, rows.length), outSteps);
+  const merged = rowsOf(rows.map((t) => t.extent), inSteps.slice(0, rows.length), outSteps);
   const k = pieces(inner, inSteps.slice(rows.length));
   if (!merged || !k) return null;
   const order = (w.src as Buffer).shape[3] === GROUP ? "fours" as const : "pairs" as const;
@@ -99,9 +121,7 @@ export function matchProduct(s: Stmt): Intrin | null {
     start.src === scale.src && (w.src as Buffer).shape[2] === k.runs * Math.ceil(k.run / 16);
   const [zero, lo, hi] = parts.bounds;
   const shape: ProductShape = {
-    rows: merged.extent,
-    rowStep: merged.steps[0],
-    outStep: merged.steps[1],
+    ...merged,
     cols: col.extent,
     runs: k.runs,
     run: k.run,
@@ -109,8 +129,11 @@ export function matchProduct(s: Stmt): Intrin | null {
     order,
     bounds: { dtype, zero, lo, hi },
   };
-  if (!expected || shape.rowStep < 0 || shape.runStep < 0 || !productFits(shape)) return null;
-  if (order === "fours" && shape.rows > 1) return null;
+  if (
+    !expected || shape.rowStep < 0 || shape.placeStep < 0 || shape.outPlace < 0 ||
+    shape.runStep < 0 || !productFits(shape)
+  ) return null;
+  if (order === "fours" && shape.rows * shape.places > 1) return null;
   const turns = [...nest.turns, ...inner];
   return {
     k: "intrin",

@@ -49,6 +49,10 @@ export interface ProductShape {
   readonly rows: number;
   readonly rowStep: number;
   readonly outStep: number;
+  /** The same rows at further places: how many, and how far these lie apart. */
+  readonly places: number;
+  readonly placeStep: number;
+  readonly outPlace: number;
   readonly cols: number;
   readonly runs: number;
   /** Bytes of a piece, and how far pieces lie apart. */
@@ -60,10 +64,15 @@ export interface ProductShape {
 
 /** Rows of a tile: most work a call where few rows are computed twice. */
 export function tileRows(rows: number): number {
-  // What a vector of the columns costs with so many rows, per tile of two columns.
-  const cost = (p: number) => Math.ceil(rows / p) * (2 + 3 * p);
+  const cost = (p: number) => tileCost(rows, p);
   return [3, 2, 1].filter((p) => p <= rows).reduce((a, b) => cost(b) < cost(a) ? b : a);
 }
+
+/** What a vector of the columns costs with so many rows a tile, per tile of two columns. */
+const tileCost = (rows: number, p: number): number => Math.ceil(rows / p) * (2 + 3 * p);
+
+/** The same of all rows in the best tiles. */
+export const rowsCost = (rows: number): number => tileCost(rows, tileRows(rows));
 
 const vectorsOf = (run: number): number => Math.ceil(run / VECTOR);
 
@@ -107,7 +116,8 @@ export const scaleAt = (col: Expr): Expr[] => [floordiv(col, GROUP), imm(1), flo
 
 /** Whether one tile's registers and literals can hold the shape. */
 export const productFits = (s: ProductShape): boolean =>
-  s.rowStep * 3 < 65536 && s.outStep * 3 < 65536 && s.runStep * s.runs < 65536 && s.run < 65536 &&
+  s.rowStep * 3 < 65536 && s.placeStep < 65536 && s.outPlace < 65536 && s.outStep * 3 < 65536 &&
+  s.runStep * s.runs < 65536 && s.run < 65536 &&
   s.runs * vectorsOf(s.run) * VECTOR < 65536;
 
 /**
@@ -273,8 +283,8 @@ const DOC = (s: ProductShape): string =>
   `/* y[r][c] = (start[c] + sum of a[r][k] w[c][k]) * scale[c], rounded half to even, ${
     boundsText(s.bounds)
   }:
- * ${s.rows} rows ${s.rowStep} apart${
-    s.rows > 1 ? `, ${s.outStep} in y` : ""
+ * ${s.rows} rows ${s.rowStep} apart${s.rows > 1 ? `, ${s.outStep} in y` : ""}${
+    s.places > 1 ? `, at ${s.places} places ${s.placeStep} apart, ${s.outPlace} in y` : ""
   }, ${s.cols} columns, ${
     s.runs > 1 ? `${s.runs} pieces of ${s.run} elements ${s.runStep} apart` : `${s.run} elements`
   } */`;
@@ -286,7 +296,8 @@ const DOC = (s: ProductShape): string =>
  */
 export function productColumns(s: ProductShape): TensorIntrin {
   const vectors = vectorsOf(s.run), groups = Math.ceil(s.cols / GROUP);
-  const apart = s.rows > 1 ? `_r${s.rowStep}_y${s.outStep}` : "";
+  const apart = (s.rows > 1 ? `_r${s.rowStep}_y${s.outStep}` : "") +
+    (s.places > 1 ? `_${s.places}_r${s.placeStep}_y${s.outPlace}` : "");
   const pieces = s.runs > 1 ? `${s.runs}x${s.run}_p${s.runStep}` : `${s.run}`;
   const name = `product${s.order === "fours" ? "4" : ""}_${s.rows}x${s.cols}_k${pieces}${apart}_${
     boundsKey(s.bounds)
@@ -297,11 +308,17 @@ __attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const 
   return {
     name,
     args: [
-      { name: "y", dtype: y, count: (s.rows - 1) * s.outStep + s.cols, mode: "write" },
+      {
+        name: "y",
+        dtype: y,
+        count: (s.rows - 1) * s.outStep + (s.places - 1) * s.outPlace + s.cols,
+        mode: "write",
+      },
       {
         name: "a",
         dtype: "int8",
-        count: (s.rows - 1) * s.rowStep + (s.runs - 1) * s.runStep + s.run,
+        count: (s.rows - 1) * s.rowStep + (s.places - 1) * s.placeStep +
+          (s.runs - 1) * s.runStep + s.run,
         mode: "read",
       },
       { name: "w", dtype: "int8", count: groups * GROUP * s.runs * vectors * VECTOR, mode: "read" },
@@ -326,23 +343,29 @@ __attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const 
 const AROUND = 40, TILE = 20;
 
 function instructions(s: ProductShape): number {
-  const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows);
+  const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows) * s.places;
   return AROUND + tiles * (asmCount(tile(s, rows)) + (tiles > 1 ? TILE : 0));
 }
 
 function vectorText(s: ProductShape): string {
   const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows), last = s.rows - rows;
-  const pad = tiles > 1 ? "        " : "    ";
-  const at = (base: string, step: number, p: number) =>
-    [base, ...(tiles > 1 ? [`${step} * row`] : []), ...(p > 0 ? [`${p * step}`] : [])].join(" + ");
+  const many = tiles > 1 && s.places > 1;
+  const pad = many ? "            " : tiles > 1 || s.places > 1 ? "        " : "    ";
+  const at = (base: string, step: number, p: number, place: number) =>
+    [
+      base,
+      ...(s.places > 1 ? [`${place} * place`] : []),
+      ...(tiles > 1 ? [`${step} * row`] : []),
+      ...(p > 0 ? [`${p * step}`] : []),
+    ].join(" + ");
   const pointers = range(rows).map(pointer);
-  const given = range(rows).map((p) => at("a", s.rowStep, p));
+  const given = range(rows).map((p) => at("a", s.rowStep, p, s.placeStep));
   // LDM takes them in the order of their numbers.
   const order = [
     ...pointers.map((r, p) => [r, given[p]]),
     [WEIGHTS, "w"],
     [PARAMS, "p"],
-    [OUT, at("y", s.outStep, 0)],
+    [OUT, at("y", s.outStep, 0, s.outPlace)],
   ].sort(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)));
   const registers = order.map(([r]) => r);
   const sums = SUMS.slice(1, s.order === "pairs" ? 2 * rows : GROUP);
@@ -357,16 +380,23 @@ ${asmText([`ldm r0, {${registers.join(", ")}}`, ...tile(s, rows)], `${pad}    `)
 ${pad}    : "+r"(r0)
 ${pad}    :
 ${pad}    : ${clobbers.map((c) => `"${c}"`).join(", ")});`;
-  if (tiles === 1) return `{\n${inner}\n}`;
+  const each = `for (int32_t place = 0; place < ${s.places}; place++) {`;
   const next = s.rows % rows === 0
     ? `row += ${rows}`
     // The last tile computes some rows again.
     : `row = row + ${rows} < ${last} || row == ${last} ? row + ${rows} : ${last}`;
-  return `{
-    for (int32_t row = 0; row <= ${last}; ${next}) {
-${inner}
-    }
-}`;
+  const loops = [
+    ...(s.places > 1 ? [each] : []),
+    ...(tiles > 1 ? [`for (int32_t row = 0; row <= ${last}; ${next}) {`] : []),
+  ];
+  const indent = (i: number) => "    ".repeat(i + 1);
+  return [
+    "{",
+    ...loops.map((l, i) => `${indent(i)}${l}`),
+    inner,
+    ...loops.map((_, i) => `${indent(loops.length - 1 - i)}}`),
+    "}",
+  ].join("\n");
 }
 
 function portableText(s: ProductShape): string {
@@ -378,8 +408,10 @@ function portableText(s: ProductShape): string {
   const place = isMirrored(s.runs, s.run, s.order)
     ? `(c % 2 == 0 ? piece : ${s.runs - 1} - piece)`
     : "piece";
+  const at = (row: number, place: number) =>
+    s.places > 1 ? `${row} * (r % ${s.rows}) + ${place} * (r / ${s.rows})` : `${row} * r`;
   return `{
-    for (int32_t r = 0; r < ${s.rows}; r++) {
+    for (int32_t r = 0; r < ${s.rows * s.places}; r++) {
         for (int32_t c = 0; c < ${s.cols}; c++) {
             const int8_t *v = w + c / 4 * ${group}${part} + ${lane} * ${VECTOR};
             const int32_t *params = p + c / 4 * 8 + c % 4;
@@ -387,7 +419,7 @@ function portableText(s: ProductShape): string {
 
             for (int32_t piece = 0; piece < ${s.runs}; piece++) {
                 for (int32_t k = 0; k < ${s.run}; k++) {
-                    sum += a[${s.rowStep} * r + ${s.runStep} * piece + k]
+                    sum += a[${at(s.rowStep, s.placeStep)} + ${s.runStep} * piece + k]
                         * v[(${place} * ${vectors} + k / ${VECTOR}) * ${
     cols * VECTOR
   } + k % ${VECTOR}];
@@ -395,9 +427,9 @@ function portableText(s: ProductShape): string {
             }
             {
 ${
-    requantizeC(`y[${s.outStep} * r + c]`, "sum", "float_of(params[4])", s.bounds).map((l) =>
-      l === "" ? "" : `                ${l}`
-    ).join("\n")
+    requantizeC(`y[${at(s.outStep, s.outPlace)} + c]`, "sum", "float_of(params[4])", s.bounds).map((
+      l,
+    ) => l === "" ? "" : `                ${l}`).join("\n")
   }
             }
         }
@@ -407,6 +439,7 @@ ${
 
 function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
   const r = variable("r", "int32", [0, s.rows - 1]), c = variable("c", "int32", [0, s.cols - 1]);
+  const place = variable("place", "int32", [0, s.places - 1]);
   const piece = variable("piece", "int32", [0, s.runs - 1]);
   const k = variable("k", "int32", [0, s.run - 1]);
   const acc = denseBuffer("sum", "int32", [1], "local", [1], 4);
@@ -415,7 +448,8 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
   // Constants are whole: what their index adds to their start is a position in the packed shape.
   const inside = (x: Access, at: Expr[]): Expr => load(x.buf, x.idx.map((e, i) => add(e, at[i])));
   const here = [imm(0)];
-  const value = load(a.buf, behind(a, add(add(mul(r, s.rowStep), mul(piece, s.runStep)), k)));
+  const from = add(mul(place, s.placeStep), mul(r, s.rowStep));
+  const value = load(a.buf, behind(a, add(add(from, mul(piece, s.runStep)), k)));
   const weight = inside(w, packedAt(c, piece, k, s));
   const step = add(load(acc, here), mul(cast("int32", value), cast("int32", weight)));
   const b = s.bounds;
@@ -439,9 +473,9 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
     {
       k: "store",
       buf: y.buf,
-      idx: behind(y, add(mul(r, s.outStep), c)),
+      idx: behind(y, add(add(mul(place, s.outPlace), mul(r, s.outStep)), c)),
       value: cast(b.dtype, result),
     },
   );
-  return loop(r, s.rows, loop(c, s.cols, { k: "alloc", buf: acc, body }));
+  return loop(place, s.places, loop(r, s.rows, loop(c, s.cols, { k: "alloc", buf: acc, body })));
 }

@@ -83,7 +83,30 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
     const pad: Step = { do: "pad", stage: r.name, order: copyOrder, dtype: "int8" };
     const copies = copyOrder.slice(-3).map((d) => tensorize(copied, `d${d}`, COPIES));
     const at: Step = { do: "computeAt", stage: copied, at: out.name, loop: attach };
-    if (n > 0 && pieces(n) <= 1) found.push(["rows", [pad, ...tail(n, attach), at, ...copies]]);
+    if (n > 0 && pieces(n) <= 1) {
+      found.push(["rows", [pad, ...tail(n, attach), at, ...copies]]);
+      const extent = out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === attach)];
+      if (extent > TILE) {
+        const split: Step = {
+          do: "split",
+          stage: out.name,
+          loop: attach,
+          factor: TILE,
+          tail: "cut",
+        };
+        const [streamed, reordered, ...others] = tail(n, attach);
+        found.push(["blocks", [
+          pad,
+          streamed,
+          reordered,
+          split,
+          ...others,
+          tensorize(out.name, `${attach}_i`, PRODUCT),
+          { ...at, loop: `${attach}_o` },
+          ...copies,
+        ]]);
+      }
+    }
     if (n > 0 && size(n) <= VECTOR && f.reduce.axes.length > n) {
       found.push([
         "windows",
