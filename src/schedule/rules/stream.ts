@@ -1,5 +1,5 @@
 /** Products of whole rows by all columns in one call (MVE). */
-import type { Var } from "../../te/expr.ts";
+import type { Expr, Var } from "../../te/expr.ts";
 import { sizeOf } from "../../util/tensor.ts";
 import { coefficient, linear } from "../../te/linear.ts";
 import { loads } from "../../te/analyze.ts";
@@ -52,6 +52,12 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
     }
     return n;
   };
+  /** Positions between the first and the last that an index takes, both counted. */
+  const span = (e: Expr): number =>
+    [
+      ...r.compute.axes.map((v, i) => ({ v, extent: r.compute.out.shape[i] })),
+      ...f.reduce.axes,
+    ].reduce((n, a) => n + Math.abs(coefficient(linear(e), a.v) ?? NaN) * (a.extent - 1), 1);
   const size = (n: number) => extents.slice(extents.length - n).reduce((a, b) => a * b, 1);
   const rowCount = sizeOf(own.shape) / own.shape[column];
   const layout = rowCount === 1 ? "fours" as const : "pairs" as const;
@@ -78,7 +84,10 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
   if (bytes && canPad(s, r) && order.length >= 3) {
     const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
     const dense: number[] = [];
-    copyOrder.reduceRight((size, d) => size * memory.shape[dense[d] = size, d], 1);
+    copyOrder.reduceRight((size, d) => {
+      dense[d] = size;
+      return size * span(source.idx[d]);
+    }, 1);
     const n = run(dense), attach = order.at(-3)!, copied = `${r.name}_x`;
     const pad: Step = { do: "pad", stage: r.name, order: copyOrder, dtype: "int8" };
     const copies = copyOrder.slice(-3).map((d) => tensorize(copied, `d${d}`, COPIES));
