@@ -8,10 +8,10 @@ import {
   productColumns,
   productFits,
   type ProductShape,
-  rowsCost,
   scaleAt,
   startAt,
 } from "../tir/mve_product.ts";
+import { rowsCost } from "../tir/mve_product_tiles.ts";
 import { isByte } from "../tir/mve_requantize.ts";
 import type { Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
 import { begin, flat, mergeTurns, sameIndices, stepsOf, type Turn, turnsAround } from "./nest.ts";

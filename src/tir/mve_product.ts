@@ -30,6 +30,7 @@ import {
   requantizeLines,
 } from "./mve_requantize.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
+import { tileRows } from "./mve_product_tiles.ts";
 import { type Access, denseBuffer, seq, type Stmt } from "./stmt.ts";
 
 /** Columns of a group, bytes of a vector. */
@@ -61,18 +62,6 @@ export interface ProductShape {
   readonly order: ColumnOrder;
   readonly bounds: Bounds;
 }
-
-/** Rows of a tile: most work a call where few rows are computed twice. */
-export function tileRows(rows: number): number {
-  const cost = (p: number) => tileCost(rows, p);
-  return [3, 2, 1].filter((p) => p <= rows).reduce((a, b) => cost(b) < cost(a) ? b : a);
-}
-
-/** What a vector of the columns costs with so many rows a tile, per tile of two columns. */
-const tileCost = (rows: number, p: number): number => Math.ceil(rows / p) * (2 + 3 * p);
-
-/** The same of all rows in the best tiles. */
-export const rowsCost = (rows: number): number => tileCost(rows, tileRows(rows));
 
 const vectorsOf = (run: number): number => Math.ceil(run / VECTOR);
 
@@ -136,6 +125,7 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 function vector(
   s: ProductShape,
   rows: number,
+  active: number,
   at: number | null,
   first: boolean,
   last: boolean,
@@ -152,33 +142,39 @@ function vector(
   return [
     ...predicate,
     ...loads,
-    ...range(columns).flatMap((c) => [
-      `vldrb.8 ${weight(c)}, [${WEIGHTS}], #16`,
+    ...range(active).flatMap((c) => [
+      // What lies behind the last column is passed over.
+      `vldrb.8 ${weight(c)}, [${WEIGHTS}], #${c < active - 1 ? VECTOR : VECTOR * (columns - c)}`,
       ...range(rows).map((p) => `${op}.s8 ${sum(p * columns + c)}, q${p}, ${weight(c)}`),
     ]),
   ];
 }
 
 /** The sums of a part's columns over whole rows. */
-function dot(s: ProductShape, rows: number, half: number): AsmItem[] {
+function dot(s: ProductShape, rows: number, half: number, active: number): AsmItem[] {
+  if (active === 0) return [];
   const vectors = vectorsOf(s.run), total = vectors * s.runs;
   const columns = s.order === "pairs" ? 2 : GROUP;
   const move = (by: number) => range(rows).flatMap((p) => advance(pointer(p), by));
   if (s.runs === 1 && vectors <= NEAR_VECTORS) {
-    return range(vectors).flatMap((i) => vector(s, rows, VECTOR * i, i === 0, i === vectors - 1));
+    return range(vectors).flatMap((i) =>
+      vector(s, rows, active, VECTOR * i, i === 0, i === vectors - 1)
+    );
   }
   if (isMirrored(s.runs, s.run, s.order)) {
     return range(s.runs).flatMap((r) => [
       ...(r === 0 ? [] : move(half === 0 ? s.runStep : -s.runStep)),
       ...range(vectors).flatMap((i) =>
-        vector(s, rows, VECTOR * i, r === 0 && i === 0, i === vectors - 1)
+        vector(s, rows, active, VECTOR * i, r === 0 && i === 0, i === vectors - 1)
       ),
     ]);
   }
   const between = s.runStep - vectors * VECTOR;
   const back = move(-(s.runs - 1) * s.runStep - vectors * VECTOR);
   const piece = (start: boolean): string[] =>
-    range(vectors).flatMap((i) => vector(s, rows, null, start && i === 0, i === vectors - 1));
+    range(vectors).flatMap((i) =>
+      vector(s, rows, active, null, start && i === 0, i === vectors - 1)
+    );
   if (total <= STRAIGHT) {
     const pieces = range(s.runs).flatMap((r) => [
       ...(r === 0 ? [] : move(between)),
@@ -198,12 +194,12 @@ function dot(s: ProductShape, rows: number, half: number): AsmItem[] {
   // A last vector that is cut stands behind the loop.
   const whole = s.run % VECTOR === 0 ? vectors : vectors - 1;
   const unroll = [8, 7, 6, 5, 4].find((u) => whole % u === 0) ?? 4;
-  const plain = vector(s, rows, null, false, false);
+  const plain = vector(s, rows, active, null, false, false);
   const times = (n: number) => range(n).flatMap(() => plain);
   const long = (): AsmItem[] => [
     { turns: Math.floor(whole / unroll), counter: "lr", body: times(unroll) },
     ...times(whole % unroll),
-    ...(whole < vectors ? vector(s, rows, null, false, true) : []),
+    ...(whole < vectors ? vector(s, rows, active, null, false, true) : []),
   ];
   const pieces = range(s.runs).flatMap((r) => [...(r === 0 ? [] : move(between)), ...long()]);
   return [...zero, ...pieces, ...back];
@@ -242,24 +238,33 @@ function stores(s: ProductShape, rows: number, count: number): string[] {
   ];
 }
 
+/** Whether columns that are none take so much of a tile that the last group has a text of its own. */
+const isWorthItsText = (groups: number, rest: number): boolean =>
+  LEAST_SAVED * (GROUP - rest) >= GROUP * groups;
+
+/** One part in so many. */
+const LEAST_SAVED = 32;
+
 /** All columns of one tile of rows. */
 function tile(s: ProductShape, rows: number): AsmItem[] {
   const groups = Math.ceil(s.cols / GROUP), rest = s.cols % GROUP;
   const outs = range(rows).map((p) => `q${5 + p}`);
-  const sums = s.order === "pairs"
-    ? range(2).flatMap((half): AsmItem[] => [
-      ...dot(s, rows, half),
-      ...outs.map((q, p) =>
-        `vmov ${q}[${2 + half}], ${q}[${half}], ${sum(2 * p)}, ${sum(2 * p + 1)}`
-      ),
-    ])
-    : [
-      ...dot(s, rows, 0),
-      `vmov q5[2], q5[0], ${sum(0)}, ${sum(2)}`,
-      `vmov q5[3], q5[1], ${sum(1)}, ${sum(3)}`,
-    ];
-  const body: AsmItem[] = [
-    ...sums,
+  /** The sums of a group, of which so many columns are any. */
+  const sums = (count: number): AsmItem[] =>
+    s.order === "pairs"
+      ? range(2).flatMap((half): AsmItem[] => [
+        ...dot(s, rows, half, Math.ceil((count - half) / 2)),
+        ...outs.map((q, p) =>
+          `vmov ${q}[${2 + half}], ${q}[${half}], ${sum(2 * p)}, ${sum(2 * p + 1)}`
+        ),
+      ])
+      : [
+        ...dot(s, rows, 0, count),
+        `vmov q5[2], q5[0], ${sum(0)}, ${sum(2)}`,
+        `vmov q5[3], q5[1], ${sum(1)}, ${sum(3)}`,
+      ];
+  const body = (count: number): AsmItem[] => [
+    ...sums(count),
     `vldrw.32 q0, [${PARAMS}], #16`,
     `vldrw.32 q1, [${PARAMS}], #16`,
     ...requantizeLines(outs, "q0", "q1", s.bounds, sum(0), ["q2", "q3"]),
@@ -267,13 +272,17 @@ function tile(s: ProductShape, rows: number): AsmItem[] {
   const counter = loops(s) ? { in: COUNTER, free: sum(0) } : "lr" as const;
   const cut = s.run % VECTOR === 0 ? [] : [`mov ${sum(0)}, #${s.run % VECTOR}`, `vctp.8 ${sum(0)}`];
   const full = stores(s, rows, GROUP);
-  if (rest === 0) return [...cut, { turns: groups, counter, body: [...body, ...full] }];
+  if (rest === 0) return [...cut, { turns: groups, counter, body: [...body(GROUP), ...full] }];
   const last = stores(s, rows, rest);
-  if (groups === 1) return [...cut, ...body, ...last];
+  if (groups === 1) return [...cut, ...body(rest), ...last];
+  if (isWorthItsText(groups, rest)) {
+    const loop: AsmItem = { turns: groups - 1, counter, body: [...body(GROUP), ...full] };
+    return [...cut, loop, ...body(rest), ...last];
+  }
   const left = loops(s) ? [`vmov ${sum(0)}, ${COUNTER}`, `cmp ${sum(0)}, #1`] : ["cmp lr, #1"];
   return [
     ...cut,
-    { turns: groups, counter, body: [...body, ...left, "beq 9f", ...full] },
+    { turns: groups, counter, body: [...body(GROUP), ...left, "beq 9f", ...full] },
     "9:",
     ...last,
   ];
