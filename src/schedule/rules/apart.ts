@@ -23,6 +23,7 @@ export function apartSchedule({ w, s, r, out }: Form): Proposals {
   const q = kept.stages.find((x) => x.name === name)!;
   const sums = kept.stages.find((x) => x.name === r.name)!;
   return streamSchedule(w, kept, sums, q)
-    .filter(([variant]) => variant !== "gather")
+    // Blocks of rows are no other than rows here.
+    .filter(([variant]) => variant !== "gather" && variant !== "blocks")
     .map(([variant, steps]) => [variant, [...apart, ...steps]]);
 }
