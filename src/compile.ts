@@ -67,6 +67,8 @@ export interface CompileOptions {
   readonly sharedMemory?: string;
   /** Boards to propose where the model does not fit; none by default. */
   readonly boards?: () => readonly Board[];
+  /** Hears what is being done, for people who wait. */
+  readonly progress?: (doing: string) => void;
   /** Sees the graph after import and after every pass. */
   readonly observe?: (pass: string, g: Graph) => void;
   /** Chooses the steps of a kernel's schedule, by default what was chosen among the candidates. */
@@ -137,7 +139,10 @@ export async function compileStages(
   const graph = runPasses(imported.graph, { level, observe: options.observe });
   const layout = assignLayout(graph, level);
   const groups = fuse(layout.graph, layout.free, level);
+  const doing = options.progress ?? (() => {});
+  doing(`choosing schedules for ${groups.length} kernels`);
   const separate = scheduleGroups(groups, layout, options);
+  doing("planning memory");
   const inArena = options.io === "arena";
   const regions = options.arena?.length ? arenaRegions(board, options.arena) : undefined;
   const inMemory = (k: readonly ScheduledKernel[]) =>
@@ -181,6 +186,7 @@ export async function compileStages(
       ),
     }),
   }, options.boards);
+  if (level >= 2) doing("proving the memory plan");
   // A plan that no board can hold needs no proof.
   const proof = level >= 2 ? replay(placement.replay) : { sampled: [] };
   const sources = librarySources(program);

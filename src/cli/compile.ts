@@ -45,6 +45,8 @@ export interface ProjectRequest extends CompileRequest, GoldenOptions {
   readonly out?: string;
   /** Write into a folder that holds other files too. */
   readonly force?: boolean;
+  /** Hears what is being done. */
+  readonly progress?: (doing: string) => void;
 }
 
 /** A compiled model. */
@@ -112,7 +114,13 @@ async function compileAll(
   for (const [i, model] of models.entries()) {
     const naming = single ? {} : { name: own[i], sharedMemory };
     compilations.push(
-      await compileStages(readUserFile(model), { ...options[i], golden, ...naming }),
+      await compileStages(readUserFile(model), {
+        ...options[i],
+        golden,
+        progress: request.progress &&
+          ((doing) => request.progress!(`${basename(model)}: ${doing}`)),
+        ...naming,
+      }),
     );
   }
   return { board, name: single ? compilations[0].artifact.name : name, compilations };
@@ -241,6 +249,7 @@ async function main(args: Args): Promise<number> {
     sketches: args.list("sketch"),
     out: args.value("out"),
     force: args.flag("force"),
+    ...(Deno.stderr.isTerminal() ? { progress: (doing) => say(`${doing} …`) } : {}),
   };
   if (request.model === undefined) {
     say("No model is named: compiling the bundled example, handwritten digits.");

@@ -20,3 +20,20 @@ Deno.test("kernels: constants of several count at the first one, so that they ad
   }
   assert(shared > 0, "no constant is read by two kernels");
 });
+
+Deno.test("compiling tells what is being done, in order", async () => {
+  const file = new URL("../../tests/models/tf_pools.onnx", import.meta.url);
+  const heard: string[] = [];
+  const progress = (doing: string) => void heard.push(doing);
+  await compileStages(Deno.readFileSync(file), {
+    board: loadBoard("host"),
+    fileStem: "net",
+    ...DEFAULTS,
+    progress,
+  });
+  assert.deepEqual(heard, [
+    "choosing schedules for 4 kernels",
+    "planning memory",
+    "proving the memory plan",
+  ]);
+});
