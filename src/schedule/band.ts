@@ -6,6 +6,7 @@
 import { type Compute, compute, type Tensor } from "../te/compute.ts";
 import {
   add,
+  cast,
   eq,
   type Expr,
   imm,
@@ -20,8 +21,9 @@ import {
   type Var,
   variable,
 } from "../te/expr.ts";
+import { type DType, intRange } from "../util/dtype.ts";
 import { rowMajor } from "../util/tensor.ts";
-import { loads, variables } from "../te/analyze.ts";
+import { loads, valueRange, variables } from "../te/analyze.ts";
 import { coefficient, linear, rangeOf } from "../te/linear.ts";
 import type { Buffer } from "../tir/stmt.ts";
 import type { Workload } from "./state.ts";
@@ -169,9 +171,10 @@ export function bandOfSums(w: Workload): Band | null {
   if (!reduced) return null;
   const block = variable("row", "int32", [0, row.extent - 1]);
   const at = (e: Expr): Expr => substitute(e, new Map([[row.v, block as Expr]]));
+  const type = sumsType(r);
   const sums: Buffer = {
     name: `${r.out.name}_sums`,
-    dtype: r.out.dtype,
+    dtype: type,
     shape: r.out.shape,
     strides: rowMajor(r.out.shape),
     offset: 0,
@@ -179,10 +182,11 @@ export function bandOfSums(w: Workload): Band | null {
     length: r.out.shape.reduce((a, b) => a * b, 1),
     align: 4,
   };
-  const before: Tensor = { ...r.out, name: `${r.out.name}_before` };
-  const after: Tensor = { ...r.out, name: `${r.out.name}_sums` };
+  const before: Tensor = { ...r.out, name: `${r.out.name}_before`, dtype: type };
+  const after: Tensor = { ...r.out, name: `${r.out.name}_sums`, dtype: type };
+  const wide = (e: Expr): Expr => type === r.out.dtype ? e : cast(r.out.dtype, e);
   const rest = axes.filter((a) => a !== row);
-  const start = select(eq(block, 0), init, load(before, r.axes));
+  const start = select(eq(block, 0), init, wide(load(before, r.axes)));
   const partial: Tensor = { ...r.out };
   const computes: Compute[] = [
     {
@@ -194,7 +198,7 @@ export function bandOfSums(w: Workload): Band | null {
       after.name,
       after.dtype,
       after.shape,
-      (...v) => load(partial, v),
+      (...v) => type === r.out.dtype ? load(partial, v) : cast(type, load(partial, v)),
       r.axes.map((v) => v.name),
     ),
   ];
@@ -222,7 +226,7 @@ export function bandOfSums(w: Workload): Band | null {
         ...c,
         body: rewrite(
           c.body,
-          (e) => e.k === "load" && e.src === r.out ? load(before, e.idx) : undefined,
+          (e) => e.k === "load" && e.src === r.out ? wide(load(before, e.idx)) : undefined,
         ),
       })),
       buffers: new Map<Indexable, Buffer>([[before, { ...sums, scope: "input" }], output]),
@@ -230,6 +234,17 @@ export function bandOfSums(w: Workload): Band | null {
     },
     sums,
   };
+}
+
+/** The smallest type that holds the sums of a reduction at any time. */
+function sumsType({ out, body }: Compute): DType {
+  if (out.dtype !== "int32" || body.k !== "reduce" || body.op !== "sum") return out.dtype;
+  const each = valueRange(body.body), start = valueRange(body.init);
+  if (!each || !start) return out.dtype;
+  const count = body.axes.reduce((n, a) => n * a.extent, 1), { min, max } = intRange("int16");
+  const least = start[0] + Math.min(0, count * each[0]);
+  const most = start[1] + Math.max(0, count * each[1]);
+  return least >= min && most <= max ? "int16" : out.dtype;
 }
 
 const outputsOf = (w: Workload): number =>
