@@ -33,6 +33,16 @@ export interface Order {
 /** States that the exact search may look at, and the beam's width. */
 export const ORDER_BUDGET = 20_000;
 const BEAM = 32;
+/** States that the exact search may reach for each that it may look at. */
+const REACHED = 8;
+/** A state costs a look at each task, on masks as long: beyond so many, fewer are looked at. */
+const FULL_SEARCH = 128;
+/** Beyond so many tasks the order stays. */
+const MOST_TASKS = 1024;
+
+/** What is left of a budget for so many tasks. */
+const share = (budget: number, tasks: number): number =>
+  Math.ceil(budget * Math.min(1, FULL_SEARCH / tasks) ** 2);
 
 /** A set of tasks that have run, with the best way to it. */
 interface State {
@@ -130,6 +140,7 @@ const better = (a: State, b: State): number => a.peak - b.peak || a.live - b.liv
 
 /** Keeps the best states of each length. */
 function beam(p: Problem): State {
+  const width = share(BEAM, p.n);
   let states = [p.start()];
   for (let k = 0; k < p.n; k++) {
     const reached = new Map<bigint, State>();
@@ -139,7 +150,7 @@ function beam(p: Problem): State {
         if (!known || better(t, known) < 0) reached.set(t.done, t);
       }
     }
-    states = [...reached.values()].sort(better).slice(0, BEAM);
+    states = [...reached.values()].sort(better).slice(0, width);
   }
   return states[0];
 }
@@ -191,16 +202,19 @@ class Queue {
 function exact(p: Problem, limit: number, budget: number): State | null | undefined {
   const queue = new Queue(), peaks = new Map<bigint, number>();
   queue.push(p.start());
+  const most = share(budget, p.n);
+  let reached = 0;
   for (let looked = 0;; looked++) {
     const s = queue.pop();
     if (!s) return null;
     if (s.count === p.n) return s;
-    if (looked === budget) return undefined;
+    if (looked === most || reached > REACHED * most) return undefined;
     if ((peaks.get(s.done) ?? Infinity) < s.peak) continue;
     for (const t of p.next(s)) {
       if (t.peak >= limit || t.peak >= (peaks.get(t.done) ?? Infinity)) continue;
       peaks.set(t.done, t.peak);
       queue.push(t);
+      reached++;
     }
   }
 }
@@ -227,6 +241,7 @@ export function orderTasks(
     optimal: false,
   };
   if (given.peak <= p.bound()) return { ...given, optimal: true };
+  if (p.n > MOST_TASKS) return given;
   const found = beam(p);
   const best = found.peak < given.peak
     ? { order: p.orderOf(found), peak: found.peak, optimal: found.peak <= p.bound() }

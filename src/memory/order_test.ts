@@ -151,3 +151,34 @@ Deno.test("hundreds of steps are ordered within the budget", () => {
   );
   assert.ok(isPossible(tasks, found.order) && found.peak <= peakOf(tasks, memories));
 });
+
+/** So many branches of two steps each, all from one input to one output. */
+function branches(count: number) {
+  const memories: OrderedMemory[] = [
+    { bytes: 100, fromStart: true, toEnd: false },
+    { bytes: count, fromStart: false, toEnd: true },
+  ];
+  const tasks: Task[] = [];
+  for (let i = 0; i < count; i++) {
+    const wide = memories.push({ bytes: 50 + i % 7, fromStart: false, toEnd: false }) - 1;
+    tasks.push({ after: [], touches: [0, wide], scratch: 0 });
+  }
+  for (let i = 0; i < count; i++) tasks.push({ after: [i], touches: [i + 2, 1], scratch: 0 });
+  return { tasks, memories };
+}
+
+Deno.test("hundreds of branches are put into an order in a few states", () => {
+  const { tasks, memories } = branches(150);
+  const found = orderTasks(tasks, memories);
+  assert(isPossible(tasks, found.order));
+  const wide = memories.slice(2).reduce((sum, m) => sum + m.bytes, 0);
+  assert.equal(peakOf(tasks, memories), 150 + wide);
+  assert.equal(found.peak, peakIn(tasks, memories, found.order));
+  assert(found.peak <= 150 + wide);
+});
+
+Deno.test("the order of thousands of steps stays", () => {
+  const { tasks, memories } = branches(600);
+  const { order, optimal } = orderTasks(tasks, memories);
+  assert.deepEqual([order, optimal], [tasks.map((_, i) => i), false]);
+});
