@@ -40,7 +40,7 @@ const LARGEST = 2 ** 20;
 const WORTH = 0.9;
 
 /** How many times the least memory is as good where it costs fewer instructions. */
-const ALIKE = 1.02;
+const ALIKE = 1.01;
 
 /** Streams that are looked at, and the most kernels in one. */
 const STREAMS = 3000, LONGEST = 40;
