@@ -61,6 +61,7 @@ export type { TensorQuality } from "./src/quantize/measure.ts";
 export type { ActivationType, Method, QuantType } from "./src/quantize/ranges.ts";
 export type { Trial } from "./src/quantize/trial.ts";
 export type { WeightOptions } from "./src/quantize/weights.ts";
+export type { WeightType } from "./src/quantize/rounding.ts";
 export type { Comparison, OutputMatch } from "./src/run/compare.ts";
 export type { ToolReport } from "./src/run/doctor.ts";
 export type { Profile, Traffic } from "./src/run/cycles.ts";

@@ -41,6 +41,33 @@ export function readUserFile(typed: string): Uint8Array {
   }
 }
 
+const cannotWrite = (typed: string, e: unknown): BurinError =>
+  new BurinError("data/cannot-write", `Cannot write ${typed} as ${(e as Error).message}`);
+
+const exists = (path: string): boolean => {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * Finds out before long work whether a file can be written; leaves everything as it is.
+ * @throws BurinError `data/cannot-write`
+ */
+export function checkWritable(typed: string): void {
+  const path = userPath(typed);
+  try {
+    const before = exists(path);
+    Deno.openSync(path, { append: true, create: true }).close();
+    if (!before) Deno.removeSync(path);
+  } catch (e) {
+    throw cannotWrite(typed, e);
+  }
+}
+
 /**
  * Writes a file that the user named.
  * @throws BurinError `data/cannot-write`
@@ -49,6 +76,6 @@ export function writeUserFile(typed: string, bytes: Uint8Array): void {
   try {
     Deno.writeFileSync(userPath(typed), bytes);
   } catch (e) {
-    throw new BurinError("data/cannot-write", `Cannot write ${typed} as ${(e as Error).message}`);
+    throw cannotWrite(typed, e);
   }
 }

@@ -16,7 +16,7 @@ import { readSamples } from "./calibration.ts";
 import { loadCompiler } from "./compiler.ts";
 import { shortened } from "./layers.ts";
 import { compileOptions, dimsOf } from "./options.ts";
-import { readUserFile, stemOf, userPath, writeUserFile } from "./paths.ts";
+import { checkWritable, readUserFile, stemOf, userPath, writeUserFile } from "./paths.ts";
 import { print, printJson, say, table } from "./terminal.ts";
 
 /** What to quantise and with what. */
@@ -85,6 +85,7 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizedFile>
       "name another file with --out",
     );
   }
+  for (const file of [path, ...report === undefined ? [] : [report]]) checkWritable(file);
   const compile = compileOptions({ board: "host", dims }, model);
   const costOn = compileOptions({ board, dims }, model);
   const bytes = readUserFile(model);
@@ -270,6 +271,7 @@ async function main(args: Args): Promise<number> {
     percentile,
     dtype: args.value("dtype") as QuantizeRequest["dtype"],
     symmetric: args.flag("symmetric"),
+    weights: args.value("weights") as QuantizeRequest["weights"],
     perChannel: !args.flag("per-tensor"),
     rounding: args.flag("nearest") ? "nearest" : "compensated",
     ...(args.flag("no-bias-correction") ? { correctBias: false } : {}),
@@ -323,6 +325,12 @@ export const command: Command = {
       value: "TYPE",
       help: "activations; default int8",
       choices: ["int8", "uint8"],
+    },
+    weights: {
+      kind: "value",
+      value: "TYPE",
+      help: "weights; default int8",
+      choices: ["int8", "int4"],
     },
     symmetric: { kind: "flag", help: "activations symmetric around zero" },
     "per-tensor": { kind: "flag", help: "one scale a weight instead of one a channel" },

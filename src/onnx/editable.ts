@@ -4,7 +4,7 @@
  */
 import proto from "onnx-proto";
 import { BurinError } from "../util/errors.ts";
-import { numberOfDType } from "../util/dtype.ts";
+import { numberOfDType, packedBits } from "../util/dtype.ts";
 import { bytes as bytesOfTensor, type TensorData } from "../util/tensor.ts";
 import { readModel, type TensorView } from "./reader.ts";
 import { tensorData } from "./tensors.ts";
@@ -62,12 +62,21 @@ export function stringOf(n: EditableNode, name: string, fallback: string): strin
   return s ? new TextDecoder().decode(s) : fallback;
 }
 
+/** Two elements a byte, the first in the low half (ONNX, TensorProto.raw_data). */
+function nibbles(t: TensorData): Uint8Array {
+  const all = bytesOfTensor(t);
+  return Uint8Array.from(
+    { length: Math.ceil(all.length / 2) },
+    (_, i) => all[2 * i] & 15 | (all[2 * i + 1] ?? 0) << 4,
+  );
+}
+
 /** TensorProto of a tensor, its elements as raw bytes. */
 export const tensorProto = (name: string, t: TensorData): proto.onnx.ITensorProto => ({
   name,
   dims: [...t.shape],
   dataType: numberOfDType(t.dtype),
-  rawData: bytesOfTensor(t).slice(),
+  rawData: packedBits(t.dtype) === 4 ? nibbles(t) : bytesOfTensor(t).slice(),
 });
 
 /** A model read from a file, its main graph open to changes. */

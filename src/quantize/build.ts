@@ -10,6 +10,7 @@ import {
   type Method,
   type Params,
   paramsOf,
+  type Range,
   rangeOf,
   wideParamsOf,
 } from "./ranges.ts";
@@ -30,6 +31,8 @@ export interface BuildOptions extends WeightOptions {
   readonly percentile: number;
   readonly dtype: ActivationType;
   readonly symmetric: boolean;
+  /** Ranges that are known already, by tensor. */
+  readonly ranges: ReadonlyMap<string, Range>;
   /** Integer inputs and outputs instead of float ones. */
   readonly integerPorts: boolean;
 }
@@ -40,6 +43,8 @@ export interface Precisions {
   readonly float: readonly string[];
   /** Tensors of int16, and with them those that share their parameters. */
   readonly wide: ReadonlySet<string>;
+  /** Layers whose weights are int8 although those of others are int4. */
+  readonly fine: ReadonlySet<string>;
   /** Of a model with noise from one source alone: the one tensor, or the one layer's weights. */
   readonly only?: { readonly tensor: string } | { readonly weights: string };
 }
@@ -63,7 +68,7 @@ export function resultsOf(plan: QuantPlan, names: readonly string[]): string[] {
 function parameters(
   plan: QuantPlan,
   seen: Seen,
-  { method, percentile, dtype, symmetric }: BuildOptions,
+  { method, percentile, dtype, symmetric, ranges }: BuildOptions,
   wide: ReadonlySet<string>,
 ): Map<string, Params> {
   const leaders = new Map<string, Statistics>();
@@ -81,7 +86,7 @@ function parameters(
       const fixed = plan.fixed.get(t);
       // Functions with a range of their own have it within −1 and 1.
       if (wideLeaders.has(t)) return [t, fixed ? wideParamsOf(-1, 1) : wideParamsOf(s.min, s.max)];
-      const range = fixed ?? rangeOf(s, { method, percentile, dtype, symmetric });
+      const range = fixed ?? ranges.get(t) ?? rangeOf(s, { method, percentile, dtype, symmetric });
       return [t, paramsOf(range, dtype, symmetric && !fixed)];
     }),
   );
@@ -105,9 +110,9 @@ function layer(
   l: Layer,
   input: Params,
   seen: Seen,
-  { perChannel, rounding, correctBias }: WeightOptions,
+  { weights, perChannel, rounding, correctBias }: WeightOptions,
 ): QuantLayer {
-  const options: WeightOptions = { perChannel, rounding, correctBias };
+  const options: WeightOptions = { weights, perChannel, rounding, correctBias };
   const key = JSON.stringify([l.name, input, options]);
   const known = seen.layers.get(key);
   if (known) return known;
@@ -134,8 +139,10 @@ export function build(source: Source, seen: Seen, options: BuildOptions, p: Prec
     const whole = planQuantisation(model, source.types, p.float);
     const params = parameters(whole, seen, options, p.wide);
     const plan = restricted(whole, p.only);
+    const optionsOf = (l: Layer): WeightOptions =>
+      p.fine.has(l.name) ? { ...options, weights: "int8" } : options;
     const layers = new Map(
-      plan.layers.map((l) => [l, layer(model, l, params.get(l.input)!, seen, options)]),
+      plan.layers.map((l) => [l, layer(model, l, params.get(l.input)!, seen, optionsOf(l))]),
     );
     const quantised: Quantised = { plan, dtype: options.dtype, params, layers };
     emit(model, quantised, ports);

@@ -76,7 +76,9 @@ export function emit(model: EditableModel, q: Quantised, integerPorts: boolean):
     ...model.nodes.flatMap((n) => [n, ...n.outputs.flatMap((o) => behind.get(o) ?? [])]),
   ];
   pruneUnread(model);
-  if (plan.tensors.some((t) => params.get(t)!.dtype === "int16")) raiseOpset(model, WIDE_OPSET);
+  const wide = plan.tensors.some((t) => params.get(t)!.dtype === "int16") ||
+    plan.layers.some((l) => q.layers.get(l)!.weight.dtype === "int4");
+  if (wide) raiseOpset(model, WIDE_OPSET);
   model.raiseIrVersion(model.opset >= WIDE_OPSET ? 10 : 7);
 }
 
@@ -141,7 +143,7 @@ function constants(model: EditableModel, layer: Layer, q: Quantised): EditableNo
       one ? [] : [intAttribute("axis", axis)],
     );
   };
-  const nodes = [dequantize(layer.weight, weight, scales, layer.weightAxis, "int8")];
+  const nodes = [dequantize(layer.weight, weight, scales, layer.weightAxis, weight.dtype)];
   layer.node.inputs[1] = nodes[0].outputs[0];
   if (bias === null) return nodes;
   const steps = scales.map((s) => Math.fround(Math.fround(input.scale) * s));

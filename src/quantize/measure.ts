@@ -92,6 +92,13 @@ export async function record(
 }
 
 /** Means over the judged outputs. */
+export function meanQuality(results: readonly OutputQuality[]): Pick<Trial, "snr" | "agreement"> {
+  const mean = (of: (o: OutputQuality) => number) =>
+    results.reduce((sum, o) => sum + of(o), 0) / results.length;
+  return { snr: mean((o) => Math.min(o.snr, LOSSLESS)), agreement: mean((o) => o.agreement ?? 1) };
+}
+
+/** Compares a quantised model's judged outputs with the float model's. */
 export async function judge(
   reference: { readonly names: readonly string[]; readonly values: Recorded },
   { comparable, quantised: q }: Made,
@@ -106,10 +113,7 @@ export async function judge(
       meters[i].add(reference.values[index][i], values(name).data as Float32Array, index)
     );
   });
-  const results = meters.map((m) => m.result());
-  const mean = (of: (o: OutputQuality) => number) =>
-    results.reduce((sum, o) => sum + of(o), 0) / results.length;
-  return { snr: mean((o) => Math.min(o.snr, LOSSLESS)), agreement: mean((o) => o.agreement ?? 1) };
+  return meanQuality(meters.map((m) => m.result()));
 }
 
 /** Outputs over all samples, tensors over some. */

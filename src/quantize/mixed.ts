@@ -6,6 +6,7 @@
 import type { Precisions } from "./build.ts";
 import type { Made } from "./measure.ts";
 import { type Layer, layerNodes, type QuantPlan } from "./plan.ts";
+import type { WeightType } from "./rounding.ts";
 import type { Trial } from "./trial.ts";
 
 /** The outputs of a model with noise from one source alone. */
@@ -38,6 +39,8 @@ export interface MixedGoal {
   readonly ram?: number;
   /** Most instructions. */
   readonly instructions?: number;
+  /** Of weights at first: from int4 they become int8, from int8 their layers float. */
+  readonly weights: WeightType;
   /** Whether layers may stay in float. */
   readonly float: boolean;
 }
@@ -91,8 +94,14 @@ export async function noiseSources(
 }
 
 /** What is decided anew where a source is to make no noise. */
-function without(p: Precisions, source: NoiseSource, layers: readonly Layer[]): Precisions {
+function without(
+  p: Precisions,
+  source: NoiseSource,
+  layers: readonly Layer[],
+  weights: WeightType,
+): Precisions {
   if (source.kind === "tensor") return { ...p, wide: new Set([...p.wide, source.name]) };
+  if (weights === "int4") return { ...p, fine: new Set([...p.fine, source.name]) };
   const layer = layers.find((l) => l.name === source.name)!;
   return { ...p, float: [...p.float, ...layerNodes(layer)] };
 }
@@ -118,22 +127,24 @@ export async function mix(
   let why = "nothing is left to be raised";
   const first = noise;
   const worst = sources
-    .filter((s) => goal.float || s.kind === "tensor")
+    .filter((s) => goal.float || s.kind === "tensor" || goal.weights === "int4")
     .filter((s) => goal.minSnr !== undefined || power(s.snr) >= WORTH * first)
     .sort((a, b) => a.snr - b.snr);
   for (const source of worst) {
     if (now.quality.snr >= minSnr) break;
     // The last layer would leave nothing to quantise.
-    if (source.kind === "weights" && float === plan.layers.length - 1) continue;
-    const precisions = without(now.precisions, source, plan.layers);
-    const what = source.kind === "tensor" ? `${source.name} in int16` : `${source.name} in float`;
+    const toFloat = source.kind === "weights" && goal.weights === "int8";
+    if (toFloat && float === plan.layers.length - 1) continue;
+    const precisions = without(now.precisions, source, plan.layers, goal.weights);
+    const type = source.kind === "tensor" ? "int16" : toFloat ? "float" : "int8";
+    const what = `${source.name} in ${type}`;
     const made = tools.build(precisions);
     const exceeded = await over(made);
     if (exceeded !== null) {
       why = exceeded;
       continue;
     }
-    if (source.kind === "weights") float++;
+    if (toFloat) float++;
     noise = Math.max(noise - power(source.snr), first * 1e-6);
     // What is predicted to fall short is not run, unless it is the last.
     const last = source === worst.at(-1);

@@ -24,7 +24,7 @@ const plan = {
 function world(noise: ReadonlyMap<string, number>) {
   const decided = new Map<Made, Precisions>();
   const left = (p: Precisions) =>
-    [...noise].filter(([name]) => !p.wide.has(name) && !p.float.includes(name))
+    [...noise].filter(([name]) => !p.wide.has(name) && !p.float.includes(name) && !p.fine.has(name))
       .reduce((sum, [, n]) => sum + n, 1e-9);
   const cost = (p: Precisions): Cost => ({
     ram: 100 + 10 * p.wide.size + 30 * p.float.length,
@@ -37,7 +37,7 @@ function world(noise: ReadonlyMap<string, number>) {
     decided.set(made, p);
     return made;
   };
-  const none: Precisions = { float: [], wide: new Set() };
+  const none: Precisions = { float: [], wide: new Set(), fine: new Set() };
   const sources = [...noise].map(([name, n]): NoiseSource => ({
     name,
     kind: name.startsWith("t") ? "tensor" : "weights",
@@ -74,7 +74,7 @@ Deno.test("mixed: what is raised makes more noise than what is not, and no step 
       someNoise,
       fc.double({ min: 15, max: 70, noNaN: true }),
       async (noise, minSnr) => {
-        const w = world(noise), r = await w.run({ minSnr, float: true });
+        const w = world(noise), r = await w.run({ minSnr, float: true, weights: "int8" });
         const raised = [...r.precisions.wide, ...r.precisions.float];
         const rest = [...noise].filter(([name]) => !raised.includes(name));
         const most = Math.max(0, ...rest.filter(([n]) => n.startsWith("t")).map(([, n]) => n));
@@ -101,7 +101,7 @@ Deno.test("mixed: budgets hold whatever the goal, and without a goal they are us
     instructions: fc.integer({ min: 900, max: 4000 }),
   });
   await fc.assert(fc.asyncProperty(someNoise, budgets, async (noise, budget) => {
-    const w = world(noise), r = await w.run({ ...budget, float: true });
+    const w = world(noise), r = await w.run({ ...budget, float: true, weights: "int8" });
     const cost = w.cost(r.precisions);
     const raised = r.precisions.wide.size + r.precisions.float.length;
     if (raised > 0) assert(cost.ram <= budget.ram && cost.instructions <= budget.instructions);
@@ -118,7 +118,21 @@ Deno.test("mixed: without floats weights stay integers", async () => {
     ...TENSORS.map((t) => [t, 1e-4] as const),
     ...LAYERS.map((l) => [l, 1e-3] as const),
   ]);
-  const r = await world(noise).run({ minSnr: 60, float: false });
+  const r = await world(noise).run({ minSnr: 60, float: false, weights: "int8" });
   assert.deepEqual([r.precisions.float, [...r.precisions.wide]], [[], TENSORS]);
   assert.match(r.stopped!, /nothing is left/);
+});
+
+Deno.test("mixed: weights of int4 become int8, not floats", async () => {
+  const noise = new Map([
+    ...TENSORS.map((t) => [t, 1e-6] as const),
+    ...LAYERS.map((l, i) => [l, 10 ** (i - 4)] as const),
+  ]);
+  const r = await world(noise).run({ minSnr: 35, float: true, weights: "int4" });
+  assert.deepEqual([[...r.precisions.fine], r.precisions.float, r.precisions.wide.size], [
+    ["l2", "l1"],
+    [],
+    0,
+  ]);
+  assert.equal(r.stopped, null);
 });

@@ -40,8 +40,10 @@ export function checkFloat(model: EditableModel): void {
  */
 export function prepare(model: EditableModel, known: ReadonlyMap<string, TensorData>): void {
   for (const [name, data] of known) if (!model.isConstant(name)) model.setConstant(name, data);
+  // Constant nodes that are read stay as they are: their values are theirs.
   model.nodes = model.nodes.filter((n) =>
-    n.outputs.length === 0 || !n.outputs.every((o) => known.has(o) || o === "")
+    n.opType === "Constant" || n.outputs.length === 0 ||
+    !n.outputs.every((o) => known.has(o) || o === "")
   );
   privateWeights(model);
   for (const n of model.nodes) if (n.opType === "Gemm") foldGemmFactors(model, n);

@@ -10,6 +10,7 @@ import { checkSamples } from "./calibration.ts";
 import { Columns, readingOf } from "./columns.ts";
 import { build, type BuildOptions, type Precisions, resultsOf, type Seen } from "./build.ts";
 import { OPSET } from "./emit.ts";
+import { OLDEST, raiseOpset } from "./opset.ts";
 import { equalisable, equalise } from "./equalize.ts";
 import type { OutputQuality } from "./evaluate.ts";
 import {
@@ -23,6 +24,7 @@ import {
   type TensorQuality,
 } from "./measure.ts";
 import { observe } from "./observe.ts";
+import { searchInputs } from "./inputs.ts";
 import {
   type Cost,
   mix,
@@ -146,11 +148,25 @@ export async function quantizeModel(
   checkRanges(source, seen);
   const precisions: Precisions = {
     float: source.float,
+    fine: new Set(),
     wide: new Set(resultsOf(source.plan, options.int16 ?? [])),
   };
   const trialSamples = spread(samples, TRIAL_SAMPLES);
   const names = [...new Set(judged(EditableModel.read(source.file)))];
   const values = await record(source.file, names, trialSamples, options.compile);
+  const auto = (options.method ?? "auto") === "auto";
+  const { dtype = "int8", symmetric = false } = options;
+  if (auto) doing("looking for the ranges of the inputs");
+  const found: Ranges = auto
+    ? await searchInputs(source, seen.byTensor, {
+      dtype,
+      symmetric,
+      names,
+      values,
+      samples: trialSamples,
+      compile: options.compile,
+    })
+    : new Map();
   const candidates: Candidate[] = [];
   const links = equalisable(EditableModel.read(source.file), source.plan);
   if (options.equalize !== false && links.length > 0) {
@@ -162,41 +178,49 @@ export async function quantizeModel(
       equalized: true,
     });
   }
-  const auto = (options.method ?? "auto") === "auto";
   if (auto || candidates.length === 0) candidates.push({ source, seen, equalized: false });
   const methods = auto ? METHODS : [options.method as Method];
   const trials: Trial[] = [];
   let best: { readonly trial: Trial; readonly made: Made } | null = null;
-  const attempt = async (c: Candidate, method: Method, correctBias: boolean) => {
+  const attempt = async (c: Candidate, method: Method, correctBias: boolean, ranges: Ranges) => {
     const made = build(
       c.source,
       c.seen,
-      buildOptions(method, { ...options, correctBias }),
+      buildOptions(method, ranges, { ...options, correctBias }),
       precisions,
     );
-    const setting = { method, equalized: c.equalized, correctBias };
+    const clippedInputs = ranges.size > 0;
+    const setting = { method, equalized: c.equalized, correctBias, clippedInputs };
     doing(`measuring ${settingText(setting)}`);
     const quality = await judge({ names, values }, made, trialSamples, options.compile);
     const trial: Trial = { ...setting, ...quality };
     trials.push(trial);
-    if (best === null || score(trial) > score(best.trial)) best = { trial, made };
+    if (
+      best === null || score(trial, trialSamples.length) > score(best.trial, trialSamples.length)
+    ) best = { trial, made };
   };
   const taken = () => best!.trial;
   for (const [i, c] of candidates.entries()) {
     for (const method of i === 0 ? methods : [taken().method]) {
-      await attempt(c, method, options.correctBias ?? true);
+      await attempt(c, method, options.correctBias ?? true, found);
     }
   }
-  // The mean error of a layer alone is not that of the layer behind others.
-  if (auto && options.correctBias === undefined) {
-    const again = candidates.find((c) => c.equalized === taken().equalized)!;
-    await attempt(again, taken().method, false);
-  }
   const chosen = candidates.find((c) => c.equalized === taken().equalized)!;
-  const { method, correctBias } = taken();
+  // The mean error of a layer alone is not that of the layer behind others, nor that of an input.
+  if (auto && options.correctBias === undefined) {
+    await attempt(chosen, taken().method, false, found);
+  }
+  if (found.size > 0) await attempt(chosen, taken().method, taken().correctBias, new Map());
+  const { method, correctBias, clippedInputs } = taken();
+  const ranges: Ranges = clippedInputs ? found : new Map();
   const tools: MixedTools = {
     build: (p) =>
-      build(chosen.source, chosen.seen, buildOptions(method, { ...options, correctBias }), p),
+      build(
+        chosen.source,
+        chosen.seen,
+        buildOptions(method, ranges, { ...options, correctBias }),
+        p,
+      ),
     judge: (made) => judge({ names, values }, made, trialSamples, options.compile),
     cost: (made) => costOf(made.file, options.costOn ?? options.compile),
     doing,
@@ -215,6 +239,7 @@ export async function quantizeModel(
       ram: budgetOf(ramBudget, plain.ram),
       instructions: budgetOf(instructionBudget, plain.instructions),
       float: options.mixFloat ?? true,
+      weights: options.weights ?? "int8",
     };
     const mixed = await mix(source.plan, start, sources, goal, tools);
     cost = { plain, taken: await tools.cost(mixed.made) };
@@ -259,13 +284,19 @@ async function costOf(file: Uint8Array, options: CompileOptions): Promise<Cost> 
 }
 
 /** Settings with their usual values. */
-function buildOptions(method: Method, o: QuantizeOptions): BuildOptions {
+function buildOptions(
+  method: Method,
+  ranges: Ranges,
+  o: QuantizeOptions,
+): BuildOptions {
   return {
     method,
+    ranges,
     percentile: o.percentile ?? 99.99,
     dtype: o.dtype ?? "int8",
     symmetric: o.symmetric ?? false,
     integerPorts: o.integerPorts ?? false,
+    weights: o.weights ?? "int8",
     perChannel: o.perChannel ?? true,
     rounding: o.rounding ?? "compensated",
     correctBias: o.correctBias ?? true,
@@ -289,6 +320,8 @@ async function eachAlone(
   return alone;
 }
 
+type Ranges = BuildOptions["ranges"];
+
 /** A float model that may be quantised, and what its samples showed. */
 interface Candidate {
   readonly source: Source;
@@ -300,11 +333,10 @@ interface Candidate {
 function sourceOf(file: Uint8Array, { compile, exclude }: QuantizeOptions): Source {
   const model = EditableModel.read(file);
   checkFloat(model);
-  if (model.opset < OPSET) {
+  if (model.opset < OLDEST) {
     throw new BurinError(
       "model/old-opset",
-      `Cannot quantise the model as it uses operator set ${model.opset}, older than ${OPSET}, ` +
-        "the first with scales per channel",
+      `Cannot quantise the model as it uses operator set ${model.opset}, older than ${OLDEST}`,
       `convert it: onnx.version_converter.convert_version(model, ${OPSET})`,
     );
   }
@@ -316,6 +348,7 @@ function sourceOf(file: Uint8Array, { compile, exclude }: QuantizeOptions): Sour
   const types = new Map(
     [...graph.inputs, ...values].flatMap((v) => v && !v.data ? [[v.name, v.type] as const] : []),
   );
+  raiseOpset(model, OPSET, (name) => types.has(name) ? dims(types.get(name)!) : undefined);
   prepare(model, known);
   // A node that stays in float takes along what is rounded together with it.
   const { layers } = planQuantisation(model, types);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { floatAttr, model, node, tensor, value } from "../../tests/onnx_builder.ts";
-import type { CompileOptions } from "../compile.ts";
+import { compileModel, type CompileOptions } from "../compile.ts";
 import { DEFAULTS } from "../compile/defaults.ts";
 import { readModel } from "../onnx/reader.ts";
+import { tensorData as elements } from "../onnx/tensors.ts";
 import { loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
-import { tensor as tensorData } from "../util/tensor.ts";
+import { numbers, tensor as tensorData } from "../util/tensor.ts";
 import { quantizeModel } from "./quantize.ts";
 
 const compile: CompileOptions = {
@@ -172,7 +173,7 @@ Deno.test("quantise: what cannot be calibrated or quantised is refused", async (
     outputs: [value("y", "float32", [1, 2])],
     initializers: [weights("w", [4, 2])],
     nodes: [node("MatMul", ["x", "w"], ["y"])],
-    opsets: { "": 11 },
+    opsets: { "": 10 },
   });
   await refused("model/old-opset", () => quantizeModel(old, four, { compile }));
 });
@@ -209,32 +210,35 @@ Deno.test("quantise: named tensors and nodes become int16, and those that share 
 });
 
 /** Two convolutions and a dense layer. */
-const small = model({
-  inputs: [value("x", "float32", ["n", 2, 8, 6])],
-  outputs: [value("y", "float32", ["n", 3])],
-  initializers: [
-    weights("k0", [4, 2, 3, 3]),
-    weights("k1", [4, 1, 3, 3]),
-    weights("k2", [3, 4]),
-    tensor("flat", "int64", [2], [0, -1]),
-  ],
-  nodes: [
-    node("Conv", ["x", "k0"], ["a"], { strides: [2, 2], pads: [1, 1, 1, 1] }),
-    node("Relu", ["a"], ["ra"]),
-    node("Conv", ["ra", "k1"], ["b"], { group: 4 }),
-    node("GlobalAveragePool", ["b"], ["p"]),
-    node("Reshape", ["p", "flat"], ["f"]),
-    node("Gemm", ["f", "k2"], ["y"], { transB: 1 }),
-  ],
-});
+const small = () =>
+  model({
+    inputs: [value("x", "float32", ["n", 2, 8, 6])],
+    outputs: [value("y", "float32", ["n", 3])],
+    initializers: [
+      weights("k0", [4, 2, 3, 3]),
+      weights("k1", [4, 1, 3, 3]),
+      weights("k2", [3, 4]),
+      tensor("flat", "int64", [2], [0, -1]),
+    ],
+    nodes: [
+      node("Conv", ["x", "k0"], ["a"], { strides: [2, 2], pads: [1, 1, 1, 1] }),
+      node("Relu", ["a"], ["ra"]),
+      node("Conv", ["ra", "k1"], ["b"], { group: 4 }),
+      node("GlobalAveragePool", ["b"], ["p"]),
+      node("Reshape", ["p", "flat"], ["f"]),
+      node("Gemm", ["f", "k2"], ["y"], { transB: 1 }),
+    ],
+  });
 const smallDims = [1, 2, 8, 6];
 
 Deno.test("quantise: the noisiest tensors become int16 until the outputs are near enough", async () => {
-  const inputs = samples(smallDims, 24), base = { compile, costOn: m4, method: "minmax" } as const;
-  const plain = await quantizeModel(small, inputs, base);
+  const file = small(),
+    inputs = samples(smallDims, 24),
+    base = { compile, costOn: m4, method: "minmax" } as const;
+  const plain = await quantizeModel(file, inputs, base);
   assert.equal(plain.cost, null);
   const minSnr = plain.setting.snr + 2;
-  const r = await quantizeModel(small, inputs, { ...base, minSnr, mixFloat: false });
+  const r = await quantizeModel(file, inputs, { ...base, minSnr, mixFloat: false });
   assert(r.setting.snr >= minSnr, `${r.setting.snr} dB after ${plain.setting.snr}`);
   const wide = new Set(r.tensors.filter((t) => t.dtype === "int16").map((t) => t.tensor));
   const tensors = r.sources.filter((s) => s.kind === "tensor").sort((a, b) => a.snr - b.snr);
@@ -246,9 +250,28 @@ Deno.test("quantise: the noisiest tensors become int16 until the outputs are nea
   const sum = r.sources.reduce((noise, s) => noise + 10 ** (-s.snr / 10), 0);
   assert(Math.abs(-10 * Math.log10(sum) - plain.setting.snr) < 3, `${-10 * Math.log10(sum)}`);
   const budget = { minSnr: 200, instructionBudget: { percent: 50 } };
-  const none = await quantizeModel(small, inputs, { ...base, ...budget });
+  const none = await quantizeModel(file, inputs, { ...base, ...budget });
   assert.deepEqual(none.cost!.taken, none.cost!.plain);
   assert(none.notes.some((n) => /is the most that is reached, not 200, as .* exceed/.test(n)));
+});
+
+Deno.test("quantise: weights of int4 lie two in a byte, in fifteen steps, and compile to integers", async () => {
+  const file = small(),
+    inputs = samples(smallDims, 24),
+    base = { compile, method: "minmax" } as const;
+  const r = await quantizeModel(file, inputs, { ...base, weights: "int4" });
+  const { graph, opsets } = readModel(r.file);
+  assert.equal(opsets.get(""), 21);
+  for (const name of ["k0", "k1", "k2"]) {
+    const t = graph.initializers.find((i) => i.name === `${name}_quantized`)!;
+    assert.equal(t.dataType, 22);
+    const values = numbers(elements(t));
+    assert(values.every((v) => v >= -7 && v <= 7) && values.some((v) => Math.abs(v) === 7));
+  }
+  assert(r.outputs[0].snr > 15, `${r.outputs[0].snr} dB`);
+  const artifact = await compileModel(r.file, m4);
+  const nodes = artifact.kernels.flatMap((k) => k.ops);
+  assert(nodes.includes("Requantize") && !nodes.includes("DequantizeAny"), `${nodes}`);
 });
 
 Deno.test("quantise: layers stay in float until the outputs are near enough", async () => {

@@ -32,7 +32,8 @@ export interface RangeOptions {
   readonly symmetric: boolean;
 }
 
-type Range = readonly [low: number, high: number];
+/** What a tensor's integers cover. */
+export type Range = readonly [low: number, high: number];
 
 /** Smallest scale: below it float32 quotients lose their meaning. */
 const LEAST_SCALE = 1e-12;

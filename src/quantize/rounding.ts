@@ -1,7 +1,10 @@
 /** From float weights to int8: a scale a row, and the rounding that costs the output least. */
 
-/** int8 weights are symmetric: −127 to 127, so that no product of a pair saturates. */
-export const WEIGHT_MAX = 127;
+/** int8 weights are symmetric: −127 to 127, so that no product of a pair saturates; int4 ones too. */
+export const WEIGHT_MAX: Readonly<Record<WeightType, number>> = { int8: 127, int4: 7 };
+
+/** Element types of weights. */
+export type WeightType = "int8" | "int4";
 
 /** Fractions of a row's largest weight that are tried as its range. */
 const CLIPS = Array.from({ length: 17 }, (_, i) => 1 - i / 40);
@@ -9,7 +12,7 @@ const CLIPS = Array.from({ length: 17 }, (_, i) => 1 - i / 40);
 /** Part of the mean diagonal that is added to make the matrix regular. */
 const DAMPING = 0.01;
 
-const round = (v: number): number => Math.max(-WEIGHT_MAX, Math.min(WEIGHT_MAX, Math.round(v)));
+const round = (v: number, most: number): number => Math.max(-most, Math.min(most, Math.round(v)));
 
 /** A symmetric matrix, row by row. */
 type Matrix = Float64Array;
@@ -30,18 +33,18 @@ export function secondMoments(columns: Float32Array, count: number, width: numbe
 }
 
 /** Scale of a row that leaves the least error, each weight weighed by the size of its operand. */
-export function rowScale(row: Float32Array, h: Matrix | null): number {
-  const width = row.length;
+export function rowScale(row: Float32Array, h: Matrix | null, type: WeightType = "int8"): number {
+  const width = row.length, steps = WEIGHT_MAX[type];
   let most = 0;
   for (const v of row) most = Math.max(most, Math.abs(v));
   if (most === 0) return 0;
-  if (h === null) return Math.fround(most / WEIGHT_MAX);
+  if (h === null) return Math.fround(most / steps);
   let best = 0, least = Infinity;
   for (const clip of CLIPS) {
-    const scale = Math.fround(most * clip / WEIGHT_MAX);
+    const scale = Math.fround(most * clip / steps);
     let error = 0;
     for (let k = 0; k < width; k++) {
-      const e = row[k] - round(row[k] / scale) * scale;
+      const e = row[k] - round(row[k] / scale, steps) * scale;
       error += h[k * width + k] * e * e;
     }
     if (error < least) [best, least] = [scale, error];
@@ -50,8 +53,11 @@ export function rowScale(row: Float32Array, h: Matrix | null): number {
 }
 
 /** Rounds each weight to the nearest. */
-export const nearest = (row: Float32Array, scale: number): Int8Array =>
-  Int8Array.from(row, (v) => scale === 0 ? 0 : round(v / scale));
+export const nearest = (
+  row: Float32Array,
+  scale: number,
+  type: WeightType = "int8",
+): Int8Array => Int8Array.from(row, (v) => scale === 0 ? 0 : round(v / scale, WEIGHT_MAX[type]));
 
 /**
  * The triangle that {@link compensated} needs: the Cholesky factor U of the damped H⁻¹ = Uᵀ·U, in
@@ -119,13 +125,18 @@ function inverseFactor(m: Matrix, n: number): Matrix {
  * Rounds weight after weight and lets those that are still open make up for the error (Frantar et
  * al., "GPTQ", 2022: optimal brain quantisation in a fixed order).
  */
-export function compensated(row: Float32Array, scale: number, c: Compensation): Int8Array {
+export function compensated(
+  row: Float32Array,
+  scale: number,
+  c: Compensation,
+  type: WeightType = "int8",
+): Int8Array {
   const { order, upper } = c, width = row.length;
   const open = Float64Array.from(order, (k) => row[k]);
   const out = new Int8Array(width);
   if (scale === 0) return out;
   for (let i = 0; i < width; i++) {
-    const q = round(open[i] / scale);
+    const q = round(open[i] / scale, WEIGHT_MAX[type]);
     out[order[i]] = q;
     const error = (open[i] - q * scale) / upper[i * width + i];
     for (let j = i + 1; j < width; j++) open[j] -= error * upper[i * width + j];

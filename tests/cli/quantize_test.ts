@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { typeTask } from "../../src/cli/testing.ts";
 import { readNpz, writeNpz } from "../../src/util/npz.ts";
 import { writeNpy } from "../../src/util/npy.ts";
+import type { TensorData } from "../../src/util/tensor.ts";
 import { inFolder } from "../../src/util/testing.ts";
 
 const at = (path: string) => fileURLToPath(new URL(`../../examples/${path}`, import.meta.url));
@@ -125,4 +126,88 @@ Deno.test("quantize: wrong usage is answered in a line, nothing is written", () 
       writeNpy({ dtype: "uint8", shape: [2], data: new Uint8Array(2) }),
     );
     await refused(1, /2 labels for/, model, "--calibration", test, "--labels", "two.npy");
+  }));
+
+/** An .npz of some of the vowels, as they are changed. */
+function vowels(
+  path: string,
+  change: (t: TensorData) => Readonly<Record<string, TensorData>>,
+): void {
+  const all = readNpz(Deno.readFileSync(at("vowels/test_fp32.npz"))).get("in0")!;
+  const size = all.data.length / all.shape[0],
+    data = (all.data as Float32Array).slice(0, 20 * size);
+  const some: TensorData = { dtype: "float32", shape: [20, ...all.shape.slice(1)], data };
+  Deno.writeFileSync(path, writeNpz(new Map(Object.entries(change(some)))));
+}
+
+Deno.test("quantize: files that do not fit are named with the reason, in a line, and nothing is left", () =>
+  inFolder(async (cwd) => {
+    const model = at("vowels/vowels_fp32.onnx");
+    const [good, ...bad]: [
+      string,
+      (t: TensorData) => Readonly<Record<string, TensorData>>,
+      RegExp,
+    ][] = [
+      ["good", (t) => ({ in0: t }), /./],
+      [
+        "double",
+        (t) => ({
+          in0: { ...t, dtype: "float64", data: Float64Array.from(t.data as Float32Array) },
+        }),
+        /is float64, not float32/,
+      ],
+      [
+        "flat",
+        (t) => ({ in0: { ...t, shape: [t.data.length] } }),
+        /has shape \[\d+\], not \[1,12,16\]|not \[1,1,12,16\]/,
+      ],
+      ["other", (t) => ({ other: t }), /it has no array in0 \(lpc\)[\s\S]*its arrays are other/],
+      [
+        "zero",
+        (t) => ({ in0: { ...t, data: new Float32Array(t.data.length) } }),
+        /every sample is constant/,
+      ],
+      [
+        "none",
+        (t) => ({ in0: { ...t, shape: [0, ...t.shape.slice(1)], data: new Float32Array(0) } }),
+        /there are no samples/,
+      ],
+      [
+        "broken",
+        (t) => ({ in0: { ...t, data: new Float32Array(t.data.length).fill(NaN) } }),
+        /infinite or no numbers/,
+      ],
+    ];
+    vowels(`${cwd}/good.npz`, good[1]);
+    const refused = async (expected: number, pattern: RegExp, ...args: string[]) => {
+      const { code, out, err } = await typeTask(["quantize", ...args], { cwd });
+      assert.equal(code, expected, err);
+      assert.match(err, pattern);
+      assert.doesNotMatch(err, /at .*\.ts:\d+/, "no stack");
+      assert.equal(out, "");
+      assert.deepEqual([...Deno.readDirSync(cwd)].filter((e) => /onnx|html/.test(e.name)), []);
+    };
+    for (const [name, change, why] of bad) {
+      vowels(`${cwd}/${name} one.npz`, change);
+      await refused(1, why, model, "--calibration", `${name} one.npz`);
+    }
+    const args = [model, "--calibration", "good.npz"];
+    Deno.mkdirSync(`${cwd}/a folder`);
+    await refused(1, /Cannot write a folder as/, ...args, "-o", "a folder");
+    await refused(1, /Cannot write no\/q.onnx as/, ...args, "-o", "no/q.onnx");
+    await refused(1, /Cannot write no\/r.html as/, ...args, "--report", "no/r.html");
+    await refused(1, /no samples[\s\S]*\.npz, \.npy/, model, "--calibration", "a folder");
+    await refused(2, /nobody in int16/, ...args, "--int16", "nobody");
+    await refused(2, /--ram-budget/, ...args, "--ram-budget", "much");
+    await refused(2, /--instruction-budget/, ...args, "--instruction-budget", "-3%");
+    await refused(2, /board/, ...args, "--ram-budget", "1", "--board", "nobody");
+    // Without a C compiler there is nothing to run the model with, which is said before any work.
+    Deno.mkdirSync(`${cwd}/bin`);
+    Deno.symlinkSync(Deno.execPath(), `${cwd}/bin/deno`);
+    const { code, err } = await typeTask(["quantize", ...args], {
+      cwd,
+      env: { PATH: `${cwd}/bin` },
+    });
+    assert.equal(code, 3, err);
+    assert.match(err, /gcc is not installed[\s\S]*apt-get/);
   }));
