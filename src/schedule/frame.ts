@@ -1,6 +1,7 @@
 /** What lowering knows of a stage while it emits the stage's nest. */
 import type { Expr, Var } from "../te/expr.ts";
 import { conjuncts } from "./conditions.ts";
+import { ancestry } from "./domain.ts";
 import type { Box } from "./region.ts";
 import { type Loop, refuse, type Split, type Stage } from "./state.ts";
 
@@ -38,6 +39,18 @@ export function unconditionalBody({ compute: { body } }: Stage): Pick<Frame, "bo
 
 export const reduceExtents = ({ compute: { body } }: Stage): [Var, number][] =>
   body.k === "reduce" ? body.axes.map((a) => [a.v, a.extent]) : [];
+
+/** What is behind a cut has its own inner loop, so that loop cannot stand outside. */
+export function checkCut(split: Split, f: Frame): void {
+  for (const { name, domain } of ancestry(f.values.keys())) {
+    if (domain.d !== "inner" || domain.split !== split) continue;
+    refuse(
+      `split ${split.of.name} by ${split.factor}`,
+      `${name} stands outside of the loop that is cut`,
+      "choose the tail 'guard', or leave the inner loop inside",
+    );
+  }
+}
 
 /** How many iterations a loop has where a frame stands. */
 export function extentOf(loop: Loop, f: Frame): number {

@@ -19,25 +19,24 @@ import { simplify, simplifyCondition } from "../te/linear.ts";
 import { type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
 import { Buffers, checkPackedReads } from "./buffers.ts";
 import { conjuncts, constantRange, linearBound, throughout, tightest } from "./conditions.ts";
-import { ancestry, loopValues, wholeLoops } from "./domain.ts";
+import { loopValues, wholeLoops } from "./domain.ts";
 import { readDirectly } from "./direct.ts";
-import { conditionsOf, extentOf, type Frame, reduceExtents, unconditionalBody } from "./frame.ts";
+import {
+  checkCut,
+  conditionsOf,
+  extentOf,
+  type Frame,
+  reduceExtents,
+  unconditionalBody,
+} from "./frame.ts";
 import { groupWorkload, joinGroups } from "./groups.ts";
 import { joinPhases, phaseWorkload } from "./phases.ts";
 import { type Box, fresh, requiredBox } from "./region.ts";
-import {
-  type Loop,
-  refuse,
-  type Split,
-  type Stage,
-  stageOf,
-  type State,
-  type Workload,
-} from "./state.ts";
+import { type Loop, refuse, type Stage, stageOf, type State, type Workload } from "./state.ts";
 import { lowerWindowRow } from "./window_row.ts";
-import { type Frames, type Lowerer, lowerGather, lowerMap } from "./lower_blocks.ts";
+import { type Frames, lowerBlock, type Lowerer, zeroPitch } from "./lower_blocks.ts";
 import { provideWork } from "./work_memory.ts";
-import { isWhole, matchWhole, startOf, tensorize, tensorizeNest, widthOf } from "./tensorize.ts";
+import { isWhole, matchWhole, tensorize, widthOf } from "./tensorize.ts";
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
@@ -125,21 +124,7 @@ class Lowering {
       ...(unconditional.has(stage.name) ? unconditionalBody(stage) : {}),
       unconditional,
     });
-    return seq(nest, this.#fill(stage, box));
-  }
-
-  /** Zeros behind the data of each row, where the pitch is longer. */
-  #fill({ rows, compute: { out } }: Stage, box: Box): Stmt | null {
-    // What lies behind interleaved rows is multiplied by zeros.
-    if (!rows || rows.tiles || rows.pitch === rows.length) return null;
-    const row = fresh("row", box.extent[0]);
-    const zeros = Array.from({ length: rows.pitch - rows.length }, (_, i): Stmt => ({
-      k: "store",
-      buf: this.#buffers.of(rows.flat),
-      idx: [row, imm(rows.length + i)],
-      value: imm(0, out.dtype),
-    }));
-    return { k: "for", v: row, lo: imm(0), hi: imm(box.extent[0]), body: seq(...zeros) };
+    return seq(nest, stage.rows && zeroPitch(this.#buffers.of(stage.rows.flat), stage.rows, box));
   }
 
   /** Loops from position i inwards; a reduction's accumulator starts before its first reduce loop. */
@@ -186,7 +171,7 @@ class Lowering {
         );
       }
       if (rest && split.tail === "cut") {
-        this.#checkCut(split, f);
+        checkCut(split, f);
         const main = whole
           ? this.#streamed(loop, this.#iterate(loop, f, inside, imm(0), imm(whole)), f)
           : null;
@@ -212,18 +197,6 @@ class Lowering {
   /** A loop over blocks as one call, where it is marked and has the form. */
   #streamed({ columns }: Loop, s: Stmt, { stage }: Frame): Stmt {
     return columns === null ? s : this.#buffers.streamed(s, stage.name, columns === "own");
-  }
-
-  /** What is behind a cut has its own inner loop, so that loop cannot stand outside. */
-  #checkCut(split: Split, f: Frame): void {
-    for (const { name, domain } of ancestry(f.values.keys())) {
-      if (domain.d !== "inner" || domain.split !== split) continue;
-      refuse(
-        `split ${split.of.name} by ${split.factor}`,
-        `${name} stands outside of the loop that is cut`,
-        "choose the tail 'guard', or leave the inner loop inside",
-      );
-    }
   }
 
   /** The stages that are computed inside this loop. */
@@ -453,7 +426,9 @@ class Lowering {
   /** The loop at position i as one intrinsic call, where it is marked and fits. */
   #intrinsic(i: number, f: Frame): Stmt | null {
     const { loops } = f.stage, loop = loops[i];
-    if (loop.block && !isWhole(loop.block)) return this.#block(i, f);
+    if (loop.block && !isWhole(loop.block)) {
+      return lowerBlock(this.#lowerer, i, f, this.#frames);
+    }
     if (!loop.intrinsic || i !== loops.length - 1 || this.#attached(loop, f).length) return null;
     if (extentOf(loop, f) !== widthOf(loop.intrinsic) || f.where.length || f.guards.length) {
       return null;
@@ -463,23 +438,6 @@ class Lowering {
     if (s.k !== "store") return null;
     const zero = new Map([[v, imm(0)]]);
     return tensorize(s, v, loop.intrinsic, (e) => simplify(substitute(e, zero)));
-  }
-
-  /** The loops from position i on as one call. */
-  #block(i: number, f: Frame): Stmt | null {
-    const nest = f.stage.loops.slice(i);
-    if (nest[0].block === "map") return lowerMap(this.#lowerer, i, f);
-    if (nest[0].block === "gather") return lowerGather(this.#lowerer, i, f, this.#frames);
-    if (f.where.length || f.guards.length) return null;
-    if (nest.some((l) => this.#attached(l, f).length)) return null;
-    const vars = nest.map((l) => fresh(l.name, extentOf(l, f)));
-    const s = this.#leaf({
-      ...f,
-      values: new Map([...f.values, ...nest.map((l, j) => [l, vars[j]] as const)]),
-    });
-    if (s.k !== "store") return null;
-    const loops = nest.map((l, j) => ({ v: vars[j], extent: extentOf(l, f) }));
-    return tensorizeNest(nest[0].block!, s, loops, startOf(loops));
   }
 
   #leaf(f: Frame): Stmt {

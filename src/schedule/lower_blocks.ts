@@ -8,8 +8,8 @@ import { type Buffer, seq, type Stmt, type Store } from "../tir/stmt.ts";
 import { conjuncts, constantRange } from "./conditions.ts";
 import type { Frame } from "./frame.ts";
 import { type Box, fresh } from "./region.ts";
-import { type Loop, refuse, type Stage } from "./state.ts";
-import { type NestLoop, startOf } from "./tensorize.ts";
+import { type Loop, refuse, type Rows, type Stage } from "./state.ts";
+import { type NestLoop, startOf, tensorizeNest } from "./tensorize.ts";
 import { tensorizeGather, tensorizeMap } from "./tensorize_map.ts";
 
 /** What these nests need of lowering. */
@@ -36,7 +36,7 @@ const bound = (f: Frame, loops: readonly Loop[], vars: readonly Expr[]): Frame =
  * The loops from position i on, over the outputs of a channel, with the sums that the innermost of
  * them computes, as one call; null where the nest has another form.
  */
-export function lowerMap(l: Lowerer, i: number, f: Frame): Stmt | null {
+function lowerMap(l: Lowerer, i: number, f: Frame): Stmt | null {
   const nest = f.stage.loops.slice(i);
   const sums = l.attached(nest.at(-1)!, f);
   if (f.where.length || f.guards.length || sums.length !== 1) return null;
@@ -80,7 +80,7 @@ export interface Frames {
  * The loops from position i on over the rows and columns of a copy as a call for what lies inside,
  * with its borders around it; null where the nest has another form.
  */
-export function lowerGather(l: Lowerer, i: number, f: Frame, frames: Frames): Stmt | null {
+function lowerGather(l: Lowerer, i: number, f: Frame, frames: Frames): Stmt | null {
   const { stage } = f, nest = stage.loops.slice(i);
   if (f.where.length || f.guards.length || nest.some((x) => l.attached(x, f).length)) return null;
   if (nest.some((x) => x.domain.d !== "axis")) return null;
@@ -120,6 +120,31 @@ export function lowerGather(l: Lowerer, i: number, f: Frame, frames: Frames): St
 }
 
 type Range = { readonly v: Var; readonly extent: number; readonly lo: number; readonly hi: number };
+
+/** The loops from position i on as one call; null where they do not have the form of their block. */
+export function lowerBlock(l: Lowerer, i: number, f: Frame, frames: Frames): Stmt | null {
+  const nest = f.stage.loops.slice(i);
+  if (nest[0].block === "map") return lowerMap(l, i, f);
+  if (nest[0].block === "gather") return lowerGather(l, i, f, frames);
+  if (f.where.length || f.guards.length || nest.some((x) => l.attached(x, f).length)) return null;
+  const loops = nestLoops(l, nest, f);
+  const s = l.leaf(bound(f, nest, loops.map((x) => x.v)));
+  return s.k === "store" ? tensorizeNest(nest[0].block!, s, loops, startOf(loops)) : null;
+}
+
+/** Zeros behind the data of each row, where the pitch is longer. */
+export function zeroPitch(flat: Buffer, rows: Rows, { extent }: Box): Stmt | null {
+  // What lies behind interleaved rows is multiplied by zeros.
+  if (rows.tiles || rows.pitch === rows.length) return null;
+  const row = fresh("row", extent[0]);
+  const zeros = Array.from({ length: rows.pitch - rows.length }, (_, i): Stmt => ({
+    k: "store",
+    buf: flat,
+    idx: [row, imm(rows.length + i)],
+    value: imm(0, flat.dtype),
+  }));
+  return { k: "for", v: row, lo: imm(0), hi: imm(extent[0]), body: seq(...zeros) };
+}
 
 /** The stores of what lies outside of the ranges. */
 function borders(s: Store, loops: readonly Range[]): Stmt[] {
