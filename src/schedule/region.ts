@@ -9,8 +9,17 @@ import {
   type Var,
   variable,
 } from "../te/expr.ts";
-import { loads } from "../te/analyze.ts";
-import { fromLinear, keyOf, type Linear, linear, mentions, rangeOf } from "../te/linear.ts";
+import { loads, variables } from "../te/analyze.ts";
+import {
+  fromLinear,
+  keyOf,
+  type Linear,
+  linear,
+  mentions,
+  rangeOf,
+  type Term,
+} from "../te/linear.ts";
+import { evaluate } from "../tir/trips.ts";
 import type { Stage } from "./state.ts";
 
 /** A box: start and extent per axis. */
@@ -65,8 +74,45 @@ function span(e: Expr, free: ReadonlySet<Var>): Span | null {
     const isFree = [...free].some((v) => mentions(t.atom, v));
     (isFree ? moving : bound).set(key, t);
   }
-  const offset = rangeOf({ constant: l.constant, terms: moving });
+  const offset = rangeOfTerms(l.constant, moving);
   return offset && { bound: { constant: 0, terms: bound }, offset };
+}
+
+/** A variable with more values than this is not walked through. */
+const MOST_VALUES = 2048;
+
+/**
+ * The range of a sum. Quotients and remainders of one variable move together, so that what depends on
+ * it is walked through: a box that is too large would begin before its tensor.
+ */
+function rangeOfTerms(constant: number, terms: Linear["terms"]): Interval | null {
+  const apart = new Map(terms), of = new Map<Var, Map<string, Term>>();
+  for (const [key, t] of terms) {
+    const [v, ...others] = variables(t.atom);
+    if (!v?.range || others.length > 0 || v.range[1] - v.range[0] >= MOST_VALUES) continue;
+    of.set(v, new Map([...of.get(v) ?? [], [key, t]]));
+    apart.delete(key);
+  }
+  let sum = rangeOf({ constant, terms: apart });
+  for (const [v, own] of of) {
+    const all = { constant: 0, terms: own };
+    const range = [...own.values()].every((t) => t.atom === v) ? rangeOf(all) : valuesOf(all, v);
+    sum = sum && range && [sum[0] + range[0], sum[1] + range[1]];
+  }
+  return sum;
+}
+
+/** The smallest and the largest value over a variable's range; null where data decides. */
+function valuesOf(l: Linear, v: Var): Interval | null {
+  const [from, to] = v.range!, e = fromLinear(l);
+  let lo = Infinity, hi = -Infinity;
+  for (let i = from; i <= to; i++) {
+    const n = evaluate(e, new Map([[v, i]]));
+    if (n === null) return null;
+    lo = Math.min(lo, n);
+    hi = Math.max(hi, n);
+  }
+  return [lo, hi];
 }
 
 function unite(spans: readonly (Span | null)[], whole: number): { start: Expr; extent: number } {

@@ -54,6 +54,14 @@ const PRODUCTS: readonly Rule[] = [
       variants({
         own: tilesSchedule(f, "own"),
         shared: tilesSchedule(f, "shared"),
+        blocks: gemmSchedule(f.w, f.s, f.r, f.out, f.target),
+      }),
+  },
+  {
+    name: "tiles",
+    // Where there are vectors, tiles stand in for those that do not fit: the plain ones do.
+    propose: (f) =>
+      has(f.target, "mve") ? [] : variants({
         "own, filled": tilesSchedule(f, "own", false, "runs"),
         "shared, filled": tilesSchedule(f, "shared", false, "runs"),
         "own, filled apart": tilesSchedule(f, "own", false, "axis"),
@@ -62,7 +70,6 @@ const PRODUCTS: readonly Rule[] = [
         "shared, copy": mapTilesSchedule(f, "shared"),
         "own, rows": rowTilesSchedule(f, "own"),
         "shared, rows": rowTilesSchedule(f, "shared"),
-        blocks: gemmSchedule(f.w, f.s, f.r, f.out, f.target),
       }),
   },
   {
