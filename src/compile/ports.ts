@@ -28,11 +28,7 @@ export function portQuants(
   const input = (v: Value): PortQuant | null => {
     for (const n of uses.get(v) ?? []) {
       if (n.ins[0] !== v) continue;
-      const found = n.op.name === "DequantizeLinear"
-        ? of(n.ins)
-        : n.op.view
-        ? input(n.outs[0])
-        : null;
+      const found = n.op.quantizes === "input" ? of(n.ins) : n.op.view ? input(n.outs[0]) : null;
       if (found) return found;
     }
     return null;
@@ -40,7 +36,7 @@ export function portQuants(
   const output = (v: Value): PortQuant | null => {
     const n = made.get(v);
     if (!n) return null;
-    if (n.op.name === "QuantizeLinear" || n.op.name === "DequantizeLinear") return of(n.ins);
+    if (n.op.quantizes) return of(n.ins);
     return n.op.view && n.ins[0] ? output(n.ins[0]) : null;
   };
   return { inputs: g.inputs.map(input), outputs: g.outputs.map(output) };

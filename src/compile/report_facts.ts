@@ -131,12 +131,12 @@ function flowOf({ layout: { graph, free }, kernels }: Compilation): Flow {
   return { nodes, edges };
 }
 
-/** The integer tensors that QuantizeLinear makes or DequantizeLinear reads, each once. */
+/** The integer tensors that operators between them and real numbers make or read, each once. */
 function quantTensors(g: Graph): QuantTensor[] {
   const found = new Map<Value, QuantTensor>();
   for (const n of g.nodes) {
-    const makes = n.op.name === "QuantizeLinear";
-    if (!makes && n.op.name !== "DequantizeLinear") continue;
+    if (!n.op.quantizes) continue;
+    const makes = n.op.quantizes === "output";
     const v = makes ? n.outs[0] : n.ins[0];
     if (!v || found.has(v) || !isInt(v.type.dtype)) continue;
     const q = parametersOf(n);

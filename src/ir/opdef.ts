@@ -164,6 +164,10 @@ export interface OpDef<A> {
   readonly fold?: false;
   /** Why every node of it is refused; for the documentation. */
   readonly refused?: string;
+  /** Its inner loop runs over channels, axis 1: they lie innermost in memory where they can. */
+  readonly channelsLast?: true;
+  /** Which of its tensors are integers that stand for (q − zero point) × scale; inputs 1 and 2 are both. */
+  readonly quantizes?: "input" | "output";
   /** Each element of its one output is made of those that broadcasting gives to it, of all inputs. */
   readonly pointwise?: true;
   /** Its one output is a bool that must hold, else the run ends with a status; never left out. */

@@ -168,6 +168,7 @@ export function readConv(r: AttrReader, weight = 1): ConvAttrs {
 
 export const conv: OpDef<ConvAttrs> = {
   name: "Conv",
+  channelsLast: true,
   onnx: [{ domain: "", type: "Conv", since: 1, attrs: (r) => readConv(r), inputs: 3 }],
   infer,
   body: { kind: "compute", define },

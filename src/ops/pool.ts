@@ -56,6 +56,7 @@ const maxIntegers: QuantRule<MaxPoolAttrs> = (a, [x], { b }) => {
 /** The maximum of every window; padding never wins. */
 export const maxPool: OpDef<MaxPoolAttrs> = {
   name: "MaxPool",
+  channelsLast: true,
   onnx: [onnx("MaxPool", 1, (r) => ({
     ...readWindow(r),
     indices: r.outputCount > 1,
@@ -104,6 +105,7 @@ function defineAverage(
 /** The mean of every window. */
 export const averagePool: OpDef<AveragePoolAttrs> = {
   name: "AveragePool",
+  channelsLast: true,
   onnx: [onnx("AveragePool", 1, (r) => ({
     ...readWindow(r),
     includePad: r.int("count_include_pad", 0) !== 0,

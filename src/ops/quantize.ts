@@ -95,6 +95,7 @@ export const TARGETS: readonly DType[] = ["int8", "uint8", "int16", "uint16", "i
 /** y = saturate(rint(x / scale) + zero). */
 export const quantizeLinear: OpDef<QuantizeAttrs> = {
   name: "QuantizeLinear",
+  quantizes: "output",
   onnx: [],
   infer(a, ins) {
     checkParameters(a, ins);
@@ -118,6 +119,7 @@ export const quantizeLinear: OpDef<QuantizeAttrs> = {
 /** y = float32(x − zero) × scale. */
 export const dequantizeLinear: OpDef<LinearAttrs> = {
   name: "DequantizeLinear",
+  quantizes: "input",
   onnx: [],
   infer(a, ins) {
     checkParameters(a, ins);

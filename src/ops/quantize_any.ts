@@ -181,6 +181,7 @@ const DOMAINS = [{ domain: "", since: 10 }, { domain: "com.microsoft", since: 1 
 /** y = saturate(x / scale + zero), rounded half to even. */
 const quantizeOnnx: OpDef<AnyQuantizeAttrs> = {
   name: "QuantizeLinear",
+  quantizes: "output",
   onnx: DOMAINS.map((d) => ({
     ...d,
     type: "QuantizeLinear",
@@ -217,6 +218,7 @@ const quantizeOnnx: OpDef<AnyQuantizeAttrs> = {
 /** y = (x − zero) × scale. */
 const dequantizeOnnx: OpDef<AnyDequantizeAttrs> = {
   name: "DequantizeLinear",
+  quantizes: "input",
   onnx: DOMAINS.map((d) => ({
     ...d,
     type: "DequantizeLinear",

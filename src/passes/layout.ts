@@ -18,16 +18,6 @@ export interface Layout {
   readonly free: ReadonlySet<Node>;
 }
 
-/** Operators whose inner loop runs over channels. */
-const CHANNELS_LAST = new Set([
-  "Conv",
-  "ConvInteger",
-  "MaxPool",
-  "AveragePool",
-  "GlobalAveragePool",
-  "GlobalMaxPool",
-]);
-
 /** Assigns memory to all values; at level 0 and 1 everything is row-major. */
 export function assignLayout(source: Graph, level: number): Layout {
   const graph = separate(source);
@@ -206,7 +196,7 @@ class Assignment {
 function preferChannelsLast(g: Graph): Set<Value> {
   const marked = new Set<Value>();
   for (const n of g.nodes) {
-    if (CHANNELS_LAST.has(n.op.name)) [n.ins[0]!, ...n.outs].forEach((v) => marked.add(v));
+    if (n.op.channelsLast) [n.ins[0]!, ...n.outs].forEach((v) => marked.add(v));
   }
   const sameShape = (a: Value, b: Value): boolean => dims(a.type).join() === dims(b.type).join();
   for (let size = -1; size !== marked.size;) {
