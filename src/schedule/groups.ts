@@ -11,7 +11,6 @@ import {
   type Indexable,
   load,
   mul,
-  rewrite,
   transform,
   type Var,
   variable,
@@ -19,7 +18,8 @@ import {
 } from "../te/expr.ts";
 import { isPointwise, loads } from "../te/analyze.ts";
 import { kernelText } from "../tir/print.ts";
-import { type Buffer, type Kernel, mapStmt, type Stmt } from "../tir/stmt.ts";
+import { mapBuffers } from "../tir/remap.ts";
+import type { Buffer, Kernel } from "../tir/stmt.ts";
 import { plainStage, refuse, type Stage, stageOf, type State, type Workload } from "./state.ts";
 import type { PackedBuffer } from "./tensorize.ts";
 
@@ -179,19 +179,7 @@ export function joinGroups(w: Workload, g: Groups, kernels: readonly Kernel[]): 
       d === to.axis && to.step > 0 ? add(e, mul(g.v, to.step)) : e;
     return { buf: to.buffer, idx: idx.map(shifted) };
   };
-  const expr = (e: Expr): Expr =>
-    rewrite(e, (x) => {
-      if (x.k !== "load") return undefined;
-      const { buf, idx } = moved(x.src as Buffer, x.idx);
-      return { ...x, src: buf, idx };
-    });
-  const stmt = (s: Stmt): Stmt =>
-    s.k === "store"
-      ? { ...s, ...moved(s.buf, s.idx) }
-      : s.k === "intrin"
-      ? { ...s, args: s.args.map((a) => ({ ...a, ...moved(a.buf, a.idx) })) }
-      : s;
-  const body = mapStmt(first.body, { stmt, expr });
+  const body = mapBuffers(first.body, moved);
   return {
     ...first,
     buffers: [...w.buffers.values(), ...first.buffers.slice(w.buffers.size)],

@@ -3,19 +3,11 @@
  * neighbours there, so that all that is known of windows without dilation holds.
  */
 import { placeholder, type Tensor } from "../te/compute.ts";
-import {
-  add,
-  type Expr,
-  type Indexable,
-  load,
-  mul,
-  rewrite,
-  transform,
-  variable,
-} from "../te/expr.ts";
+import { add, type Expr, type Indexable, load, mul, transform, variable } from "../te/expr.ts";
 import { isPointwise, loads, variables } from "../te/analyze.ts";
 import { coefficient, linear } from "../te/linear.ts";
-import { type Buffer, type Kernel, mapStmt, memoryOf, seq, type Stmt } from "../tir/stmt.ts";
+import { mapBuffers } from "../tir/remap.ts";
+import { type Buffer, type Kernel, memoryOf, seq, type Stmt } from "../tir/stmt.ts";
 import { plainStage, refuse, type Stage, stageOf, type State, type Workload } from "./state.ts";
 
 /**
@@ -150,19 +142,7 @@ export function joinPhases(w: Workload, p: Phases, kernels: readonly Kernel[]): 
       memoryOf(b) === name
         ? { buf: output, idx: idx.map((e, d) => d === p.axis ? add(mul(e, p.by), phase) : e) }
         : { buf: b, idx };
-    const expr = (e: Expr): Expr =>
-      rewrite(e, (x) => {
-        if (x.k !== "load") return undefined;
-        const { buf, idx } = moved(x.src as Buffer, x.idx);
-        return { ...x, src: buf, idx };
-      });
-    const stmt = (s: Stmt): Stmt =>
-      s.k === "store"
-        ? { ...s, ...moved(s.buf, s.idx) }
-        : s.k === "intrin"
-        ? { ...s, args: s.args.map((a) => ({ ...a, ...moved(a.buf, a.idx) })) }
-        : s;
-    return mapStmt(body, { stmt, expr });
+    return mapBuffers(body, moved);
   });
   return {
     ...kernels[0],

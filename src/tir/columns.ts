@@ -22,7 +22,7 @@ import { REQUANTIZE, WORD_SHIFT } from "../te/rounding.ts";
 import { intRange } from "../util/dtype.ts";
 import { columnsAssembly, columnsExecuted, columnsInstructions } from "./columns_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
-import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
+import { type Access, behind, type Buffer, seq, type Stmt } from "./stmt.ts";
 import {
   blockWords,
   type Columns,
@@ -146,7 +146,7 @@ function column(f: Columns, stream: Access, base: Expr, c: number) {
 /** Element k of row p. */
 const element = (f: Columns, a: Access, p: number, k: Expr, from: number): Expr =>
   f.bytes === null ? rowAt(a, p, k) : sub(
-    cast("int32", load(a.buf, a.idx.map((e, i) => i === a.axis ? add(e, k) : e))),
+    cast("int32", load(a.buf, behind(a, k))),
     from,
   );
 
@@ -171,7 +171,7 @@ function meaning([y, a, stream]: readonly Access[], f: Columns, from: number): S
     for (let c = 0; c < tile.cols; c++) {
       const of = column(f, stream, add(add(stream.idx[0], HEAD), mul(g, words)), c);
       const by = add(mul(g, tile.cols * colStep), p * rowStep + c * colStep);
-      const idx = y.idx.map((e, i) => i === y.axis ? add(e, by) : e);
+      const idx = behind(y, by);
       const total = load(sum, at0);
       const value = result.k === "sums" ? isOdd(tile, c) ? bin("shr", total, imm(8)) : total : cast(
         result.dtype,

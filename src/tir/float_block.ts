@@ -3,9 +3,9 @@
  * values move with VLDM and VSTM, several registers an instruction. Products and sums are rounded one
  * by one, in the order of the definition: the bits are those of the plain loop.
  */
-import { add, type Expr, imm, load, mul, variable } from "../te/expr.ts";
+import { add, imm, load, mul, variable } from "../te/expr.ts";
 import { read, type TensorIntrin, write } from "./intrinsics.ts";
-import { type Access, seq, type Stmt } from "./stmt.ts";
+import { type Access, behind, seq, type Stmt } from "./stmt.ts";
 
 /** Accumulators lie from s0 on, weights from s8, values from s16. */
 const WEIGHTS = 8, VALUES = 16;
@@ -115,8 +115,6 @@ function meaning(
   step: number,
 ): Stmt {
   const k = variable("k", "int32", [0, length - 1]);
-  const behind = (a: Access, by: Expr): Expr[] =>
-    a.idx.map((e, i) => i === a.axis ? add(e, by) : e);
   const value = load(x.buf, behind(x, k));
   const body = Array.from({ length: channels }, (_, c): Stmt => {
     const weight = load(w.buf, behind(w, add(mul(k, step), c)));

@@ -5,7 +5,7 @@
 import { type Feature, has, type Target } from "../target/target.ts";
 import type { DType } from "../util/dtype.ts";
 import { add, cast, type Expr, load, mul, sub } from "../te/expr.ts";
-import { type Access, seq, type Stmt } from "./stmt.ts";
+import { type Access, behind, seq, type Stmt } from "./stmt.ts";
 
 /** One operand: `count` consecutive elements. */
 export interface IntrinArg {
@@ -56,13 +56,11 @@ export const variantFor = (op: TensorIntrin, target: Target): CVariant =>
   )!;
 
 /** Element `j` of an access. */
-const at = (a: Access, j: number): readonly Expr[] =>
-  a.idx.map((e, i) => i === a.axis ? add(e, j) : e);
-export const read = (a: Access, j: number): Expr => load(a.buf, at(a, j));
+export const read = (a: Access, j: number): Expr => load(a.buf, behind(a, j));
 export const write = (a: Access, j: number, value: Expr): Stmt => ({
   k: "store",
   buf: a.buf,
-  idx: at(a, j),
+  idx: behind(a, j),
   value,
 });
 

@@ -1,8 +1,8 @@
 /** Short runs of bytes of several places brought together, place by place (MVE). */
-import { add, type Expr, imm, load, mul, variable } from "../te/expr.ts";
+import { add, imm, load, mul, variable } from "../te/expr.ts";
 import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
-import type { Access, Stmt } from "./stmt.ts";
+import { type Access, behind, type Stmt } from "./stmt.ts";
 
 export interface GatherShape {
   /** Places, and how far they lie apart in the source; in the destination they follow each other. */
@@ -122,8 +122,6 @@ function meaning([dst, src]: readonly Access[], s: GatherShape): Stmt {
   const [p, r, i] = [s.places, s.runs, s.run].map((n, j) =>
     variable("pri"[j], "int32", [0, n - 1])
   );
-  const behind = (x: Access, by: Expr): Expr[] =>
-    x.idx.map((e, d) => d === x.axis ? add(e, by) : e);
   const to = add(add(mul(p, s.runs * s.run), mul(r, s.run)), i);
   const from = add(add(mul(p, s.from), mul(r, s.runFrom)), i);
   const store: Stmt = {

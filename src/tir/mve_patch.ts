@@ -18,7 +18,7 @@ import {
   WORD,
   WORDS,
 } from "./mve_patch_tiles.ts";
-import { type Access, denseBuffer, seq, type Stmt } from "./stmt.ts";
+import { type Access, behind, denseBuffer, seq, type Stmt } from "./stmt.ts";
 
 export interface PatchShape {
   readonly rows: PatchOutputs;
@@ -378,8 +378,6 @@ function meaning([y, a, w, p, t]: readonly Access[], s: PatchShape, plan: PatchP
     hi: imm(n),
     body,
   });
-  const behind = (x: Access, by: Expr): Expr[] =>
-    x.idx.map((e, i) => i === x.axis ? add(e, by) : e);
   const strip = stripLength(s, plan), n = turn("n", strip);
   const words = plan.strips.map((from, i) =>
     loop(

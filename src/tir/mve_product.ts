@@ -31,7 +31,7 @@ import {
 } from "./mve_requantize.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { tileRows } from "./mve_product_tiles.ts";
-import { type Access, denseBuffer, seq, type Stmt } from "./stmt.ts";
+import { type Access, behind, denseBuffer, seq, type Stmt } from "./stmt.ts";
 
 /** Columns of a group, bytes of a vector. */
 export const GROUP = 4, VECTOR = 16;
@@ -452,8 +452,6 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
   const piece = variable("piece", "int32", [0, s.runs - 1]);
   const k = variable("k", "int32", [0, s.run - 1]);
   const acc = denseBuffer("sum", "int32", [1], "local", [1], 4);
-  const behind = (x: Access, by: Expr): Expr[] =>
-    x.idx.map((e, i) => i === x.axis ? add(e, by) : e);
   // Constants are whole: what their index adds to their start is a position in the packed shape.
   const inside = (x: Access, at: Expr[]): Expr => load(x.buf, x.idx.map((e, i) => add(e, at[i])));
   const here = [imm(0)];

@@ -2,12 +2,12 @@
  * Windows within channels (depthwise), sixteen lanes at a time, requantised (MVE). Products of bytes are
  * summed as halfwords as long as these hold them: constants decide how many taps that is.
  */
-import { add, bits, cast, type Expr, imm, load, mul, variable } from "../te/expr.ts";
+import { add, bits, cast, imm, load, mul, variable } from "../te/expr.ts";
 import { requantize } from "../te/rounding.ts";
 import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
 import { type Bounds, boundsKey, boundsText, isClamped, requantizeC } from "./mve_requantize.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
-import { type Access, denseBuffer, seq, type Stmt } from "./stmt.ts";
+import { type Access, behind, denseBuffer, seq, type Stmt } from "./stmt.ts";
 
 export const LANES = 16;
 
@@ -337,8 +337,6 @@ ${
 function meaning([y, a, w, p]: readonly Access[], s: WindowShape): Stmt {
   const r = variable("r", "int32", [0, s.rows - 1]), c = variable("c", "int32", [0, s.cols - 1]);
   const acc = denseBuffer("sum", "int32", [1], "local", [1], 4), here = [imm(0)];
-  const behind = (x: Access, by: Expr): Expr[] =>
-    x.idx.map((e, i) => i === x.axis ? add(e, by) : e);
   const b = s.bounds;
   const lane = (l: number): Stmt => {
     const param = (which: 0 | 1) => load(p.buf, behind(p, imm(laneParam(which, l))));

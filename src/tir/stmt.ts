@@ -7,7 +7,7 @@
  */
 import type { DType } from "../util/dtype.ts";
 import { sizeOf, type TensorData } from "../util/tensor.ts";
-import type { Expr, Indexable, Var } from "../te/expr.ts";
+import { add, type Expr, type Indexable, type Var } from "../te/expr.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 
 /**
@@ -77,6 +77,11 @@ export interface Access {
   readonly idx: readonly Expr[];
   readonly axis: number;
 }
+
+/** The index of the element so many behind an access, along its axis. */
+export const behind = (a: Access, by: Expr | number): Expr[] =>
+  a.idx.map((e, i) => i === a.axis ? add(e, by) : e);
+
 export interface Intrin {
   readonly k: "intrin";
   readonly op: TensorIntrin;
