@@ -1,6 +1,6 @@
 /** Relayout of constants, done at compile time. */
 import { rowMajor, sizeOf, tensor, type TensorData } from "../util/tensor.ts";
-import { cast, imm, load, max, mul, rewrite, sub } from "../te/expr.ts";
+import { cast, imm, type Indexable, load, max, mul, rewrite, sub } from "../te/expr.ts";
 import { loads } from "../te/analyze.ts";
 import type { PackedTensor } from "./gemm.ts";
 import { refuse, replaceStage, stageOf, type State } from "./state.ts";
@@ -19,6 +19,9 @@ export interface PackStep {
   readonly pairs?: boolean;
 }
 
+/** Whether a constant's elements can lie in pairs: bytes, and what is left of bytes less a zero point. */
+export const canPair = ({ dtype }: Indexable): boolean => dtype === "int8" || dtype === "int16";
+
 export function pack(s: State, step: PackStep): State {
   const st = stageOf(s, step.stage);
   const old = loads(st.compute.body).find((l) => l.src.name === step.tensor)?.src;
@@ -28,8 +31,8 @@ export function pack(s: State, step: PackStep): State {
   }
   const moved = transpose(data, step.perm);
   const pairs = step.pairs ?? false;
-  if (pairs && (old.dtype !== "int8" || moved.shape.at(-1)! < 2)) {
-    refuse(`pack ${step.tensor}`, "it has no pairs of int8", "pack it in natural order");
+  if (pairs && (!canPair(old) || moved.shape.at(-1)! < 2)) {
+    refuse(`pack ${step.tensor}`, "it has no pairs of int8 or int16", "pack it in natural order");
   }
   const stored = pairs ? inPairs(moved) : moved;
   const packed: PackedTensor = {
@@ -44,7 +47,7 @@ export function pack(s: State, step: PackStep): State {
     if (!pairs) return load(packed, idx);
     const last = idx.pop()!;
     const read = load(packed, [...idx, max(sub(mul(last, 2), 1), imm(0))]);
-    return cast("int8", read);
+    return old.dtype === "int8" ? cast("int8", read) : read;
   });
   return {
     ...replaceStage(s, st.name, { ...st, compute: { ...st.compute, body } }),

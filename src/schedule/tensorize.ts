@@ -260,7 +260,8 @@ export function startOf(loops: readonly { readonly v: Var; readonly lo?: number 
 
 /** A weight that lies in pairs of int16 (`pack` with `pairs`). */
 export const pairWeight = (e: Expr): Load | null => {
-  const l = e.k === "cast" && e.a.k === "cast" ? widened({ ...e, a: e.a.a }, "int16") : null;
+  const of = e.k === "cast" && e.a.k === "cast" ? { ...e, a: e.a.a } : e;
+  const l = widened(of, "int16");
   return l && (l.src as PackedBuffer).order === "pairs" ? l : null;
 };
 

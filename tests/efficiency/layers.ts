@@ -25,6 +25,8 @@ export interface Layer {
   readonly group?: number;
   /** Zeros at each border; default as many as keep the map at stride 1. */
   readonly pad?: readonly number[];
+  /** Weights are uint8 with this zero point instead of int8. */
+  readonly weightZero?: number;
 }
 
 const stridesOf = ({ map, stride = 1 }: Layer): number[] =>
@@ -36,6 +38,7 @@ export function textOf(l: Layer): string {
     stridesOf(l).some((s) => s > 1) ? `stride ${[l.stride].flat().join("x")}` : "",
     l.dilation && l.dilation > 1 ? `dilation ${l.dilation}` : "",
     l.group && l.group > 1 && l.of !== "depthwise" ? `${l.group} groups` : "",
+    l.weightZero === undefined ? "" : `weights less ${l.weightZero}`,
   ].filter((t) => t);
   const head = `${l.of} ${l.kernel.join("x")} ${l.cin}→${l.cout} on ${l.map.join("x")}`;
   return [head, ...more].join(", ");
@@ -81,7 +84,9 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
     const xShape = [1, ...l.map, l.cin], wShape = [l.cout, per, ...l.kernel];
     const name = (what: string) => `layer${i}/${what}`;
     const scales = Array.from({ length: l.cout }, () => r.int(500, 1500) / 1e6);
-    const weights = Array.from({ length: sizeOf(wShape) }, () => r.int(-127, 127));
+    const { weightZero = 0 } = l, wType = l.weightZero === undefined ? "int8" : "uint8";
+    const [least, most] = wType === "int8" ? [-127, 127] : [0, 255];
+    const weights = Array.from({ length: sizeOf(wShape) }, () => r.int(least, most));
     const bias = Array.from({ length: l.cout }, () => r.int(-4000, 4000));
     inputs.push(value(name("x"), "int8", xShape));
     outputs.push(value(name("y"), "int8", [1, ...out, l.cout]));
@@ -91,9 +96,9 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
       Int8Array.from({ length: sizeOf(xShape) }, () => r.int(-128, 127)),
     ));
     initializers.push(
-      tensor(name("weights"), "int8", wShape, weights),
+      tensor(name("weights"), wType, wShape, weights),
       tensor(name("scales"), "float32", [l.cout], scales),
-      tensor(name("zeros"), "int8", [l.cout], scales.map(() => 0)),
+      tensor(name("zeros"), wType, [l.cout], scales.map(() => weightZero)),
       tensor(name("bias"), "int32", [l.cout], bias),
       tensor(name("bias_scales"), "float32", [l.cout], scales.map((s) => Math.fround(s * SCALE))),
       tensor(name("bias_zeros"), "int32", [l.cout], scales.map(() => 0)),

@@ -54,6 +54,17 @@ const NETS: Readonly<Record<string, readonly Layer[]>> = {
     conv([6, 5], [1, 3], [3, 3]),
     conv([5, 5], [2, 3], [3, 2], { stride: 2, pad: [1, 1] }),
   ],
+  "weights less a zero point": [
+    depthwise([5, 6], 3, [3, 3], { weightZero: 0 }),
+    depthwise([6, 7], 4, [3, 3], { weightZero: 255 }),
+    depthwise([17], 6, [9], { weightZero: 130 }),
+    depthwise([7, 5], 2, [3, 5], { dilation: 2, stride: 2, weightZero: 100 }),
+    conv([5, 6], [3, 6], [3, 3], { group: 3, weightZero: 128 }),
+    conv([6, 5], [1, 3], [3, 3], { weightZero: 3 }),
+    conv([5, 4], [8, 6], [3, 3], { weightZero: 255 }),
+    conv([3, 5], [18, 3], [1, 1], { weightZero: 0 }),
+    conv([1], [33, 5], [1], { weightZero: 120 }),
+  ],
 };
 
 for (const [name, layers] of Object.entries(NETS)) {

@@ -4,6 +4,7 @@ import type { Expr, Load, Var } from "../../te/expr.ts";
 import { coefficient, linear } from "../../te/linear.ts";
 import { REQUANTIZE } from "../../te/rounding.ts";
 import { sizeOf } from "../../util/tensor.ts";
+import { canPair } from "../pack.ts";
 import { canPad } from "../pad.ts";
 import { canShift, productOf, rawShift } from "../product.ts";
 import { GATHER, MAP } from "../tensorize.ts";
@@ -31,7 +32,7 @@ export function mapSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[]
   if (body.k !== "cast" || body.a.k !== "call" || body.a.fn !== REQUANTIZE) return null;
   const constant = loads(f.weights).find((l) => s.consts.has(l.src));
   const source = loads(f.activation).find((l) => w.buffers.has(l.src));
-  if (!constant || constant.dtype !== "int8" || !source) return null;
+  if (!constant || !canPair(constant.src) || !source) return null;
   const order = memoryOrder(w, out);
   const axis = (name: string) => r.compute.axes[out.compute.axes.findIndex((v) => v.name === name)];
   const extent = (of: string) => r.compute.out.shape[r.compute.axes.indexOf(axis(of))];

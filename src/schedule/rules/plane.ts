@@ -5,6 +5,7 @@ import { loads, variables } from "../../te/analyze.ts";
 import { planes4 } from "../../tir/intrinsics.ts";
 import { TAPS } from "../../tir/plane.ts";
 import { productOf } from "../product.ts";
+import { canPair } from "../pack.ts";
 import { canPad } from "../pad.ts";
 import { planeRows } from "../plane_rows.ts";
 import { PLANE } from "../tensorize.ts";
@@ -23,7 +24,7 @@ export function planeSchedule(w: Workload, s: State, r: Stage, out: Stage): Step
   const constant = loads(f.weights).find((l) => s.consts.has(l.src));
   const source = loads(f.activation).find((l) => w.buffers.has(l.src));
   const order = memoryOrder(w, out);
-  if (!constant || constant.dtype !== "int8" || !source || order.length !== 4) return null;
+  if (!constant || !canPair(constant.src) || !source || order.length !== 4) return null;
   const bytes = source.dtype === "int8" || source.dtype === "uint8";
   const [n, oh, ow, c] = order;
   const axis = (name: string) => r.compute.axes[out.compute.axes.findIndex((v) => v.name === name)];
