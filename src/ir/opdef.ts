@@ -5,6 +5,7 @@ import type { Compute, Tensor } from "../te/compute.ts";
 import type { Buffer, Stmt } from "../tir/stmt.ts";
 import type { Graph, StateSlot, TensorType, Value } from "./graph.ts";
 import type { Builder } from "./build.ts";
+import type { OpsetChange, PostTraining } from "./post_training.ts";
 import type { QuantRule } from "./quant.ts";
 
 /** The data of constant inputs, by input index. */
@@ -179,6 +180,12 @@ export interface OpDef<A> {
   view?(a: A, io: IO, strides: readonly number[]): StridedView | null;
   /** How inputs can be placed inside the output instead of being copied (Concat). */
   place?(a: A, io: IO): readonly Region[];
+  /** How a node of a float model is quantised; absent: it stays float. */
+  readonly postTraining?: PostTraining;
+  /** What operator sets from 12 on changed of its form, oldest first. */
+  readonly changes?: readonly OpsetChange[];
+  /** The node is nothing but a tensor, which its attributes hold. */
+  literal?(a: A): TensorData;
   /** How the operator acts on quantised operands; absent: it computes on floats. */
   readonly quantized?: QuantRule<A>;
   cost?(a: A, io: IO): Cost;

@@ -99,7 +99,8 @@ export class NodeAttributes implements AttrReader {
     return this.#get("floats", name, fallback);
   }
   tensor(name: string): TensorData {
-    return tensorData(this.#get<TensorView>("tensor", name));
+    const t = this.#get<TensorView>("tensor", name);
+    return tensorData(t.name ? t : { ...t, name: this.node.name });
   }
 
   type(input: number): TensorType | null {

@@ -6,9 +6,19 @@ import proto from "onnx-proto";
 import { BurinError } from "../util/errors.ts";
 import { numberOfDType, packedBits } from "../util/dtype.ts";
 import { bytes as bytesOfTensor, type TensorData } from "../util/tensor.ts";
+import { ops } from "../ops/mod.ts";
 import { readModel, type TensorView } from "./reader.ts";
 import { tensorData } from "./tensors.ts";
+import { typeName } from "./unsupported.ts";
 import { malformed } from "./wire.ts";
+
+const literals = new Set(
+  ops.filter((op) => op.literal).flatMap((op) => op.onnx.map((b) => typeName(b.domain, b.type))),
+);
+
+/** Whether a node is nothing but a tensor, which an attribute holds. */
+export const isLiteral = (n: { readonly domain: string; readonly opType: string }): boolean =>
+  literals.has(typeName(n.domain, n.opType));
 
 type Attribute = proto.onnx.IAttributeProto;
 
@@ -118,7 +128,7 @@ export class EditableModel {
     if (model.graph === null || model.graph === undefined) throw malformed("it has no graph");
     const constants = view.graph.initializers.map((t) => [t.name, t] as const);
     for (const n of view.graph.nodes) {
-      const value = n.opType === "Constant" && n.attributes.find((a) => a.name === "value");
+      const value = isLiteral(n) && n.attributes.find((a) => a.kind === "tensor");
       if (value && n.outputs[0]) constants.push([n.outputs[0], value.value as TensorView]);
     }
     return new EditableModel(model, new Map(constants));
@@ -205,8 +215,8 @@ export class EditableModel {
       ...this.#model,
       graph: {
         ...graph,
-        node: this.nodes.filter((n) => n.opType !== "Constant" || read.has(n.outputs[0]))
-          .filter((n) => n.opType !== "Constant" || !this.#changed.has(n.outputs[0]))
+        node: this.nodes.filter((n) => !isLiteral(n) || read.has(n.outputs[0]))
+          .filter((n) => !isLiteral(n) || !this.#changed.has(n.outputs[0]))
           .map(({ inputs, outputs, attributes, ...n }) => ({
             ...n,
             input: inputs,

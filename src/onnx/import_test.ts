@@ -18,6 +18,7 @@ import {
   tensorAttr,
   value,
 } from "../../tests/onnx_builder.ts";
+import { ops as constant } from "../ops/constant.ts";
 import { importModel, type ImportOptions, UnsupportedNodes } from "./import.ts";
 
 /** y = x + bias, with what the importer has to handle: versions, an operand, an optional input. */
@@ -95,7 +96,7 @@ const repeat: OpDef<null> = {
   onnx: [{ domain: "", type: "Repeat", since: 1, attrs: () => null }],
   infer: (_, [x]) => [x!],
 };
-const OPS = [plus, shape, product, keep, repeat];
+const OPS = [plus, shape, product, keep, repeat, ...constant];
 
 const X = value("x", "int32", [2, 3]);
 const Y = value("y", "int32", [2, 3]);

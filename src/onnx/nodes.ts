@@ -9,7 +9,6 @@ import { capturedBy } from "../ir/inline.ts";
 import { type Candidate, type GraphInput, OpError } from "../ir/opdef.ts";
 import { NodeAttributes, Undecided } from "./attributes.ts";
 import { chosen, decide, type Reading, sameShape } from "./readings.ts";
-import { constantNode } from "./constant.ts";
 import type { DimSizes } from "./dims.ts";
 import { nestedGraphs, topological } from "./order.ts";
 import { shapeOf, wiring } from "./declared.ts";
@@ -126,10 +125,6 @@ export class GraphImporter {
     const problem = this.#attempt(() => {
       const foreign = n.inputs.map((x) => [x, foreignType(scope, x)]).find(([, t]) => t);
       if (foreign) throw new OpError(`its input '${foreign[0]}' is ${foreign[1]}`, TYPES_HINT);
-      if (type === "Constant") {
-        define(scope, n.outputs[0], scope.b.constant(constantNode(n, name), n.outputs[0]));
-        return;
-      }
       const found = this.table.find(n, this.#opsets(n));
       if (!("op" in found)) throw new OpError(found.reason, found.hint);
       if (known.length === inputs.length) this.#apply(n, name, found, known, scope);
@@ -250,6 +245,7 @@ export class GraphImporter {
     if (binding.note && !this.notes.includes(binding.note)) this.notes.push(binding.note);
     const extra = n.outputs.slice(types.length).find((x) => x !== "");
     if (extra !== undefined) throw new OpError(`its output '${extra}' is not supported`);
+    if (op.literal) return [scope.b.constant(op.literal(attrs), outNames[0])];
     const bodies = own ? nestedGraphs(n).map((g) => this.#body(g, name, scope)) : [];
     const foldable = op.fold !== false && bodies.length === 0;
     // Without a budget nothing is computed, but the definition is made and may throw.
@@ -346,7 +342,7 @@ export class GraphImporter {
       this.opCounts.set(type, (this.opCounts.get(type) ?? 0) + 1);
       for (const inner of nestedGraphs(n)) this.#survey(inner, ` in '${n.name}'${where}`);
       const found = this.table.find(n, this.#opsets(n));
-      if ("op" in found || type === "Constant") return;
+      if ("op" in found) return;
       const node = n.name || `${n.opType}_${i}`;
       this.problems.push({ node, where, type, reason: found.reason, hint: found.hint });
     });

@@ -3,6 +3,7 @@ import { isInt } from "../util/dtype.ts";
 import * as te from "../te/expr.ts";
 import { add, div, type Expr, imm, mul, select, sub, un } from "../te/expr.ts";
 import { type OpDef, OpError } from "../ir/opdef.ts";
+import type { PostTraining } from "../ir/post_training.ts";
 import type { Acc, QuantRule } from "../ir/quant.ts";
 import { elementwise, fn, onnx } from "./common.ts";
 
@@ -38,6 +39,7 @@ export const relu: OpDef<null> = elementwise({
   onnx: 6,
   accepts: "number",
   body: ([x]) => te.max(x, 0),
+  postTraining: { range: "own", clamp: "scales" },
   quantized: reluOnIntegers,
 });
 
@@ -66,6 +68,7 @@ const withAlpha = (
   since: number,
   alpha: number,
   body: (x: Expr, alpha: Expr) => Expr,
+  postTraining?: PostTraining,
 ): OpDef<AlphaAttrs> =>
   elementwise<AlphaAttrs>({
     name,
@@ -73,9 +76,21 @@ const withAlpha = (
     attrs: (r) => ({ alpha: r.float("alpha", alpha) }),
     accepts: "float",
     body: ([x], a) => body(x, imm(a.alpha, x.dtype)),
+    postTraining,
   });
-const plain = (name: string, since: number, body: (x: Expr) => Expr): OpDef<null> =>
-  elementwise({ name, onnx: since, accepts: "float", body: ([x]) => body(x) });
+const plain = (
+  name: string,
+  since: number,
+  body: (x: Expr) => Expr,
+  postTraining?: PostTraining,
+): OpDef<null> =>
+  elementwise({ name, onnx: since, accepts: "float", body: ([x]) => body(x), postTraining });
+
+/** Its results are measured. */
+const MEASURED: PostTraining = { range: "own" };
+/** Every step of 8 bits that a function from 0 to 1, from −1 to 1, may use. */
+const UNIT: PostTraining = { range: { low: 0, high: 255 / 256 } };
+const SIGNED_UNIT: PostTraining = { range: { low: -1, high: 127 / 128 } };
 
 const one = (x: Expr): Expr => imm(1, x.dtype);
 const positive = (x: Expr): Expr => te.gt(x, 0);
@@ -97,6 +112,7 @@ const hardSigmoid = elementwise<LinearAttrs>({
   attrs: (r) => ({ alpha: r.float("alpha", 0.2), beta: r.float("beta", 0.5) }),
   accepts: "float",
   body: ([x], { alpha, beta }) => unitClamp(add(mul(x, imm(alpha, x.dtype)), imm(beta, x.dtype))),
+  postTraining: MEASURED,
 });
 
 interface SeluAttrs {
@@ -160,8 +176,8 @@ export const gelu = elementwise<GeluAttrs>({
 });
 
 /** 1 / (1 + e^−x). */
-export const sigmoid = plain("Sigmoid", 6, (x) => fn("sigmoid", x));
-export const hyperbolicTangent = plain("Tanh", 6, (x) => fn("tanh", x));
+export const sigmoid = plain("Sigmoid", 6, (x) => fn("sigmoid", x), UNIT);
+export const hyperbolicTangent = plain("Tanh", 6, (x) => fn("tanh", x), SIGNED_UNIT);
 /** x / (1 + e^−αx). */
 export const swish = withAlpha("Swish", 24, 1, (x, a) => mul(x, fn("sigmoid", mul(x, a))));
 
@@ -176,10 +192,11 @@ export const ops = [
     "HardSwish",
     14,
     (x) => mul(x, unitClamp(add(mul(x, imm(1 / 6, x.dtype)), imm(0.5, x.dtype)))),
+    MEASURED,
   ),
   plain("Mish", 18, (x) => mul(x, fn("tanh", softplus(x)))),
-  withAlpha("LeakyRelu", 6, 0.01, (x, a) => select(te.lt(x, 0), mul(x, a), x)),
-  withAlpha("Elu", 6, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(x)))),
+  withAlpha("LeakyRelu", 6, 0.01, (x, a) => select(te.lt(x, 0), mul(x, a), x), MEASURED),
+  withAlpha("Elu", 6, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(x))), MEASURED),
   withAlpha("Celu", 12, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(div(x, a))))),
   withAlpha("ThresholdedRelu", 10, 1, (x, a) => select(te.gt(x, a), x, imm(0, x.dtype))),
   swish,

@@ -31,6 +31,7 @@ function readBound(r: AttrReader, name: string, input: number): Bound {
 /** min(max(x, lo), hi). */
 const clipOnnx: OpDef<BoundAttrs> = {
   name: "Clip",
+  postTraining: { range: "own", clamp: "fixed" },
   onnx: [onnx("Clip", 6, (r) => ({
     lo: readBound(r, "min", 1),
     hi: readBound(r, "max", 2),

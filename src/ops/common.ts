@@ -5,6 +5,7 @@ import { add, call, div, type Expr, imm, load, un } from "../te/expr.ts";
 import { erf, exp, libm, type LibmName, log, sigmoid, tanh } from "../te/scalar.ts";
 import { type AttrReader, type OnnxBinding, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
+import type { PostTraining } from "../ir/post_training.ts";
 import type { QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
 
@@ -121,6 +122,7 @@ export interface Elementwise<A> {
   readonly result?: DType;
   readonly body: (xs: readonly Expr[], a: A) => Expr;
   readonly quantized?: QuantRule<A>;
+  readonly postTraining?: PostTraining;
 }
 
 /** An operator on one type, element by element, with numpy's broadcasting. */
@@ -156,6 +158,7 @@ export function elementwise<A = null>(d: Elementwise<A>): OpDef<A> {
       },
     },
     ...d.quantized && { quantized: d.quantized },
+    ...d.postTraining && { postTraining: d.postTraining },
   };
 }
 

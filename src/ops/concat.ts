@@ -26,6 +26,7 @@ function starts(sizes: readonly number[]): number[] {
 
 export const concat: OpDef<ConcatAttrs> = {
   name: "Concat",
+  postTraining: { range: "shared" },
   onnx: [
     onnx("Concat", 1, (r) => ({ axis: r.int("axis", 1) })),
     onnx("Concat", 4, (r) => ({ axis: r.int("axis") })),

@@ -169,6 +169,12 @@ export function readConv(r: AttrReader, weight = 1): ConvAttrs {
 export const conv: OpDef<ConvAttrs> = {
   name: "Conv",
   channelsLast: true,
+  postTraining: {
+    range: "own",
+    operands: 2,
+    weight: { channelAxis: () => 0, reads: "windows", bias: 2 },
+    takesClamp: true,
+  },
   onnx: [{ domain: "", type: "Conv", since: 1, attrs: (r) => readConv(r), inputs: 3 }],
   infer,
   body: { kind: "compute", define },
@@ -181,6 +187,7 @@ export const conv: OpDef<ConvAttrs> = {
 /** Integer convolution of stored integers; zero points are inputs 2 and 3. */
 export const convInteger: OpDef<ConvAttrs> = {
   name: "ConvInteger",
+  postTraining: { integers: true },
   onnx: [{ domain: "", type: "ConvInteger", since: 10, attrs: (r) => readConv(r) }],
   infer: (a, [x, w]) => infer(a, [x, w, null]),
   body: {

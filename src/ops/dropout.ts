@@ -20,6 +20,8 @@ function read(r: AttrReader): DropoutAttrs {
 
 export const dropout: OpDef<DropoutAttrs> = {
   name: "Dropout",
+  postTraining: { range: "same" },
+  changes: [{ since: 12, kind: "dropped", attribute: "ratio" }],
   onnx: [onnx("Dropout", 7, read, 1)],
   infer({ mask }, [x]) {
     if (!x) throw new OpError("its input is missing", "give the node its input");

@@ -39,6 +39,7 @@ const integer = (t: TensorType | null): TensorType | null => t && { ...t, dtype:
 /** Inputs a, b, sa, sb, za, zb, bias (float32). */
 const matMulIntegerToFloat: OpDef<null> = {
   name: "MatMulIntegerToFloat",
+  postTraining: { integers: true },
   onnx: [{ domain: "com.microsoft", type: "MatMulIntegerToFloat", since: 1, attrs }],
   infer: (_, [a, w]) => infer(a, w),
   body: { kind: "expand", rewrite: (_, ins, __, b) => product(b, ins) },
@@ -47,6 +48,7 @@ const matMulIntegerToFloat: OpDef<null> = {
 /** Inputs a (float32), b, sb, zb, bias (float32). */
 const dynamicQuantizeMatMul: OpDef<null> = {
   name: "DynamicQuantizeMatMul",
+  postTraining: { integers: true },
   onnx: [{ domain: "com.microsoft", type: "DynamicQuantizeMatMul", since: 1, attrs }],
   infer: (_, [a, w]) => infer(integer(a), w),
   body: {
@@ -96,6 +98,7 @@ function weights(w: Value, scale: Value, zero: Value | null, b: Builder): Value 
  */
 const dynamicQuantizeLstm: OpDef<RecurrentAttrs> = {
   name: "DynamicQuantizeLSTM",
+  postTraining: { integers: true },
   onnx: [{
     domain: "com.microsoft",
     type: "DynamicQuantizeLSTM",

@@ -6,6 +6,8 @@ import * as te from "../te/expr.ts";
 import { bin, type BinOp, cast, type Expr, imm, select } from "../te/expr.ts";
 import { type OpDef, OpError } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
+import type { PostTraining } from "../ir/post_training.ts";
+import { affineProduct, affineSum } from "./affine.ts";
 import { axisNames } from "./axes.ts";
 import {
   type Accepts,
@@ -19,8 +21,21 @@ import {
   sameType,
 } from "./common.ts";
 
-const binary = (name: string, op: BinOp, since: number, accepts: Accepts = "number") =>
-  elementwise({ name, onnx: since, accepts, arity: 2, body: ([a, b]) => bin(op, a, b) });
+const binary = (
+  name: string,
+  op: BinOp,
+  since: number,
+  accepts: Accepts = "number",
+  postTraining?: PostTraining,
+) =>
+  elementwise({
+    name,
+    onnx: since,
+    accepts,
+    arity: 2,
+    body: ([a, b]) => bin(op, a, b),
+    postTraining,
+  });
 const comparison = (name: string, op: BinOp, since: number, accepts: Accepts = "number") =>
   elementwise({
     name,
@@ -47,9 +62,17 @@ function withDivisor<A>(op: OpDef<A>): OpDef<A> {
   };
 }
 
-export const add = binary("Add", "add", 7);
-export const sub = binary("Sub", "sub", 7);
-export const mul = binary("Mul", "mul", 7);
+/** Both operands and the result are quantised. */
+const OPERANDS: PostTraining = { range: "own", operands: 2 };
+
+export const add = binary("Add", "add", 7, "number", {
+  ...OPERANDS,
+  takesClamp: true,
+  sums: true,
+  affine: affineSum,
+});
+export const sub = binary("Sub", "sub", 7, "number", OPERANDS);
+export const mul = binary("Mul", "mul", 7, "number", { ...OPERANDS, affine: affineProduct });
 /** Integers truncate, as in C. */
 export const div: OpDef<null> = withDivisor(binary("Div", "div", 7));
 export const max = variadic("Max", (xs) => xs.reduce((a, b) => te.max(a, b)));

@@ -239,6 +239,7 @@ const QUANTIZED: Places = { mask: 5, past: 8, bias: -1 };
 /** The same of stored integers: x, weights, bias, their scales, mask, their zero points, past. */
 const quantizedAttention: OpDef<SelfAttrs> = {
   name: "QAttention",
+  postTraining: { integers: true },
   onnx: microsoft("QAttention", readSelf),
   infer(a, ins) {
     [0, 1].forEach((i) => operand(ins, i, "int"));

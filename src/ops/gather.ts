@@ -49,6 +49,7 @@ const gatherIntegers: QuantRule<GatherAttrs> = (a, [x, idx], { b }) => {
 /** The slices of x along the axis that the indices name: x[…, indices…, …]. */
 export const gather: OpDef<GatherAttrs> = {
   name: "Gather",
+  postTraining: { range: "same" },
   onnx: [onnx("Gather", 1, (r) => ({ axis: r.int("axis", 0) }))],
   infer(a, ins, known) {
     const { shape, indices } = data(ins), axis = axisIndex(a.axis, shape.length);

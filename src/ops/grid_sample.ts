@@ -78,6 +78,7 @@ function cubicWeight(fraction: Expr, k: Expr): Expr {
 /** Inputs x [N, C, spatial…], grid [N, out…, axes] in units of −1 to 1, the last axis first. */
 const gridSample: OpDef<GridAttrs> = {
   name: "GridSample",
+  changes: [{ since: 20, kind: "meaning" }],
   onnx: onnxAndMicrosoft("GridSample", 16, readGrid),
   infer(_, ins) {
     const { x, shape } = gridTypes(ins);

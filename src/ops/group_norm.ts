@@ -92,6 +92,7 @@ function groupType(a: GroupAttrs, ins: Types): TensorType {
 /** Inputs x [N, C, …], scale, bias: normalised over the channels of a group and all positions. */
 const groupNormalization: OpDef<GroupAttrs> = {
   name: "GroupNormalization",
+  changes: [{ since: 21, kind: "meaning" }],
   onnx: [18, 21].map((since) =>
     onnx("GroupNormalization", since, (r) => ({
       groups: r.int("num_groups"),

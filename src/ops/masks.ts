@@ -134,6 +134,7 @@ const atIndex: OpDef<{ axis: number; size: number; dtype: DType }> = {
 /** One at the first maximum along the axis, zeros elsewhere. */
 const hardmax: OpDef<SoftmaxAttrs> = {
   name: "Hardmax",
+  changes: [{ since: 13, kind: "axis" }],
   onnx: [
     onnx("Hardmax", 1, readSoftmax(1, true)),
     onnx("Hardmax", 13, readSoftmax(-1, false)),

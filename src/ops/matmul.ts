@@ -124,6 +124,12 @@ function biasRows(r: Parameters<QuantRule<MatMulAttrs>>[1][number]): number {
 
 export const matmul: OpDef<MatMulAttrs> = {
   name: "MatMul",
+  postTraining: {
+    range: "own",
+    operands: 2,
+    weight: { channelAxis: (_, rank) => rank - 1, reads: "rows", bias: null, computed: true },
+    takesClamp: true,
+  },
   onnx: [{ domain: "", type: "MatMul", since: 1, attrs: () => PLAIN }],
   infer,
   body: { kind: "compute", define },
@@ -136,6 +142,7 @@ export const matmul: OpDef<MatMulAttrs> = {
 /** Products of stored integers; zero points are inputs 2 and 3. */
 export const matmulInteger: OpDef<MatMulAttrs> = {
   name: "MatMulInteger",
+  postTraining: { integers: true },
   onnx: [{ domain: "", type: "MatMulInteger", since: 10, attrs: () => PLAIN }],
   infer: (at, [a, b]) => infer(at, [a, b]),
   body: {
@@ -171,6 +178,18 @@ export interface GemmAttrs {
 /** y = alpha · a' · b' + beta · c. */
 export const gemm: OpDef<GemmAttrs> = {
   name: "Gemm",
+  postTraining: {
+    range: "own",
+    operands: 2,
+    weight: {
+      channelAxis: (attrs) => attrs.int("transB", 0) ? 0 : 1,
+      reads: "rows",
+      bias: 2,
+      factors: [{ attribute: "alpha", input: 1 }, { attribute: "beta", input: 2 }],
+      plain: (attrs) => attrs.int("transA", 0) === 0,
+    },
+    takesClamp: true,
+  },
   onnx: [{
     domain: "",
     type: "Gemm",

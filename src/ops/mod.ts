@@ -11,6 +11,7 @@ import { ops as channelsLast } from "./channels_last.ts";
 import { ops as check } from "./check.ts";
 import { ops as clip } from "./clip.ts";
 import { ops as concat } from "./concat.ts";
+import { ops as constant } from "./constant.ts";
 import { ops as control } from "./control.ts";
 import { ops as conv } from "./conv.ts";
 import { ops as convTranspose } from "./conv_transpose.ts";
@@ -103,6 +104,7 @@ export const ops: readonly OpDef<any>[] = [
   ...check,
   ...clip,
   ...concat,
+  ...constant,
   ...control,
   ...conv,
   ...dropout,

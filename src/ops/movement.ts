@@ -36,6 +36,7 @@ function movement<A>(m: Movement<A>): OpDef<A> {
         ];
       },
     },
+    postTraining: { range: "same" },
     // Present even where it only answers null: it says that the operator moves elements only.
     view: (a: A, io: IO, strides: readonly number[]) =>
       m.view?.(a, dims(input(io.ins)), strides) ?? null,
@@ -266,6 +267,11 @@ const readSplit = (r: AttrReader): SplitAttrs => ({
 /** Every part is a slice. */
 export const split: OpDef<SplitAttrs> = {
   name: "Split",
+  postTraining: { range: "same" },
+  changes: [
+    { since: 13, kind: "input", attribute: "split" },
+    { since: 18, kind: "counted", attribute: "num_outputs" },
+  ],
   onnx: [onnx("Split", 2, readSplit, 1)],
   infer(a, [x]) {
     if (!x) throw new OpError("its input is missing", "give the node its input");

@@ -6,6 +6,7 @@ import { add, div, type Expr, imm, load, mul, sqrt, sub } from "../te/expr.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
 import type { Builder } from "../ir/build.ts";
+import { affineNormalisation } from "./affine.ts";
 import { axisNames } from "./axes.ts";
 import {
   axisIndex,
@@ -121,6 +122,7 @@ function expandTraining(
 /** Inputs x [N, C, …], scale, bias, mean, variance [C]: a factor and an offset per channel. */
 const batchNormalization: OpDef<BatchNormAttrs> = {
   name: "BatchNormalization",
+  postTraining: { affine: affineNormalisation },
   onnx: [
     onnx("BatchNormalization", 1, readOldBatchNorm),
     onnx("BatchNormalization", 7, readBatchNorm),

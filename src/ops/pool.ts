@@ -56,6 +56,7 @@ const maxIntegers: QuantRule<MaxPoolAttrs> = (a, [x], { b }) => {
 /** The maximum of every window; padding never wins. */
 export const maxPool: OpDef<MaxPoolAttrs> = {
   name: "MaxPool",
+  postTraining: { range: "same" },
   channelsLast: true,
   onnx: [onnx("MaxPool", 1, (r) => ({
     ...readWindow(r),
@@ -105,6 +106,7 @@ function defineAverage(
 /** The mean of every window. */
 export const averagePool: OpDef<AveragePoolAttrs> = {
   name: "AveragePool",
+  postTraining: { range: "own" },
   channelsLast: true,
   onnx: [onnx("AveragePool", 1, (r) => ({
     ...readWindow(r),

@@ -211,7 +211,7 @@ const qlinearWhere: OpDef<null> = {
   },
 };
 
-export const ops = [
+export const ops: readonly OpDef<unknown>[] = ([
   qlinearConv,
   qlinearMatMul,
   qgemm,
@@ -246,4 +246,4 @@ export const ops = [
     operands: (n) => Array.from({ length: (n - 2) / 3 }, (_, i) => 2 + 3 * i),
     result: 0,
   }),
-] as OpDef<unknown>[];
+] as OpDef<unknown>[]).map((op) => ({ ...op, postTraining: { integers: true } }));

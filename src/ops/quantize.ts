@@ -146,6 +146,7 @@ export const dequantizeLinear: OpDef<LinearAttrs> = {
 /** Quantises to uint8 with a range taken from the data: outputs y, scale, zero point. */
 export const dynamicQuantizeLinear: OpDef<null> = {
   name: "DynamicQuantizeLinear",
+  postTraining: { integers: true },
   onnx: [{ domain: "", type: "DynamicQuantizeLinear", since: 11, attrs: () => null }],
   infer(_, [x]) {
     if (x?.dtype !== "float32") throw new OpError("its input is not float32");

@@ -181,6 +181,7 @@ const DOMAINS = [{ domain: "", since: 10 }, { domain: "com.microsoft", since: 1 
 /** y = saturate(x / scale + zero), rounded half to even. */
 const quantizeOnnx: OpDef<AnyQuantizeAttrs> = {
   name: "QuantizeLinear",
+  postTraining: { integers: true },
   quantizes: "output",
   onnx: DOMAINS.map((d) => ({
     ...d,

@@ -13,6 +13,7 @@ import {
 } from "../te/expr.ts";
 import type { AttrReader, OpDef } from "../ir/opdef.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
+import type { PostTraining } from "../ir/post_training.ts";
 import type { QuantRule } from "../ir/quant.ts";
 import { axisNames } from "./axes.ts";
 import { type Accepts, axisIndex, fn, highest, lowest, onnx, operand } from "./common.ts";
@@ -86,7 +87,14 @@ interface Reduction {
   readonly finish?: (acc: Expr) => Expr;
   readonly onnx?: OpDef<ReduceAttrs>["onnx"];
   readonly quantized?: QuantRule<ReduceAttrs>;
+  readonly postTraining?: PostTraining;
+  /** The operator set in which its axes became an input, 18 if left out. */
+  readonly axesAsInput?: number;
 }
+
+const axesAsInput = (since: number): OpDef<ReduceAttrs>["changes"] => [
+  { since, kind: "input", attribute: "axes" },
+];
 
 const START: Readonly<Record<ReduceOp, (d: TensorType["dtype"]) => Expr>> = {
   sum: (d) => imm(0, d),
@@ -116,7 +124,9 @@ function reduction(r: Reduction): OpDef<ReduceAttrs> {
         return [acc, compute("y", out.dtype, shape, (...at) => finish(load(acc.out, at)), names)];
       },
     },
+    changes: axesAsInput(r.axesAsInput ?? 18),
     ...r.quantized && { quantized: r.quantized },
+    ...r.postTraining && { postTraining: r.postTraining },
   };
 }
 
@@ -143,6 +153,8 @@ function defineMean(a: ReduceAttrs, x: Tensor, out: TensorType): readonly Comput
 /** The mean over axes; integers with `quant` give float32. */
 export const reduceMean: OpDef<ReduceAttrs> = {
   name: "ReduceMean",
+  postTraining: { range: "own" },
+  changes: axesAsInput(18),
   onnx: [onnx("ReduceMean", 1, readReduce, 1), onnx("GlobalAveragePool", 1, readGlobal)],
   infer(a, ins) {
     const x = averaged(ins, a.quant);
@@ -164,6 +176,7 @@ export const reduceMax: OpDef<ReduceAttrs> = reduction({
   accepts: "any",
   onnx: [onnx("GlobalMaxPool", 1, readGlobal)],
   quantized: maxIntegers,
+  postTraining: { range: "same" },
 });
 
 /** ln Σ e^x, shifted by the maximum so that nothing overflows. */
@@ -205,7 +218,7 @@ export const reduceL2 = reduction({
   finish: te.sqrt,
   accepts: "float",
 });
-export const reduceSum = reduction({ name: "ReduceSum", op: "sum" });
+export const reduceSum = reduction({ name: "ReduceSum", op: "sum", axesAsInput: 13 });
 
 export const ops = [
   reduceMean,

@@ -101,6 +101,7 @@ function around(place: Expr, n: number, k: Expr): { index: Expr; weight: Expr; i
 /** Inputs x [N, C, H, W], regions [R, 4], the image of each [R]: bins of bilinear samples. */
 const roiAlign: OpDef<RoiAttrs> = {
   name: "RoiAlign",
+  changes: [{ since: 16, kind: "meaning" }],
   onnx: [
     onnx("RoiAlign", 10, readRoi(() => false)),
     onnx(

@@ -59,9 +59,12 @@ function reshaping<A>(
   name: string,
   bindings: readonly OnnxBinding<A>[],
   shape: (a: A, from: number[]) => readonly number[],
+  changes: OpDef<A>["changes"] = [],
 ): OpDef<A> {
   return {
     name,
+    postTraining: { range: "same" },
+    changes,
     onnx: bindings,
     infer: (a, ins) => [{ dtype: first(ins).dtype, shape: shape(a, dims(first(ins))) }],
     body: { kind: "compute", define: reshapeDefine },
@@ -118,6 +121,8 @@ export interface AxesAttrs {
   /** null: every axis of size 1 (Squeeze only). */
   readonly axes: readonly number[] | null;
 }
+const AXES_AS_INPUT = [{ since: 13, kind: "input", attribute: "axes" }] as const;
+
 const readAxes = (of: "input" | "output") => (r: AttrReader): AxesAttrs => ({
   axes: r.has("axes")
     ? r.ints("axes")
@@ -140,6 +145,7 @@ export const squeeze = reshaping<AxesAttrs>(
     }
     return from.filter((n, i) => gone ? !gone.includes(i) : n !== 1);
   },
+  AXES_AS_INPUT,
 );
 
 export const unsqueeze = reshaping<AxesAttrs>(
@@ -158,6 +164,7 @@ export const unsqueeze = reshaping<AxesAttrs>(
     const rest = [...from];
     return Array.from({ length: rank }, (_, i) => added.has(i) ? 1 : rest.shift()!);
   },
+  AXES_AS_INPUT,
 );
 
 export const identity = reshaping<null>(

@@ -33,6 +33,7 @@ const readDft = (axisOf: (r: AttrReader) => number) => (r: AttrReader): DftAttrs
 /** Inputs x […, samples, …, real and imaginary part], length and axis. */
 const dft: OpDef<DftAttrs> = {
   name: "DFT",
+  changes: [{ since: 20, kind: "meaning" }],
   onnx: [
     onnx("DFT", 17, readDft((r) => r.int("axis", 1)), 1),
     onnx("DFT", 20, readDft((r) => scalarOperand(r, 2, anyAxis) ?? -2), 1),

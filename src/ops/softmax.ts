@@ -8,6 +8,7 @@ import { compute, reduce, sum, type Tensor } from "../te/compute.ts";
 import { cast, div, type Expr, imm, load, sub } from "../te/expr.ts";
 import type { AttrReader, OpDef } from "../ir/opdef.ts";
 import { dims } from "../ir/graph.ts";
+import type { PostTraining } from "../ir/post_training.ts";
 import { axisNames } from "./axes.ts";
 import { axisIndex, fn, lowest, onnx, operand } from "./common.ts";
 import { reduced } from "./reduce.ts";
@@ -30,9 +31,12 @@ function family(
   name: string,
   /** The result from x − max, its exponential and the sum of these. */
   result: (shifted: Expr, e: Expr, total: Expr, rounded: (e: Expr) => Expr) => Expr,
+  postTraining: PostTraining = {},
 ): OpDef<SoftmaxAttrs> {
   return {
     name,
+    postTraining,
+    changes: [{ since: 13, kind: "axis" }],
     onnx: [onnx(name, 1, readSoftmax(1, true)), onnx(name, 13, readSoftmax(-1, false))],
     infer(a, ins) {
       const half = ins[0] && isHalf(ins[0].dtype), x = half ? ins[0]! : operand(ins, 0, "float");
@@ -87,7 +91,10 @@ function family(
   };
 }
 
-export const softmax = family("Softmax", (_, e, total) => div(e, total));
+export const softmax = family("Softmax", (_, e, total) => div(e, total), {
+  range: { low: 0, high: 255 / 256 },
+  saturates: true,
+});
 export const logSoftmax = family(
   "LogSoftmax",
   (d, _, total, rounded) => sub(d, rounded(fn("log", total))),

@@ -32,7 +32,7 @@ export function readingOf(
     readonly output: readonly number[];
   },
 ): Reading {
-  return layer.node.opType === "Conv"
+  return layer.role.reads === "windows"
     ? convolution(layer.node, shapes.input, shapes.weight, shapes.output)
     : dense(shapes.input);
 }

@@ -1,6 +1,7 @@
 /** The quantised model as ONNX: QuantizeLinear and DequantizeLinear around what is quantised. */
 import { type EditableModel, type EditableNode, intAttribute } from "../onnx/editable.ts";
 import { DTYPES } from "../util/dtype.ts";
+import { isConversion } from "./operators.ts";
 import { raiseOpset } from "./opset.ts";
 import { tensor, type TensorData } from "../util/tensor.ts";
 import type { Layer, QuantPlan } from "./plan.ts";
@@ -91,8 +92,7 @@ function pruneUnread(model: EditableModel): void {
   for (let before = -1; before !== model.nodes.length;) {
     before = model.nodes.length;
     const read = new Set([...model.nodes.flatMap((n) => n.inputs), ...model.outputs]);
-    const quant = (n: EditableNode) => /^(Deq|Q)uantizeLinear$/.test(n.opType);
-    model.nodes = model.nodes.filter((n) => !quant(n) || n.outputs.some((o) => read.has(o)));
+    model.nodes = model.nodes.filter((n) => !isConversion(n) || n.outputs.some((o) => read.has(o)));
   }
 }
 
@@ -151,7 +151,7 @@ function constants(model: EditableModel, layer: Layer, q: Quantised): EditableNo
     const v = Math.round(b / steps[one ? 0 : i]);
     return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, v));
   });
-  const target = layer.bias ?? { node: layer.node, input: 2 };
+  const target = layer.bias ?? { node: layer.node, input: layer.role.bias! };
   const old = layer.bias && model.constant(target.node.inputs[target.input]);
   const shape = old ? old.shape : [values.length];
   const name = layer.bias ? target.node.inputs[target.input] : `${layer.weight}_bias`;

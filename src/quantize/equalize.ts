@@ -5,7 +5,7 @@
  */
 import { type EditableModel, intOf } from "../onnx/editable.ts";
 import { sizeOf, type TensorData } from "../util/tensor.ts";
-import { isHomogeneous } from "./operators.ts";
+import { roleOf } from "./operators.ts";
 import { type Layer, nameOf, type QuantPlan } from "./plan.ts";
 import { readersOf } from "./prepare.ts";
 import type { Statistics } from "./statistics.ts";
@@ -31,13 +31,14 @@ export function equalisable(model: EditableModel, plan: QuantPlan): Link[] {
     members.set(leader, (members.get(leader) ?? 0) + 1);
   }
   return plan.layers.flatMap((from): Link[] => {
-    if (from.node.opType !== "Conv" || (from.clamp && !isHomogeneous(from.clamp))) return [];
+    const scales = !from.clamp || roleOf(from.clamp).clamp === "scales";
+    if (from.role.reads !== "windows" || !scales) return [];
     const tensor = from.clamp?.outputs[0] ?? from.output;
     const users = readers.get(tensor) ?? [];
     const to = plan.layers.find((l) => l.name === nameOf(users[0]) && l.input === tensor);
     const alone = users.length === 1 && !model.outputs.includes(tensor) &&
       members.get(plan.leader.get(tensor) ?? "") === 1;
-    if (!to || to.node.opType !== "Conv" || !alone) return [];
+    if (!to || to.role.reads !== "windows" || !alone) return [];
     const group = intOf(to.node, "group", 1);
     const channels = model.constant(from.weight)!.shape[0];
     if (group !== 1 && group !== channels) return [];

@@ -8,6 +8,7 @@ import type { TensorData } from "../util/tensor.ts";
 import { dequantisedName, type Quantised } from "./emit.ts";
 import { type OutputQuality, QualityMeter, SignalToNoise } from "./evaluate.ts";
 import { observe } from "./observe.ts";
+import { roleOf } from "./operators.ts";
 import type { QuantPlan } from "./plan.ts";
 import type { QuantType } from "./ranges.ts";
 import type { Trial } from "./trial.ts";
@@ -63,11 +64,11 @@ export function spread<T>(samples: readonly T[], most: number): T[] {
   return Array.from({ length: n }, (_, i) => samples[Math.floor(i * samples.length / n)]);
 }
 
-/** The tensor in front of a closing Softmax tells more than its result does. */
+/** The outputs; the tensor in front of one that saturates tells more than its result does. */
 export function judged(model: EditableModel): string[] {
   return model.outputs.map((name) => {
     const node = model.nodes.find((n) => n.outputs.includes(name));
-    return node?.opType === "Softmax" ? node.inputs[0] : name;
+    return node && roleOf(node).saturates ? node.inputs[0] : name;
   });
 }
 

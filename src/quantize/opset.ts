@@ -1,4 +1,5 @@
 /** A model in a newer operator set: what changed in between is written as the newer one has it. */
+import type { OpsetChange } from "../ir/post_training.ts";
 import {
   type EditableModel,
   type EditableNode,
@@ -8,26 +9,10 @@ import {
 } from "../onnx/editable.ts";
 import { BurinError } from "../util/errors.ts";
 import { tensor } from "../util/tensor.ts";
-
-/** Reductions whose axes became an input in 18 (ReduceSum's in 13). */
-const REDUCTIONS = new Set([
-  ...["ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean"],
-  ...["ReduceMin", "ReduceProd", "ReduceSumSquare"],
-]);
-
-/** Operators that mean something else from a version on, with inputs or attributes of another kind. */
-const CHANGED: Readonly<Record<string, number>> = {
-  RoiAlign: 16,
-  DFT: 20,
-  GridSample: 20,
-  GroupNormalization: 21,
-};
+import { changesOf } from "./operators.ts";
 
 /** First operator set that is raised: older ones differ in too much. */
 export const OLDEST = 11;
-
-/** Operators that flattened what lies behind their axis before 13. */
-const FLATTENING = new Set(["Softmax", "LogSoftmax", "Hardmax"]);
 
 /**
  * Raises the version of ai.onnx in place; a newer one stays.
@@ -44,41 +29,49 @@ export function raiseOpset(
   for (const n of model.nodes) {
     if (n.domain !== "") continue;
     const nested = n.attributes.some((a) => a.g || a.graphs?.length);
-    const changed = CHANGED[n.opType] ?? 0;
-    if ((from < changed && changed <= version) || nested) refuse(n, from, version);
-    if (from < 13) to13(model, n, shapes(n.inputs[0]), () => refuse(n, from, version));
-    if (from >= 18 || version < 18) continue;
-    if (REDUCTIONS.has(n.opType)) axesAsInput(model, n);
-    else if (n.opType === "Split" && !n.inputs[1]) {
-      n.attributes = [...n.attributes, { name: "num_outputs", i: n.outputs.length, type: 2 }];
-    }
+    const changes = changesOf(n).filter(({ since }) => from < since && since <= version);
+    const possible = !nested && changes.every((c) => rewrite(model, n, c, shapes(n.inputs[0])));
+    if (!possible) refuse(n, from, version);
   }
   model.opset = version;
 }
 
-/** What 12 and 13 changed. */
-function to13(
+/** Writes a node as a newer operator set has it; whether that can be done. */
+function rewrite(
   model: EditableModel,
   n: EditableNode,
+  change: OpsetChange,
   shape: readonly number[] | undefined,
-  refuse: () => never,
-): void {
-  if (["Squeeze", "Unsqueeze", "ReduceSum"].includes(n.opType)) axesAsInput(model, n);
-  else if (n.opType === "Split") axesAsInput(model, n, "split");
-  else if (n.opType === "Dropout") n.attributes = n.attributes.filter((a) => a.name !== "ratio");
-  else if (FLATTENING.has(n.opType)) {
-    if (shape === undefined) refuse();
-    const axis = intOf(n, "axis", 1), at = axis < 0 ? axis + shape.length : axis;
-    if (shape.slice(at + 1).some((size) => size !== 1)) refuse();
-    n.attributes = [...n.attributes.filter((a) => a.name !== "axis"), intAttribute("axis", at)];
+): boolean {
+  switch (change.kind) {
+    case "input":
+      attributeAsInput(model, n, change.attribute);
+      return true;
+    case "dropped":
+      n.attributes = n.attributes.filter((a) => a.name !== change.attribute);
+      return true;
+    case "counted":
+      if (!n.inputs[1]) {
+        n.attributes = [...n.attributes, intAttribute(change.attribute, n.outputs.length)];
+      }
+      return true;
+    case "axis": {
+      if (shape === undefined) return false;
+      const axis = intOf(n, "axis", 1), at = axis < 0 ? axis + shape.length : axis;
+      if (shape.slice(at + 1).some((size) => size !== 1)) return false;
+      n.attributes = [...n.attributes.filter((a) => a.name !== "axis"), intAttribute("axis", at)];
+      return true;
+    }
+    case "meaning":
+      return false;
   }
 }
 
-function axesAsInput(model: EditableModel, n: EditableNode, attribute = "axes"): void {
-  const axes = intsOf(n, attribute, []);
-  if (axes.length === 0) return;
+function attributeAsInput(model: EditableModel, n: EditableNode, attribute: string): void {
+  const values = intsOf(n, attribute, []);
+  if (values.length === 0) return;
   const name = `${n.outputs[0]}_${attribute}`;
-  model.setConstant(name, tensor("int64", [axes.length], axes));
+  model.setConstant(name, tensor("int64", [values.length], values));
   n.inputs = [n.inputs[0], name];
   n.attributes = n.attributes.filter((a) => a.name !== attribute);
 }

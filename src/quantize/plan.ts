@@ -1,14 +1,17 @@
 /** Which tensors of a float model are quantised, and which of them share their parameters. */
+import type { PostTraining, WeightRole } from "../ir/post_training.ts";
 import type { EditableModel, EditableNode } from "../onnx/editable.ts";
 import type { TensorType } from "../ir/graph.ts";
 import { BurinError } from "../util/errors.ts";
 import { sizeOf } from "../util/tensor.ts";
-import { isClamp, type Role, roleOf, takesClamp } from "./operators.ts";
+import { attributesOf, isPlain, roleOf } from "./operators.ts";
 import { readersOf } from "./prepare.ts";
 
 /** A layer with constant weights. */
 export interface Layer {
   readonly node: EditableNode;
+  /** What its operator does with the weight. */
+  readonly role: WeightRole;
   /** Name for tables: the node's, or its output's. */
   readonly name: string;
   readonly input: string;
@@ -68,23 +71,21 @@ export function planQuantisation(
   };
   const layers: Layer[] = [], nodes = new Set<EditableNode>(), inside = new Set<string>();
   const floatNodes: EditableNode[] = [], operands = new Set<string>();
-  const roles = new Map<EditableNode, Role>();
   for (const n of model.nodes) {
     if (nodes.has(n)) continue;
-    const role = excluded.includes(nameOf(n)) ? null : roleOf(n);
-    if (role === null || !isFloat(n.outputs[0]) || !dataInputs(n, role).some(isFloat)) {
+    const role = excluded.includes(nameOf(n)) ? {} : roleOf(n);
+    if (!role.range || !isFloat(n.outputs[0]) || !dataInputs(n, role).some(isFloat)) {
       if (n.outputs.some(isFloat)) floatNodes.push(n);
       continue;
     }
-    if (role.kind === "weighted" && model.isConstant(n.inputs[1])) {
-      const layer = layerOf(model, n, role.weightAxis, only);
+    if (role.weight && model.isConstant(n.inputs[1])) {
+      const layer = layerOf(model, n, role.weight, only);
       if (layer === null) {
         floatNodes.push(n);
         continue;
       }
       layers.push(layer);
       nodes.add(n).add(layer.bias?.node ?? n);
-      roles.set(n, role);
       if (layer.output !== n.outputs[0]) inside.add(n.outputs[0]);
       if (layer.clamp) {
         nodes.add(layer.clamp);
@@ -92,15 +93,14 @@ export function planQuantisation(
       }
       continue;
     }
-    if (role.kind === "weighted" && n.opType !== "MatMul") {
+    if (role.weight && !role.weight.computed) {
       floatNodes.push(n);
       continue;
     }
     nodes.add(n);
-    roles.set(n, role);
     for (const name of dataInputs(n, role)) if (model.isConstant(name)) operands.add(name);
     const next = only(n.outputs[0]);
-    if (takesClamp(n) && next && isClamp(next) && next.inputs[0] === n.outputs[0]) {
+    if (role.takesClamp && next && roleOf(next).clamp && next.inputs[0] === n.outputs[0]) {
       nodes.add(next);
       inside.add(n.outputs[0]);
     }
@@ -135,26 +135,21 @@ function checkNames(model: EditableModel, excluded: readonly string[]): void {
 }
 
 /** The inputs that carry data; the others are shapes, axes and bounds. */
-function dataInputs(n: EditableNode, role: Role): string[] {
-  const all = role.kind === "shared" ||
-    (role.kind === "own" && ["Add", "Sub", "Mul"].includes(n.opType));
-  if (all) return n.inputs;
-  return role.kind === "weighted" ? n.inputs.slice(0, 2) : n.inputs.slice(0, 1);
+function dataInputs(n: EditableNode, role: PostTraining): string[] {
+  return role.range === "shared" ? n.inputs : n.inputs.slice(0, role.operands ?? 1);
 }
 
 function layerOf(
   model: EditableModel,
   n: EditableNode,
-  weightAxis: (n: EditableNode, rank: number) => number,
+  role: WeightRole,
   only: (name: string) => EditableNode | null,
 ): Layer | null {
   const weight = model.constant(n.inputs[1])!;
   if (weight.dtype !== "float32" || model.isConstant(n.inputs[0])) return null;
-  const axis = weightAxis(n, weight.shape.length);
-  const plain = n.opType === "Conv" || weight.shape.length === 2;
-  const factors = n.attributes.some((a) => ["alpha", "beta"].includes(a.name ?? ""));
-  const transposed = n.attributes.some((a) => a.name === "transA" && Number(a.i) !== 0);
-  if (!plain || factors || transposed) return null;
+  const axis = role.channelAxis(attributesOf(n), weight.shape.length);
+  const product = role.reads === "windows" || weight.shape.length === 2;
+  if (!product || !isPlain(n, role)) return null;
   const channels = weight.shape[axis];
   const vector = (name: string | undefined) => {
     const t = name ? model.constant(name) : undefined;
@@ -162,22 +157,23 @@ function layerOf(
       t.shape.at(-1) === channels;
   };
   let bias: Layer["bias"] = null, output = n.outputs[0];
-  if (n.inputs[2]) {
-    if (!vector(n.inputs[2])) return null;
-    bias = { node: n, input: 2 };
-  } else if (n.opType === "MatMul") {
+  if (role.bias !== null && n.inputs[role.bias]) {
+    if (!vector(n.inputs[role.bias])) return null;
+    bias = { node: n, input: role.bias };
+  } else if (role.bias === null) {
     const add = only(output);
-    const input = add?.opType === "Add" ? add.inputs.findIndex(vector) : -1;
+    const input = add && roleOf(add).sums ? add.inputs.findIndex(vector) : -1;
     if (add && input >= 0) {
       bias = { node: add, input };
       output = add.outputs[0];
     }
   }
   const next = only(output);
-  const clamp = next && isClamp(next) && next.inputs[0] === output ? next : null;
+  const clamp = next && roleOf(next).clamp && next.inputs[0] === output ? next : null;
   const name = nameOf(n);
   return {
     node: n,
+    role,
     name,
     input: n.inputs[0],
     weight: n.inputs[1],
@@ -190,7 +186,7 @@ function layerOf(
 
 /** Nodes that only move elements and touch no quantised computation: integers gain nothing there. */
 function unanchored(model: EditableModel, nodes: ReadonlySet<EditableNode>): EditableNode[] {
-  const moving = (n: EditableNode) => ["same", "shared"].includes(roleOf(n)?.kind ?? "");
+  const moving = (n: EditableNode) => ["same", "shared"].some((range) => range === roleOf(n).range);
   const open = new Set([...nodes].filter(moving));
   const names = (n: EditableNode) => [...n.inputs, ...n.outputs];
   const held = new Set([...nodes].filter((n) => !moving(n)).flatMap(names));
@@ -240,10 +236,10 @@ function shareParameters(
   const fixed = new Map<string, readonly [number, number]>();
   for (const n of model.nodes) {
     if (!nodes.has(n)) continue;
-    const role = roleOf(n)!;
-    if (role.kind === "same") join([n.inputs[0], ...n.outputs]);
-    if (role.kind === "shared") join([...n.inputs, ...n.outputs]);
-    if (role.kind === "fixed") fixed.set(n.outputs[0], [role.low, role.high]);
+    const { range } = roleOf(n);
+    if (range === "same") join([n.inputs[0], ...n.outputs]);
+    if (range === "shared") join([...n.inputs, ...n.outputs]);
+    if (typeof range === "object") fixed.set(n.outputs[0], [range.low, range.high]);
   }
   const leader = new Map(tensors.map((t) => [t, find(t)]));
   const members = (t: string) => tensors.filter((u) => leader.get(u) === leader.get(t)).length;

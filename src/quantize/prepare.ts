@@ -2,10 +2,11 @@
  * The float model as quantising wants it: constants known, normalisations and constant factors
  * folded into the weights in front of them, every layer with a weight of its own.
  */
-import { type EditableModel, type EditableNode, floatOf, intOf } from "../onnx/editable.ts";
+import { type EditableModel, type EditableNode, floatOf, isLiteral } from "../onnx/editable.ts";
 import type { TensorData } from "../util/tensor.ts";
 import { sizeOf, tensor } from "../util/tensor.ts";
-import { isQuantisation } from "./operators.ts";
+import type { Affine } from "../ir/post_training.ts";
+import { attributesOf, roleOf } from "./operators.ts";
 import { BurinError } from "../util/errors.ts";
 
 const floats = (t: TensorData): Float32Array => t.data as Float32Array;
@@ -24,7 +25,7 @@ export function readersOf(model: EditableModel): Map<string, EditableNode[]> {
  * @throws BurinError `model/quantized`
  */
 export function checkFloat(model: EditableModel): void {
-  const node = model.nodes.find(isQuantisation);
+  const node = model.nodes.find((n) => roleOf(n).integers);
   if (!node) return;
   throw new BurinError(
     "model/quantized",
@@ -42,11 +43,11 @@ export function prepare(model: EditableModel, known: ReadonlyMap<string, TensorD
   for (const [name, data] of known) if (!model.isConstant(name)) model.setConstant(name, data);
   // Constant nodes that are read stay as they are: their values are theirs.
   model.nodes = model.nodes.filter((n) =>
-    n.opType === "Constant" || n.outputs.length === 0 ||
+    isLiteral(n) || n.outputs.length === 0 ||
     !n.outputs.every((o) => known.has(o) || o === "")
   );
   privateWeights(model);
-  for (const n of model.nodes) if (n.opType === "Gemm") foldGemmFactors(model, n);
+  for (const n of model.nodes) foldFactors(model, n);
   foldAffine(model);
 }
 
@@ -54,7 +55,7 @@ export function prepare(model: EditableModel, known: ReadonlyMap<string, TensorD
 function privateWeights(model: EditableModel): void {
   const taken = new Set<string>();
   for (const n of model.nodes) {
-    if (!["Conv", "Gemm", "MatMul"].includes(n.opType)) continue;
+    if (!roleOf(n).weight) continue;
     n.inputs = n.inputs.map((name, i) => {
       if (i === 0 || name === "" || !model.isConstant(name)) return name;
       if (!taken.has(name)) {
@@ -68,70 +69,31 @@ function privateWeights(model: EditableModel): void {
   }
 }
 
-/** Gemm's alpha and beta become part of its constants. */
-function foldGemmFactors(model: EditableModel, n: EditableNode): void {
-  const scaled = (input: number, factor: number) => {
-    const t = n.inputs[input] ? model.constant(n.inputs[input]) : undefined;
-    if (!t) return factor === 1 || !n.inputs[input];
-    const data = floats(t).map((v) => v * factor);
-    model.setConstant(n.inputs[input], { ...t, data });
-    return true;
-  };
-  const [alpha, beta] = [floatOf(n, "alpha", 1), floatOf(n, "beta", 1)];
-  const constant = (i: number) => !n.inputs[i] || model.isConstant(n.inputs[i]);
-  if ((alpha !== 1 && !constant(1)) || (beta !== 1 && !constant(2))) return;
-  if (scaled(1, alpha) && scaled(2, beta)) {
-    n.attributes = n.attributes.filter((a) => a.name !== "alpha" && a.name !== "beta");
+/** Attributes that multiply constants become part of these, where that does away with all of them. */
+function foldFactors(model: EditableModel, n: EditableNode): void {
+  const factors = roleOf(n).weight?.factors ?? [];
+  if (factors.length === 0) return;
+  const given = factors.map(({ attribute, input }) => ({
+    name: n.inputs[input],
+    factor: floatOf(n, attribute, 1),
+  }));
+  if (given.some(({ name, factor }) => name && factor !== 1 && !model.isConstant(name))) return;
+  for (const { name, factor } of given) {
+    const t = name ? model.constant(name) : undefined;
+    if (t) model.setConstant(name, { ...t, data: floats(t).map((v) => v * factor) });
   }
+  const gone = new Set(factors.map((f) => f.attribute));
+  n.attributes = n.attributes.filter((a) => !gone.has(a.name ?? ""));
 }
 
-/** y = x·scale + shift per channel, with a node that does nothing else. */
-interface Affine {
-  readonly scale: Float64Array;
-  readonly shift: Float64Array;
-}
-
-/** What a node behind a convolution does to each of its channels; null where it is something else. */
-function affineOf(
-  model: EditableModel,
-  n: EditableNode,
-  input: string,
-  channels: number,
-  rank: number,
-): Affine | null {
-  const constants = n.inputs.map((name) =>
-    name === input || name === "" ? undefined : model.constant(name)
-  );
-  if (n.opType === "BatchNormalization") {
-    if (n.inputs[0] !== input || intOf(n, "training_mode", 0) || n.outputs.length !== 1) {
-      return null;
-    }
-    const [gamma, beta, mean, variance] = constants.slice(1).map((t) => t && floats(t));
-    if (!gamma || !beta || !mean || !variance) return null;
-    const epsilon = floatOf(n, "epsilon", 1e-5);
-    const scale = Float64Array.from(gamma, (g, c) => g / Math.sqrt(variance[c] + epsilon));
-    return { scale, shift: scale.map((s, c) => beta[c] - mean[c] * s) };
-  }
-  if (n.opType !== "Add" && n.opType !== "Mul") return null;
-  const other = constants.find((t) => t !== undefined);
-  if (!other || other.dtype !== "float32" || n.inputs.length !== 2) return null;
-  const shape = [...Array(Math.max(0, rank - other.shape.length)).fill(1), ...other.shape];
-  const perChannel = shape.length === rank &&
-    shape.every((d, axis) => d === 1 || (axis === 1 && d === channels));
-  if (!perChannel) return null;
-  const data = floats(other);
-  const values = Float64Array.from({ length: channels }, (_, c) => data[data.length > 1 ? c : 0]);
-  return n.opType === "Add"
-    ? { scale: new Float64Array(channels).fill(1), shift: values }
-    : { scale: values, shift: new Float64Array(channels) };
-}
+const readsWindows = (n: EditableNode): boolean => roleOf(n).weight?.reads === "windows";
 
 /** Folds normalisations, constant factors and constant terms into the convolution in front. */
 function foldAffine(model: EditableModel): void {
   for (let again = true; again;) {
     again = false;
     const readers = readersOf(model);
-    for (const conv of model.nodes.filter((n) => n.opType === "Conv")) {
+    for (const conv of model.nodes.filter(readsWindows)) {
       const [output] = conv.outputs, users = readers.get(output) ?? [];
       const weight = model.constant(conv.inputs[1]);
       const bias = conv.inputs[2] ? model.constant(conv.inputs[2]) : null;
@@ -139,8 +101,16 @@ function foldAffine(model: EditableModel): void {
       if (users.length !== 1 || model.outputs.includes(output) || !float) continue;
       const [user] = users;
       const [channels] = weight.shape;
-      const affine = affineOf(model, user, output, channels, weight.shape.length);
-      if (affine === null) continue;
+      const input = user.inputs.indexOf(output);
+      const affine = roleOf(user).affine?.({
+        input,
+        constants: user.inputs.map((name) => name === output ? undefined : model.constant(name)),
+        outputs: user.outputs.length,
+        attrs: attributesOf(user),
+        channels,
+        rank: weight.shape.length,
+      });
+      if (!affine) continue;
       applyAffine(model, conv, weight, bias, affine);
       conv.outputs = [user.outputs[0]];
       model.nodes = model.nodes.filter((n) => n !== user);

@@ -95,7 +95,7 @@ export function quantizeLayer(
       noise += e.noise - (options.correctBias ? (2 * e.sum - e.mean * count) * e.mean : 0);
     }
   }
-  const canCorrect = layer.bias !== null || layer.node.opType !== "MatMul";
+  const canCorrect = layer.bias !== null || layer.role.bias !== null;
   const corrected = options.correctBias && canCorrect
     ? Float32Array.from(means, (m, r) => (bias?.[r] ?? 0) + m)
     : bias;

@@ -76,7 +76,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     instead: "call the compiler through compile.ts",
   },
   quantize: {
-    values: ["compile.ts", "onnx", "ir", "run", "util"],
+    values: ["compile.ts", "onnx", "ir", "ops/mod", "run", "util"],
     instead: "call the compiler through compile.ts",
   },
   report: { values: [], types: ["*"], instead: "a report draws data that its caller passes in" },
