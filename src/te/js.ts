@@ -239,13 +239,18 @@ export class JsPrinter {
   }
 }
 
-/** Compiles printed code into a function of the named arguments. */
+/**
+ * Compiles printed code into a function of the named arguments.
+ *
+ * @param declared functions that the code calls
+ */
 export function compileJs(
   printer: JsPrinter,
   argNames: readonly string[],
   body: string,
+  declared: readonly string[] = [],
 ): (...args: unknown[]) => void {
-  const code = `"use strict";\n${printer.prelude()}\nreturn function(${
+  const code = `"use strict";\n${printer.prelude()}\n${declared.join("\n")}\nreturn function(${
     argNames.join(",")
   }){${body}};`;
   return new Function("rt", "libm", code)(runtime, printer.libm);

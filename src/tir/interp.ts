@@ -1,13 +1,49 @@
 /** Runs loop programs: the definition of what the generated C must do. */
 import { allocate, type ElementArray } from "../util/tensor.ts";
 import { intRange } from "../util/dtype.ts";
-import { add, type Expr, imm, type Load, mul } from "../te/expr.ts";
+import { add, type Expr, imm, type Load, mul, type Var, visit } from "../te/expr.ts";
 import { simplify } from "../te/linear.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
-import { type Buffer, type Kernel, memoryOf, type Stmt } from "./stmt.ts";
+import {
+  type Buffer,
+  expressions,
+  type Kernel,
+  mapStmt,
+  memoryOf,
+  type Stmt,
+  visitStmt,
+} from "./stmt.ts";
 
 /** A kernel made runnable: takes the memory of each of its buffers, then of its params, in order. */
 export type RunnableKernel = (memory: readonly ElementArray[]) => void;
+
+/**
+ * Characters of a loop's text from which it becomes a function of its own: what calls such functions
+ * stays short, and a JavaScript engine translates short functions to better code, long ones to none.
+ */
+const LONG = 300;
+
+/** The variables and buffers that a statement reads or writes and does not declare itself. */
+function outerNames(s: Stmt): { vars: Set<Var>; buffers: Set<Buffer> } {
+  const vars = new Set<Var>(), own = new Set<Var>(), buffers = new Set<Buffer>();
+  visitStmt(s, (t) => {
+    if (t.k === "for" || t.k === "let") own.add(t.v);
+    if (t.k === "store") buffers.add(t.buf);
+    for (const e of expressions(t)) {
+      visit(e, (x) => {
+        if (x.k === "var") vars.add(x);
+        if (x.k === "load") buffers.add(x.src as Buffer);
+      });
+    }
+  });
+  return { vars: vars.difference(own), buffers };
+}
+
+/** The program with what its intrinsics stand for. */
+const spelledOut = (s: Stmt): Stmt =>
+  mapStmt(s, {
+    stmt: (t) => t.k === "intrin" ? spelledOut(t.op.meaning(t.args, t.scalars)) : t,
+  });
 
 /**
  * Translates a kernel for the interpreter. With `checked`, every access outside a buffer's memory
@@ -40,7 +76,17 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
     const { min, max } = intRange(b.dtype);
     return `fits(${value},${min},${max},${JSON.stringify(b.name)})`;
   };
-  const stmt = (s: Stmt): string => {
+  const functions: string[] = [];
+  const apart = (s: Stmt, text: string): string => {
+    if (text.length < LONG) return text;
+    const { vars, buffers } = outerNames(s);
+    const names = [...new Set([...buffers].map(nameOf)), ...[...vars].map((v) => js.name(v))];
+    const call = `s${functions.length}(${names})`;
+    functions.push(`function ${call}{${text}}`);
+    return `${call};`;
+  };
+  const stmt = (s: Stmt): string => s.k === "for" ? apart(s, text(s)) : text(s);
+  const text = (s: Stmt): string => {
     switch (s.k) {
       case "seq":
         return s.body.map(stmt).join("");
@@ -66,15 +112,18 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
         nameOf(s.buf);
         return stmt(s.body);
       case "intrin":
-        return stmt(s.op.meaning(s.args, s.scalars));
+        throw new TypeError(`${s.op.name} is not spelled out`);
     }
   };
-  const body = stmt(k.body);
+  const body = stmt(spelledOut(k.body));
   const checks = options.checked
     ? `const at=(a,n,name)=>{if(!(a>=0&&a<n))throw new RangeError(name+"["+a+"] of "+n);return a;};` +
       `const fits=(v,lo,hi,name)=>{if(v<lo||v>hi)throw new RangeError(v+" into "+name);return v;};`
     : "";
-  const run = compileJs(js, [...outer.map((_, i) => `b${i}`), ...locals.keys()], checks + body);
+  const run = compileJs(js, [...outer.map((_, i) => `b${i}`), ...locals.keys()], body, [
+    checks,
+    ...functions,
+  ]);
   return (memory) =>
     run(...memory, ...[...locals.values()].map((b) => allocate(b.dtype, b.length)));
 }

@@ -1,7 +1,19 @@
 /** Loop programs: what the interpreter does and watches, what the verifier refuses, what may overlap. */
 import assert from "node:assert/strict";
 import { BurinError } from "../util/errors.ts";
-import { add, cast, type Expr, imm, load, lt, mul, sub, type Var, variable } from "../te/expr.ts";
+import {
+  add,
+  cast,
+  type Expr,
+  floormod,
+  imm,
+  load,
+  lt,
+  mul,
+  sub,
+  type Var,
+  variable,
+} from "../te/expr.ts";
 import { canOverwrite } from "./in_place.ts";
 import { interpretKernel } from "./interp.ts";
 import { widen4 } from "./intrinsics.ts";
@@ -95,6 +107,37 @@ Deno.test("a loop's end is taken once, before it starts", () => {
   const memory = Int32Array.of(3);
   interpretKernel(kernel(body, [n]))([memory]);
   assert.deepEqual([...memory], [6]);
+});
+
+Deno.test("long loops run as functions of their own, with all that they need from around them", () => {
+  const j = variable("j", "int32", [0, 3]), k = variable("k", "int32", [0, 9]);
+  const acc = denseBuffer("acc", "int32", [4], "local", [1], 4);
+  const sum = denseBuffer("sum", "int32", [40], "output", [1], 4);
+  const wide = cast("int32", load(x, [i]));
+  // acc[j] += x[i] · j + c, for so many c that no loop's text is short.
+  const inner = each(
+    seq(...Array.from({ length: 40 }, (_, c): Stmt => {
+      const value = add(load(acc, [j]), add(mul(wide, j), c));
+      return put(acc, j, value);
+    })),
+    j,
+  );
+  const out = (c: number): Stmt => put(sum, add(k, c), add(load(acc, [floormod(k, 4)]), i));
+  const body: Stmt = {
+    k: "alloc",
+    buf: acc,
+    body: each({ k: "let", v: k, value: mul(i, 3), body: seq(inner, out(0), out(10)) }),
+  };
+  for (const checked of [false, true]) {
+    const memory = [Int8Array.of(1, -2, 3, 4), new Int32Array(40)];
+    interpretKernel(kernel(body, [x, sum]), { checked })(memory);
+    const want = new Int32Array(40), sums = [0, 0, 0, 0];
+    for (const [n, v] of [1, -2, 3, 4].entries()) {
+      sums.forEach((_, at) => sums[at] += 40 * v * at + 780);
+      want[3 * n] = want[3 * n + 10] = sums[(3 * n) % 4] + n;
+    }
+    assert.deepEqual([...memory[1]], [...want]);
+  }
 });
 
 const WRONG: readonly (readonly [string, Stmt, RegExp])[] = [
