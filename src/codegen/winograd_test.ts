@@ -1,7 +1,10 @@
 /** Winograd's transforms and products in C do what they mean, on extreme operands too. */
 import { random } from "../../tests/properties/random.ts";
 import { type Case, checkCases, drawn, TRIALS } from "../../tests/properties/intrinsic_cases.ts";
-import { winogradInput, winogradOutput, winogradProducts } from "../tir/winograd.ts";
+import { bitsOf } from "../schedule/words.ts";
+import { winogradInput } from "../tir/winograd.ts";
+import { type WinogradBytes, winogradBytes, winogradOutput } from "../tir/winograd_output.ts";
+import { winogradProducts } from "../tir/winograd_products.ts";
 import { sizeOf } from "../util/tensor.ts";
 
 /** The largest input less its zero point, and what a transform makes of it and of a weight. */
@@ -29,7 +32,7 @@ function productsCase(tiles: number, k: number): Case {
     intrinsic: winogradProducts(tiles, k),
     scalars: [],
     operands: [
-      { shape: [1, 1, 4, 4, tiles, 2], values: [] },
+      { shape: [1, 1, 2, 4, tiles, 2], values: [] },
       { shape: v, values: drawn(r, TRIALS * sizeOf(v), -V, V) },
       { shape: u, values: drawn(r, TRIALS * sizeOf(u), -U, U) },
     ],
@@ -38,14 +41,43 @@ function productsCase(tiles: number, k: number): Case {
 
 /** Products whose sums are four times a whole number, as they are. */
 function outputCase(tiles: number): Case {
-  const r = random(tiles), position = 2 * tiles, m = [1, 1, 4, 4, tiles, 2];
+  const r = random(tiles), position = 2 * tiles, h = [1, 1, 2, 4, tiles, 2];
   return {
     intrinsic: winogradOutput(position),
     scalars: [],
     operands: [
       { shape: [1, 1, 1, 1, 2, 2], values: [] },
-      { shape: m, values: drawn(r, TRIALS * sizeOf(m), -(2 ** 25), 2 ** 25).map((n) => 4 * n) },
+      { shape: h, values: drawn(r, TRIALS * sizeOf(h), -(2 ** 25), 2 ** 25).map((n) => 4 * n) },
       { shape: [1], values: drawn(r, TRIALS, -(2 ** 27), 2 ** 27).map((n) => 4 * n) },
+    ],
+  };
+}
+
+/** The same as bytes: by multipliers and by scales, of results of all sizes. */
+function bytesCase(b: WinogradBytes): Case {
+  const r = random(b.tiles + b.zero), h = [1, 1, 2, 4, b.tiles, 2];
+  const words = Array.from({ length: TRIALS }, (_, i) => {
+    const scales = [1e-6, 1e-3].map((s) => Math.fround(s * r.int(1, 4000) / 1000));
+    return scales.map((s) => i / TRIALS < b.fixed ? -Math.round(s * 2 ** 34) : bitsOf(s));
+  });
+  const most = (i: number) => 2 ** (i % 26);
+  return {
+    intrinsic: winogradBytes(b),
+    scalars: [],
+    operands: [
+      { shape: [1, 1, b.tiles, 2, 2, 2], values: [] },
+      {
+        shape: h,
+        values: Array.from(
+          { length: TRIALS * sizeOf(h) },
+          (_, i) => 4 * r.int(-most(i), most(i)),
+        ),
+      },
+      {
+        shape: [2],
+        values: drawn(r, 2 * TRIALS, -(2 ** 27), 2 ** 27).map((n, i) => 4 * n >> i % 28 & ~3),
+      },
+      { shape: [2], values: words.flat() },
     ],
   };
 }
@@ -57,6 +89,12 @@ const CASES: readonly Case[] = [
   ...[4, 8, 20, 128].flatMap((k) => [productsCase(1, k), productsCase(2, k)]),
   outputCase(1),
   outputCase(2),
+  ...[1, 2].flatMap((tiles) => [
+    bytesCase({ tiles, y: "int8", zero: -128, limits: [-128, 127], fixed: 0.5 }),
+    bytesCase({ tiles, y: "int8", zero: 5, limits: [-128, 127], fixed: 1 }),
+    bytesCase({ tiles, y: "uint8", zero: 130, limits: [0, 255], fixed: 0.5 }),
+    bytesCase({ tiles, y: "uint8", zero: 0, limits: [0, 127], fixed: 0.25 }),
+  ]),
 ];
 
 for (const board of ["host", "mps2-an386", "mps2-an385"]) {

@@ -17,10 +17,11 @@ export interface WordsStep {
   readonly stage: string;
 }
 
-const bitsOf = (x: number): number => new Int32Array(Float32Array.of(x).buffer)[0];
+/** The bits of a scale as a word. */
+export const bitsOf = (x: number): number => new Int32Array(Float32Array.of(x).buffer)[0];
 
 /** A scale's word: minus its multiplier, or its bits where no multiplier gives the same. */
-function wordOf(scale: number, zero: number, lo: number, hi: number): number {
+export function wordOf(scale: number, zero: number, lo: number, hi: number): number {
   const fixed = fixedPoint({ scale, zero, lo, hi }, WORD_SHIFT);
   return fixed ? -fixed.multiplier : bitsOf(scale);
 }
