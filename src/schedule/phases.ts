@@ -44,19 +44,19 @@ const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
 /** Phases in which the last axis of a window reads neighbours; null where it does so already. */
 export function phasesOf({ compute: { axes, body, out } }: Stage): Omit<PhasesStep, "do"> | null {
   if (body.k !== "reduce") return null;
-  const tap = body.axes.filter((a) => a.extent > 1).at(-1);
-  if (!tap) return null;
-  for (const index of loads(body.body).flatMap((l) => l.idx)) {
-    const found = variables(index), l = linear(index);
-    const moving = axes.filter((v) => found.has(v));
-    const [apart, step] = [
-      coefficient(l, tap.v),
-      moving.length === 1 ? coefficient(l, moving[0]) : 0,
-    ];
-    if (!found.has(tap.v) || !apart || !step || apart < 0 || step < 0) continue;
-    const by = apart / gcd(step, apart);
-    if (by < 2 || out.shape[axes.indexOf(moving[0])] < by) return null;
-    return { stage: out.name, axis: moving[0].name, by };
+  const indices = loads(body.body).flatMap((l) => l.idx);
+  for (const tap of body.axes.filter((a) => a.extent > 1).reverse()) {
+    for (const index of indices) {
+      const found = variables(index), l = linear(index);
+      const moving = axes.filter((v) => found.has(v));
+      // An axis that is summed whole is none of a window.
+      if (!found.has(tap.v) || moving.length !== 1) continue;
+      const [apart, step] = [coefficient(l, tap.v), coefficient(l, moving[0])];
+      if (!apart || !step || apart < 0 || step < 0) continue;
+      const by = apart / gcd(step, apart);
+      if (by < 2 || out.shape[axes.indexOf(moving[0])] < by) return null;
+      return { stage: out.name, axis: moving[0].name, by };
+    }
   }
   return null;
 }

@@ -111,6 +111,7 @@ const CLASSES: readonly Class[] = [
       depthwise([27, 7], 68),
       depthwise([27, 7], 132),
       depthwise([44, 36], 20),
+      depthwise([88, 72], 12),
       depthwise([27, 7], 60, { dilation: 2 }),
       depthwise([27, 7], 60, { kernel: [5, 5] }),
       { of: "depthwise", map: [132], cin: 60, cout: 60, kernel: [9], group: 60 },
@@ -180,7 +181,6 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "mps2-an386": {},
   "mps3-an547": {
     "pointwise 1x1 33→61 on 27x7": 1.3,
-    "convolution 3x3 20→20 on 27x7, dilation 2": 1.5,
     "depthwise 3x3 20→20 on 44x36, stride 2": 1.25,
     "depthwise 3x3 36→36 on 27x7, stride 2": 1.35,
   },

@@ -38,12 +38,15 @@ const variants = (all: Readonly<Record<string, readonly Step[] | null>>): Propos
     steps === null ? [] : [[variant, steps] as const]
   );
 
+/** Products of whole rows by all columns, in vectors. */
+const STREAMS: Rule = {
+  name: "streams",
+  propose: ({ w, s, r, out, target }) => has(target, "mve") ? streamSchedule(w, s, r, out) : [],
+};
+
 /** The rules for products of rows by columns. */
 const PRODUCTS: readonly Rule[] = [
-  {
-    name: "streams",
-    propose: ({ w, s, r, out, target }) => has(target, "mve") ? streamSchedule(w, s, r, out) : [],
-  },
+  STREAMS,
   single(
     "vectors",
     ({ w, s, r, out, target }) => has(target, "mve") ? vectorSchedule(w, s, r, out) : null,
@@ -220,7 +223,7 @@ function proposedInPhases(
   if (!divided?.phases) return [];
   const { phases, ...first } = divided;
   const of = { w: phaseWorkload(w, phases, 0), s: first };
-  return proposed([MAPS], { ...of, r: first.stages[0], out: first.stages[1], target })
+  return proposed([STREAMS, MAPS], { ...of, r: first.stages[0], out: first.stages[1], target })
     .map((c) => ({ ...c, rule: `${c.rule} in phases`, schedule: [step, ...c.schedule] }));
 }
 

@@ -17,6 +17,9 @@ const ROOM = { least: 2048, most: 6144 };
 /** Outputs along a row that a call takes at least. */
 const FEW = 8;
 
+/** Most parts of a row that are written out one by one. */
+const MOST_PARTS = 8;
+
 /** Lanes between taps of each axis: one axis runs through words, the other one from word to word. */
 function lanesOf(extents: readonly number[]): number[] | null {
   const used = extents.filter((n) => n > 1).length;
@@ -78,6 +81,9 @@ function stepsFor(
   const dense = width === extent(c), whole = cols >= extent(ow);
   const copied = `${r.name}_x`, names = copyOrder.map((d) => `d${d}`);
   const inner = dense ? c : `${c}_i`, along = whole ? ow : `${ow}_i`;
+  // The borders of each part of a row are its own, so that what is copied is known.
+  const isWritten = !whole && Math.ceil(extent(ow) / cols) <= MOST_PARTS;
+  const written: Step = { do: "unroll", stage: out.name, loop: `${ow}_o` };
   const outer = [`${oh}_o`, ...(whole ? [] : [`${ow}_o`]), ...(dense ? [] : [`${c}_o`])];
   const copies = dense ? names : ["block", ...names];
   const split = (loop: string, factor: number): Step => ({
@@ -108,6 +114,7 @@ function stepsFor(
     },
     { do: "computeAt", stage: r.name, at: out.name, loop: inner },
     { do: "computeAt", stage: copied, at: out.name, loop: outer.at(-1)! },
+    ...(isWritten ? [written] : []),
     {
       do: "reorder",
       stage: r.name,

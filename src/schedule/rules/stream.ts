@@ -52,12 +52,16 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
     }
     return n;
   };
+  const all = [
+    ...r.compute.axes.map((v, i) => ({ v, extent: r.compute.out.shape[i] })),
+    ...f.reduce.axes,
+  ].filter((a) => a.extent > 1);
+  /** How far the positions that an index takes lie apart. */
+  const between = (e: Expr): number =>
+    all.reduce((n, a) => gcd(n, Math.abs(coefficient(linear(e), a.v) ?? NaN)), 0) || 1;
   /** Positions between the first and the last that an index takes, both counted. */
   const span = (e: Expr): number =>
-    [
-      ...r.compute.axes.map((v, i) => ({ v, extent: r.compute.out.shape[i] })),
-      ...f.reduce.axes,
-    ].reduce((n, a) => n + Math.abs(coefficient(linear(e), a.v) ?? NaN) * (a.extent - 1), 1);
+    all.reduce((n, a) => n + Math.abs(coefficient(linear(e), a.v) ?? NaN) * (a.extent - 1), 1);
   const size = (n: number) => extents.slice(extents.length - n).reduce((a, b) => a * b, 1);
   const rowCount = sizeOf(own.shape) / own.shape[column];
   const layout = rowCount === 1 ? "fours" as const : "pairs" as const;
@@ -83,13 +87,24 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
   // From a copy of the rows of input that a row of output reads.
   if (bytes && canPad(s, r) && order.length >= 3) {
     const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
+    // What no window reads is left out where windows themselves leave it out.
+    const sparse = source.idx.some((e) =>
+      between(e) > 1 && f.reduce.axes.some((a) => a.extent > 1 && coefficient(linear(e), a.v))
+    );
     const dense: number[] = [];
     copyOrder.reduceRight((size, d) => {
-      dense[d] = size;
-      return size * span(source.idx[d]);
+      const apart = sparse ? between(source.idx[d]) : 1;
+      dense[d] = size / apart;
+      return size * ((span(source.idx[d]) - 1) / apart + 1);
     }, 1);
     const n = run(dense), attach = order.at(-3)!, copied = `${r.name}_x`;
-    const pad: Step = { do: "pad", stage: r.name, order: copyOrder, dtype: "int8" };
+    const pad: Step = {
+      do: "pad",
+      stage: r.name,
+      order: copyOrder,
+      dtype: "int8",
+      ...(sparse && { sparse }),
+    };
     const copies = copyOrder.slice(-3).map((d) => tensorize(copied, `d${d}`, COPIES));
     const at: Step = { do: "computeAt", stage: copied, at: out.name, loop: attach };
     if (n > 0 && pieces(n) <= 1) {
@@ -147,6 +162,8 @@ function windowSteps(
     ...["row", ...taps].map((loop) => tensorize(rows, loop, COPIES)),
   ];
 }
+
+const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
 
 const gemmStep = (r: Stage): Step => ({
   do: "gemm",

@@ -1,0 +1,68 @@
+/**
+ * Layers of odd sizes under candidates that the rules have for cores with vectors (MVE): the bits of
+ * the loops as they are defined.
+ */
+import assert from "node:assert/strict";
+import { compileStages } from "../../src/compile.ts";
+import { interpreter } from "../../src/compile/interpret.ts";
+import type { CompileOptions } from "../../src/compile.ts";
+import { type Layer, layerNet } from "../efficiency/layers.ts";
+import { assertSameBits, board, defaults, outputsOn } from "../e2e/support.ts";
+
+const host = board("host"), m55 = board("mps3-an547");
+
+const conv = (
+  map: readonly number[],
+  channels: readonly [number, number],
+  kernel: readonly number[],
+  more: Partial<Layer> = {},
+): Layer => ({ of: "convolution", map, cin: channels[0], cout: channels[1], kernel, ...more });
+const depthwise = (
+  map: readonly number[],
+  channels: number,
+  kernel: readonly number[],
+  more: Partial<Layer> = {},
+) => conv(map, [channels, channels], kernel, { of: "depthwise", group: channels, ...more });
+
+/** Layers that are compiled and run together, and a rule that has to have candidates for each. */
+const NETS: Readonly<Record<string, { rule: string; layers: readonly Layer[] }>> = {
+  "dilated products": {
+    rule: "streams in phases",
+    layers: [
+      conv([9, 7], [5, 6], [3, 3], { dilation: 2 }),
+      conv([7, 8], [20, 4], [3, 3], { dilation: 3 }),
+      conv([23], [6, 9], [3], { dilation: 4 }),
+      conv([6, 9], [3, 5], [2, 3], { dilation: 2, stride: [1, 3], pad: [1, 2] }),
+    ],
+  },
+  "windows of wide maps": {
+    rule: "patches",
+    layers: [
+      depthwise([3, 61], 20, [3, 3]),
+      depthwise([4, 40], 36, [3, 3], { stride: 2 }),
+      depthwise([5, 33], 33, [3, 3], { dilation: 2 }),
+    ],
+  },
+};
+
+for (const [name, { rule, layers }] of Object.entries(NETS)) {
+  Deno.test(`layers in vectors: candidates for ${name} give the bits of the definition`, async () => {
+    const { bytes, sample } = layerNet(layers, 7);
+    const { program } = await compileStages(bytes, { ...defaults(host), optLevel: 0 });
+    const right = interpreter(program)(sample);
+    const found: string[] = [];
+    let most = 1;
+    for (let i = 0; i < most; i++) {
+      const schedule: CompileOptions["schedule"] = (_, chosen, all) => {
+        const own = all.filter((o) => o.rule === rule);
+        most = Math.max(most, own.length);
+        if (own.length === 0) return chosen;
+        found.push(own[i % own.length].variant);
+        return own[i % own.length].schedule;
+      };
+      const { artifact } = await compileStages(bytes, { ...defaults(m55), schedule });
+      assertSameBits(await outputsOn(artifact, m55, [sample]), [right], `${name}, candidate ${i}`);
+    }
+    assert(found.length >= most * layers.length, `${rule}: ${found.join(", ")}`);
+  });
+}
