@@ -5,6 +5,7 @@ import type { Compute, Tensor } from "../te/compute.ts";
 import type { Buffer, Stmt } from "../tir/stmt.ts";
 import type { Graph, StateSlot, TensorType, Value } from "./graph.ts";
 import type { Builder } from "./build.ts";
+import type { Item, ItemTools } from "./items.ts";
 import type { OpsetChange, PostTraining } from "./post_training.ts";
 import type { QuantRule } from "./quant.ts";
 
@@ -184,6 +185,14 @@ export interface OpDef<A> {
   readonly postTraining?: PostTraining;
   /** What operator sets from 12 on changed of its form, oldest first. */
   readonly changes?: readonly OpsetChange[];
+  /**
+   * What it makes of sequences and optionals, whose lengths are known; `always` where it takes or
+   * gives nothing else. Absent: it takes tensors alone.
+   */
+  readonly items?: {
+    readonly always?: true;
+    apply(r: AttrReader, ins: readonly (Item | null)[], tools: ItemTools): readonly Item[];
+  };
   /** The node is nothing but a tensor, which its attributes hold. */
   literal?(a: A): TensorData;
   /** How the operator acts on quantised operands; absent: it computes on floats. */

@@ -7,6 +7,7 @@ import { inlineFunctions } from "./functions.ts";
 import { GraphImporter } from "./nodes.ts";
 import { checkOutputs } from "./outputs.ts";
 import { readModel } from "./reader.ts";
+import { portOf } from "./scope.ts";
 import { type AnyOp, OpTable, UnsupportedNodes } from "./unsupported.ts";
 import { malformed } from "./wire.ts";
 
@@ -59,7 +60,7 @@ export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imp
   }
   const { sizes, types } = bindDims(model.graph, inputs, options.dims ?? {}, notes);
   const importer = new GraphImporter(model, new OpTable(options.ops ?? allOps), sizes, notes);
-  const values = inputs.map((v, i) => ({ name: v.name, type: types[i] }));
+  const values = inputs.map((v, i) => portOf({ name: v.name, type: types[i] }));
   const graph = importer.graph(model.graph, values, options.name ?? model.graph.name);
   if (graph === null) throw new UnsupportedNodes(importer.problems, importer.total);
   checkOutputs(graph, model.graph.outputs, sizes);

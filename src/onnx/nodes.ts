@@ -1,34 +1,38 @@
 /** The nodes of an ONNX graph, one after another, into a graph of operators. */
 import { BurinError } from "../util/errors.ts";
-import { type DType, dtypeByNumber } from "../util/dtype.ts";
 import { sizeOf, type TensorData } from "../util/tensor.ts";
 import { Builder } from "../ir/build.ts";
 import { constantOutputs, foldBudget } from "../ir/evaluate.ts";
 import { dims, type Graph, type Node, type TensorType, type Value } from "../ir/graph.ts";
 import { capturedBy } from "../ir/inline.ts";
+import { isSeveral, type Item } from "../ir/items.ts";
 import { type Candidate, type GraphInput, OpError } from "../ir/opdef.ts";
 import { NodeAttributes, Undecided } from "./attributes.ts";
 import { chosen, decide, type Reading, sameShape } from "./readings.ts";
 import type { DimSizes } from "./dims.ts";
 import { nestedGraphs, topological } from "./order.ts";
 import { shapeOf, wiring } from "./declared.ts";
-import type { GraphView, ModelView, NodeView, TensorView, ValueInfoView } from "./reader.ts";
-import { dtypeOf, tensorData, TYPES_HINT, unsupportedType } from "./tensors.ts";
+import type { GraphView, ModelView, NodeView } from "./reader.ts";
+import { tensorData, TYPES_HINT, unsupportedType } from "./tensors.ts";
+import {
+  byName,
+  checkOutputType,
+  concernsItems,
+  declaredType,
+  define,
+  foreignType,
+  ofSequence,
+  type Port,
+  portNames,
+  portOf,
+  type Scope,
+  shapeThere,
+  tensorsOnly,
+  valuesOf,
+} from "./scope.ts";
 import { type Found, type OpTable, type Problem, typeName } from "./unsupported.ts";
 import { type Make, widened } from "./widen.ts";
 import { malformed } from "./wire.ts";
-
-/** Names of one graph; undefined stands for a value that an unsupported node should have made. */
-interface Scope {
-  readonly values: Map<string, Value | undefined>;
-  readonly tensors: ReadonlyMap<string, TensorView>;
-  readonly declared: ReadonlyMap<string, ValueInfoView>;
-  readonly wires: ReturnType<typeof wiring>;
-  readonly outer: Scope | null;
-  readonly b: Builder;
-  /** Where the graph lies, for messages: "" or ` in 'loop'`. */
-  readonly where: string;
-}
 
 /** Imports a model's graphs and gathers what is wrong with them. */
 export class GraphImporter {
@@ -53,7 +57,7 @@ export class GraphImporter {
   ) {}
 
   /** The graph, or null after unsupported nodes (see {@link problems}). */
-  graph(g: GraphView, inputs: readonly Value[], name: string): Graph | null {
+  graph(g: GraphView, inputs: readonly Port[], name: string): Graph | null {
     const graph = this.#graph(g, inputs, name, null, "");
     return this.problems.length === 0 ? graph : null;
   }
@@ -71,7 +75,7 @@ export class GraphImporter {
 
   #graph(
     g: GraphView,
-    inputs: readonly Value[],
+    ports: readonly Port[],
     name: string,
     outer: Scope | null,
     where: string,
@@ -83,20 +87,13 @@ export class GraphImporter {
         "store it as a dense tensor",
       );
     }
-    const scope: Scope = {
-      values: new Map(),
-      tensors: byName(g.initializers),
-      declared: new Map([...g.valueInfo, ...g.outputs].map((v) => [v.name, v])),
-      wires: wiring(g.nodes),
-      outer,
-      b: new Builder().reserve(inputs.map((v) => v.name)),
-      where,
-    };
-    for (const v of inputs) define(scope, v.name, v);
-    const { order, sorted } = topological(g);
-    if (!sorted) this.notes.push(`the nodes are not in order${where}; they were sorted`);
-    for (const i of order) this.#node(g.nodes[i], i, scope);
-    const outputs = g.outputs.map((v) => this.#lookup(scope, v.name, "the graph's outputs"));
+    const inputs = ports.flatMap(({ item }) => valuesOf(item));
+    const b = new Builder().reserve(inputs.map((v) => v.name));
+    const scope = this.#nodes(g, ports, outer, b, where);
+    const given = g.outputs.map((v) => this.#item(scope, v.name, "the graph's outputs"));
+    if (outer && given.some(isSeveral)) throw new OpError("its graph gives a sequence");
+    const outputs = given.flatMap((v) => v ? valuesOf(v) : [undefined]);
+    given.forEach((v, i) => isSeveral(v) && this.notes.push(ofSequence(g.outputs[i].name, v)));
     if (outputs.includes(undefined)) {
       // An output that is a constant of such a type has no node that could be named.
       g.outputs.forEach((v) => checkOutputType(scope, v.name));
@@ -106,10 +103,34 @@ export class GraphImporter {
       name,
       inputs,
       outputs: outputs as Value[],
-      outputNames: [...byName(g.outputs).keys()],
-      nodes: scope.b.nodes,
+      outputNames: [...byName(g.outputs).keys()].flatMap((x, i) => portNames(x, given[i]!)),
+      nodes: b.nodes,
       states: [],
     };
+  }
+
+  /** The nodes of a graph in the builder, and what their names stand for. */
+  #nodes(
+    g: GraphView,
+    inputs: readonly Port[],
+    outer: Scope | null,
+    b: Builder,
+    where: string,
+  ): Scope {
+    const scope: Scope = {
+      values: new Map(),
+      tensors: byName(g.initializers),
+      declared: new Map([...g.valueInfo, ...g.outputs].map((v) => [v.name, v])),
+      wires: wiring(g.nodes),
+      outer,
+      b,
+      where,
+    };
+    for (const { name, item } of inputs) define(scope, name, item);
+    const { order, sorted } = topological(g);
+    if (!sorted) this.notes.push(`the nodes are not in order${where}; they were sorted`);
+    for (const i of order) this.#node(g.nodes[i], i, scope);
+    return scope;
   }
 
   #node(n: NodeView, index: number, scope: Scope): void {
@@ -119,7 +140,7 @@ export class GraphImporter {
     this.opCounts.set(type, (this.opCounts.get(type) ?? 0) + 1);
     if (n.outputs.length === 0) throw malformed(`the node '${name}' (${type}) has no outputs`);
     const inputs = n.inputs.map((x) =>
-      x === "" ? null : this.#lookup(scope, x, `the node '${name}' (${type})`)
+      x === "" ? null : this.#item(scope, x, `the node '${name}' (${type})`)
     );
     const known = inputs.filter((v) => v !== undefined);
     const problem = this.#attempt(() => {
@@ -127,9 +148,11 @@ export class GraphImporter {
       if (foreign) throw new OpError(`its input '${foreign[0]}' is ${foreign[1]}`, TYPES_HINT);
       const found = this.table.find(n, this.#opsets(n));
       if (!("op" in found)) throw new OpError(found.reason, found.hint);
-      if (known.length === inputs.length) this.#apply(n, name, found, known, scope);
+      if (known.length < inputs.length) return;
+      if (concernsItems(n, found, known)) this.#applyItems(n, name, found, known, scope);
+      else this.#apply(n, name, found, tensorsOnly(n, known), scope);
     });
-    const tainted = known.some((v) => v && this.#tainted.has(v));
+    const tainted = known.some((v) => v && !isSeveral(v) && this.#tainted.has(v));
     // What was computed from a stand-in is not known only because its maker is not supported.
     if (problem && !(tainted && problem.code === "model/operand-not-constant")) {
       const { message: reason, hint } = problem;
@@ -159,6 +182,51 @@ export class GraphImporter {
     });
     n.outputs.forEach((x, i) => x !== "" && define(scope, x, outs[i]));
     if (inputs.some((v) => v && this.#tainted.has(v))) outs.forEach((v) => this.#tainted.add(v));
+  }
+
+  /** What an operator makes of sequences and optionals. */
+  #applyItems(
+    n: NodeView,
+    name: string,
+    { op, binding }: Found,
+    inputs: readonly (Item | null)[],
+    scope: Scope,
+  ): void {
+    const reader = new NodeAttributes(n, {
+      opset: this.#opsets(n).get(n.domain)!,
+      ins: inputs.map((v) => isSeveral(v) ? null : v),
+      known: (v) => this.#data(v),
+      outs: n.outputs.map((x) => this.#declared(scope, x)),
+      graph: () => {
+        throw new OpError("its graph works on sequences");
+      },
+      assumed: new Map(),
+    });
+    if (binding.note && !this.notes.includes(binding.note)) this.notes.push(binding.note);
+    const here = { name, origin: [name], outNames: n.outputs };
+    const outs = op.items!.apply(reader, inputs, {
+      b: scope.b.at(here),
+      data: (v) => this.#data(v),
+      inline: (attribute, ins) => {
+        const g = n.attributes.find((a) => a.name === attribute)?.value as GraphView | undefined;
+        if (!g) throw new OpError(`its attribute '${attribute}' is missing`);
+        if (ins.length !== g.inputs.length) {
+          throw new OpError(`its graph has ${g.inputs.length} inputs for ${ins.length} values`);
+        }
+        const ports = g.inputs.map((v, i) => ({ name: v.name, item: ins[i] }));
+        const where = ` in '${name}'${scope.where}`;
+        const inner = this.#nodes(g, ports, scope, scope.b, where);
+        scope.b.at(here);
+        return g.outputs.map((v) => {
+          const out = this.#item(inner, v.name, "the graph's outputs");
+          if (out === undefined) {
+            throw new OpError("its graph holds nodes that are not supported");
+          }
+          return out;
+        });
+      },
+    });
+    n.outputs.forEach((x, i) => x !== "" && define(scope, x, outs[i]));
   }
 
   /** The outputs of a node, computed where they are constant. */
@@ -315,7 +383,7 @@ export class GraphImporter {
     const inputs = g.inputs.map((v) => {
       const type = this.sizes.type(v.type, `the input '${v.name}'${where}`);
       if (!type) throw new OpError(`its graph's input '${v.name}' has no declared type and shape`);
-      return { name: v.name, type };
+      return portOf({ name: v.name, type });
     });
     const graph = this.#graph(g, inputs, g.name || name, outer, where);
     if (!graph) throw new OpError("its graph holds nodes that are not supported");
@@ -328,7 +396,7 @@ export class GraphImporter {
     if (types.length !== g.inputs.length) {
       throw new OpError(`its graph has ${g.inputs.length} inputs for ${types.length} values`);
     }
-    const inputs = g.inputs.map((v, i): Value => ({ name: v.name, ...types[i] }));
+    const inputs = g.inputs.map((v, i) => portOf({ name: v.name, ...types[i] }));
     const graph = this.#graph(g, inputs, g.name || name, outer, where);
     if (!graph) throw new OpError("its graph holds nodes that are not supported");
     return graph;
@@ -377,7 +445,7 @@ export class GraphImporter {
     return v;
   }
 
-  #lookup(scope: Scope, name: string, reader: string): Value | undefined {
+  #item(scope: Scope, name: string, reader: string): Item | undefined {
     for (let s: Scope | null = scope; s; s = s.outer) {
       if (s.values.has(name)) return s.values.get(name);
       const t = s.tensors.get(name);
@@ -393,53 +461,6 @@ export class GraphImporter {
         `which nothing computes${scope.where}`,
     );
   }
-}
-
-/** The element type that the file declares for a value, null where it does not or is unknown. */
-function declaredType(scope: Scope, name: string): DType | null {
-  const declared = scope.declared.get(name)?.type;
-  return declared?.kind === "tensor" ? dtypeByNumber(declared.elemType) ?? null : null;
-}
-
-function checkOutputType(scope: Scope, name: string): void {
-  const t = scope.tensors.get(name);
-  if (t) dtypeOf(t.dataType, `the output '${name}'`);
-}
-
-/** The name of the element type of a tensor that cannot be used. */
-function foreignType(scope: Scope, name: string): string | null {
-  for (let s: Scope | null = scope; s; s = s.outer) {
-    const t = s.tensors.get(name);
-    if (t) return unsupportedType(t.dataType);
-    if (s.values.has(name)) return null;
-  }
-  return null;
-}
-
-/** The shape of a value or tensor that is there already. */
-function shapeThere(scope: Scope, name: string): readonly number[] | null {
-  for (let s: Scope | null = scope; s; s = s.outer) {
-    const v = s.values.get(name), t = s.tensors.get(name);
-    if (v) return dims(v.type);
-    if (t) return t.dims;
-  }
-  return null;
-}
-
-function define(scope: Scope, name: string, v: Value | undefined): void {
-  if (scope.values.has(name) || scope.tensors.has(name)) {
-    throw malformed(`the value '${name}' is defined twice${scope.where}`);
-  }
-  scope.values.set(name, v);
-}
-
-function byName<T extends { readonly name: string }>(list: readonly T[]): Map<string, T> {
-  const map = new Map<string, T>();
-  for (const x of list) {
-    if (map.has(x.name)) throw malformed(`the name '${x.name}' stands twice in one list`);
-    map.set(x.name, x);
-  }
-  return map;
 }
 
 function checkSize(t: TensorType): void {

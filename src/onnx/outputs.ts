@@ -10,10 +10,10 @@ import { dtypeOf } from "./tensors.ts";
  * differs
  */
 export function checkOutputs(g: Graph, declared: readonly ValueInfoView[], sizes: DimSizes): void {
-  declared.forEach((v, i) => {
+  for (const v of declared) {
     const { kind, elemType, shape } = v.type;
-    if (kind !== "tensor") return;
-    const type = g.outputs[i].type;
+    if (kind !== "tensor") continue;
+    const type = g.outputs[g.outputNames.indexOf(v.name)].type;
     const fail = (what: string): never => {
       throw new BurinError(
         "model/output-mismatch",
@@ -26,7 +26,7 @@ export function checkOutputs(g: Graph, declared: readonly ValueInfoView[], sizes
       const dtype = dtypeOf(elemType, `the output '${v.name}'`);
       if (dtype !== type.dtype) fail(`the element type ${dtype}`);
     }
-    if (shape === null) return;
+    if (shape === null) continue;
     const actual = dims(type);
     if (shape.length !== actual.length) fail(`${shape.length} dimensions`);
     shape.forEach((d, axis) => {
@@ -34,5 +34,5 @@ export function checkOutputs(g: Graph, declared: readonly ValueInfoView[], sizes
       if (size === null || size === actual[axis]) return;
       fail(typeof d === "string" ? `the dimension '${d}' of ${size}` : `a dimension of ${size}`);
     });
-  });
+  }
 }

@@ -9,6 +9,7 @@ import { dims, type Graph, type TensorType, typeText, type Value } from "../ir/g
 import { capturedBy, inline } from "../ir/inline.ts";
 import { type AttrReader, type GraphInput, type OpDef, OpError } from "../ir/opdef.ts";
 import { axisIndex, onnx } from "./common.ts";
+import { chooseItems, MOST_TURNS, repeatItems } from "./control_items.ts";
 import { concat } from "./concat.ts";
 import { where } from "./elementwise.ts";
 import { slice } from "./movement.ts";
@@ -32,6 +33,7 @@ interface IfAttrs {
 
 const conditional: OpDef<IfAttrs> = {
   name: "If",
+  items: { apply: chooseItems },
   onnx: [onnx("If", 1, (r) => {
     const known = r.constant(0);
     const names = known ? [Number(known.data[0]) ? "then_branch" : "else_branch"] : [
@@ -69,9 +71,6 @@ const conditional: OpDef<IfAttrs> = {
 const named = (v: Value, b: Builder): Value => b.node(identity, null, [v])[0];
 const reshaped = (v: Value, shape: readonly number[], b: Builder): Value =>
   b.node(reshape, { shape, allowZero: true }, [v])[0];
-
-/** More turns than this would be more code than any board holds. */
-const MOST_TURNS = 4096;
 
 interface LoopAttrs {
   /** One graph a turn. */
@@ -126,6 +125,7 @@ const stacked = (t: TensorType, n: number): TensorType => ({
 
 const loop: OpDef<LoopAttrs> = {
   name: "Loop",
+  items: { apply: repeatItems },
   onnx: [onnx("Loop", 1, readLoop)],
   infer({ turns, carried }, ins) {
     const last = turns.at(-1);

@@ -57,6 +57,7 @@ import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
 import { ops as scatter } from "./scatter.ts";
 import { ops as select } from "./select.ts";
+import { ops as sequence } from "./sequence.ts";
 import { ops as shape } from "./shape.ts";
 import { ops as signal } from "./signal.ts";
 import { ops as softmax } from "./softmax.ts";
@@ -150,6 +151,7 @@ export const ops: readonly OpDef<any>[] = [
   ...resize,
   ...scatter,
   ...select,
+  ...sequence,
   ...shape,
   ...signal,
   ...softmax,

@@ -167,10 +167,9 @@ export const unsqueeze = reshaping<AxesAttrs>(
   AXES_AS_INPUT,
 );
 
-export const identity = reshaping<null>(
-  "Identity",
-  [onnx("Identity", 1, noAttrs)],
-  (_, from) => from,
-);
+export const identity: OpDef<null> = {
+  ...reshaping<null>("Identity", [onnx("Identity", 1, noAttrs)], (_, from) => from),
+  items: { apply: (_, [v]) => v ? [v] : [] },
+};
 
 export const ops = [reshape, flatten, squeeze, unsqueeze, identity] as OpDef<unknown>[];
