@@ -5,6 +5,7 @@ import { type Expr, rewrite, substitute, visit } from "../te/expr.ts";
 import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { groups, type GroupsStep } from "./groups.ts";
 import { phases, type PhasesStep } from "./phases.ts";
+import { halves, type HalvesStep } from "./halves.ts";
 import { keep, type KeepStep } from "./keep.ts";
 import { lanes, type LanesStep } from "./lanes.ts";
 import { patches, type PatchesStep } from "./patches.ts";
@@ -72,6 +73,7 @@ export type Step =
   }
   | GroupsStep
   | PhasesStep
+  | HalvesStep
   | WinogradStep
   | AffineStep
   | GemmStep
@@ -193,6 +195,8 @@ function applyStep(s: State, step: Step): State {
       return groups(s, step);
     case "phases":
       return phases(s, step);
+    case "halves":
+      return halves(s, step);
     case "winograd":
       return winograd(s, step);
     case "affine":

@@ -4,6 +4,7 @@
  */
 import { has, type Target } from "../../target/target.ts";
 import { isPointwise, loads } from "../../te/analyze.ts";
+import { canHalve, type HalvesStep } from "../halves.ts";
 import { groupsOf, type GroupsStep, groupWorkload } from "../groups.ts";
 import { phasesOf, type PhasesStep, phaseWorkload } from "../phases.ts";
 import { initialState, type Stage, type State, type Workload } from "../state.ts";
@@ -169,7 +170,11 @@ export function candidates(w: Workload, target: Target, level: number): readonly
     : [];
   const apart = level >= 2 ? phasesOf(r) : null;
   const inPhases = apart ? proposedInPhases({ do: "phases", ...apart }, w, s, target) : [];
-  return [...inGroups, ...inPhases, ...whole]
+  const halves: HalvesStep = { do: "halves", stage: r.name };
+  const inHalves = level >= 2 && has(target, "mve") && canHalve(s, r)
+    ? proposedInHalves(halves, w, s, target)
+    : [];
+  return [...inGroups, ...inPhases, ...inHalves, ...whole]
     .map((c) => ({ ...c, schedule: [...inlined, ...c.schedule] }));
 }
 
@@ -225,6 +230,22 @@ function proposedInPhases(
   const of = { w: phaseWorkload(w, phases, 0), s: first };
   return proposed([STREAMS, MAPS], { ...of, r: first.stages[0], out: first.stages[1], target })
     .map((c) => ({ ...c, rule: `${c.rule} in phases`, schedule: [step, ...c.schedule] }));
+}
+
+/** The rules whose vectors meet constants of bytes alone. */
+const OF_BYTES = ["streams", "vectors", "lanes", "patches"];
+
+/** What these rules propose for constants in two halves. */
+function proposedInHalves(
+  step: HalvesStep,
+  w: Workload,
+  s: State,
+  target: Target,
+): readonly Candidate[] {
+  const halved = applySteps(s, [step]), [r, out] = halved.stages;
+  const rules = RULES.filter((rule) => OF_BYTES.includes(rule.name));
+  return proposed(rules, { w, s: halved, r, out, target })
+    .map((c) => ({ ...c, rule: `${c.rule} in halves`, schedule: [step, ...c.schedule] }));
 }
 
 /** Whether a stage reads another at the position that it computes itself, axis by axis. */
