@@ -3,7 +3,7 @@ import { bytesOf } from "../util/dtype.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import { type Storage, storageBytes } from "../ir/storage.ts";
 import type { Indexable } from "../te/expr.ts";
-import type { Buffer } from "../tir/stmt.ts";
+import type { Buffer, Kernel } from "../tir/stmt.ts";
 import { hoistDivisions } from "../tir/hoist.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import { rowAxis } from "../schedule/band.ts";
@@ -15,6 +15,7 @@ import {
   type StreamPlan,
   type StreamUse,
 } from "../schedule/row_stream_plan.ts";
+import { placeInRow, type SharedRow, sharedRows, withShared } from "../schedule/shared_rows.ts";
 import type { ScheduledKernel } from "../compile.ts";
 import { scratchOf } from "./lean.ts";
 import { type BandKernel, type BandOptions, Bands, type BandSchedule } from "./bands.ts";
@@ -83,15 +84,35 @@ export class Streams {
    * @returns the fastest, and others with less scratch memory; none where they cannot pass rows on
    */
   streams(first: number, last: number, rows: (i: number) => number): StreamChoice[] {
-    const draft = this.#draft(first, last, rows);
-    const plan = draft && planStream(draft.parts, draft.memories);
-    if (!draft || !plan) return [];
-    return leanDrafts(draft, plan).map((d) => this.#choice(d, plan));
+    const given = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    const late = this.#late(given);
+    const orders = late.every((i, n) => i === given[n]) ? [given] : [given, late];
+    return orders.flatMap((order) => {
+      const draft = this.#draft(first, last, rows, order);
+      const plan = draft && planStream(draft.parts, draft.memories);
+      if (!draft || !plan) return [];
+      const plans = [{ draft, plan }, ...sharedDraft(draft, plan)];
+      return plans.flatMap((d) => leanDrafts(d.draft, d.plan).map((x) => this.#choice(x, d.plan)));
+    });
+  }
+
+  /** Kernels in the order in which each stands directly before the first that reads from it. */
+  #late(given: readonly number[]): number[] {
+    const order: number[] = [];
+    for (const i of given.toReversed()) {
+      const { kernel, values } = this.kernels[i];
+      const written = values.filter((_, j) => kernel.buffers[j].scope === "output")
+        .map((v) => this.#owner(v));
+      const at = order.findIndex((j) =>
+        this.kernels[j].values.some((v) => written.includes(this.#owner(v)))
+      );
+      order.splice(at < 0 ? order.length : at, 0, i);
+    }
+    return order;
   }
 
   #choice(draft: Draft, plan: StreamPlan): StreamChoice {
-    const { owners, memories } = draft;
-    const rowBytes = (m: number): number => storageBytes(owners[m]) / memories[m].rows;
+    const { owners } = draft;
     return {
       instructions: draft.bands.reduce((sum, b) => sum + b.instructions, 0) +
         STEP * plan.steps * draft.parts.length,
@@ -99,18 +120,28 @@ export class Streams {
       outer: draft.outer,
       distance: (output, input) => {
         const [y, x] = [output, input].map((v) => owners.indexOf(this.#owner(v)));
-        return distance(plan.firstWrite[y], plan.lastRead[x], rowBytes(y), rowBytes(x));
+        return distance(
+          plan.firstWrite[y],
+          plan.lastRead[x],
+          rowBytes(draft, y),
+          rowBytes(draft, x),
+        );
       },
       build: () => this.#build(draft, plan),
     };
   }
 
-  #draft(first: number, last: number, rows: (i: number) => number): Draft | null {
-    const members = this.kernels.slice(first, last + 1);
+  #draft(
+    first: number,
+    last: number,
+    rows: (i: number) => number,
+    order: readonly number[],
+  ): Draft | null {
+    const members = order.map((i) => this.kernels[i]);
     const draft: Draft = { members, bands: [], parts: [], memories: [], owners: [], outer: [] };
     const bands: BandKernel[] = [];
     for (const [n, k] of members.entries()) {
-      const made = this.#bands.of(first + n, n === members.length - 1, rows(first + n));
+      const made = this.#bands.of(order[n], n === members.length - 1, rows(order[n]));
       if (!made) return null;
       bands.push(made);
       const { band, kernel, finish } = made;
@@ -190,6 +221,39 @@ export class Streams {
   }
 }
 
+/**
+ * The draft with rows in the memory of those that are made of them, wherever that is less for the
+ * rings; none where it is nowhere.
+ */
+function sharedDraft(draft: Draft, plan: StreamPlan): { draft: Draft; plan: StreamPlan }[] {
+  const ringBytes = (d: Draft, { rings }: StreamPlan): number =>
+    d.memories.reduce((sum, m, i) => sum + (m.inside ? rings[i].rows * rowBytes(d, i) : 0), 0);
+  let best: { draft: Draft; plan: StreamPlan } | null = null;
+  const taken: SharedRow[] = [];
+  for (const row of sharedRows(draft.parts, draft.memories)) {
+    const { left, ...made } = withShared(draft.parts, draft.memories, [...taken, row]);
+    const shared: Draft = { ...draft, ...made, owners: left.map((m) => draft.owners[m]) };
+    const found = planStream(shared.parts, shared.memories);
+    const old = best ?? { draft, plan };
+    if (!found || ringBytes(shared, found) >= ringBytes(old.draft, old.plan)) continue;
+    if (phasesOf(shared, found).kept > phasesOf(old.draft, old.plan).kept) continue;
+    best = { draft: shared, plan: found };
+    taken.push(row);
+  }
+  if (!best) return [];
+  // Other schedules have to read a row in the same order.
+  const bands = draft.bands.map((b, k): BandKernel => {
+    const part = draft.parts[k];
+    const own = taken.filter((s) => part.uses.some((u) => u?.writes && u.memory === s.host));
+    const isAlike = ({ kernel }: BandSchedule): boolean =>
+      own.every((s) =>
+        placeInRow(withKernel(draft, k, kernel), draft.memories, s.guest, s.host) === s.at
+      );
+    return { ...b, lean: b.lean.filter(isAlike) };
+  });
+  return [{ draft: { ...best.draft, bands }, plan: best.plan }];
+}
+
 /** Share of a stream's memory that is worth a choice of its own. */
 const WORTH = 0.99;
 
@@ -221,15 +285,18 @@ function leanDrafts(draft: Draft, plan: StreamPlan): Draft[] {
 const withSchedules = (draft: Draft, ways: readonly BandSchedule[]): Draft => ({
   ...draft,
   bands: draft.bands.map((b, k) => ({ ...b, ...ways[k] })),
-  parts: draft.parts.map((p, k): StreamPart => {
-    const { kernel } = ways[k], own = draft.members[k].values.length;
-    return {
-      ...p,
-      kernel,
-      uses: kernel.buffers.map((_, i) => i < own ? p.uses[i] : null),
-    };
-  }),
+  parts: draft.parts.map((_, k) => withKernel(draft, k, ways[k].kernel)),
 });
+
+/** A part with another kernel, whose scratch memory is its own. */
+function withKernel({ parts, members }: Draft, k: number, kernel: Kernel): StreamPart {
+  const own = members[k].values.length, { uses } = parts[k];
+  return { ...parts[k], kernel, uses: kernel.buffers.map((_, i) => i < own ? uses[i] : null) };
+}
+
+/** Bytes of a row of a memory. */
+const rowBytes = ({ owners, memories }: Draft, m: number): number =>
+  storageBytes(owners[m]) / memories[m].rows;
 
 /** Instructions of a part in a step, beside its block: whether it has one, and where its rows lie. */
 const STEP = 8;
@@ -241,15 +308,16 @@ function bytesOfPlan(draft: Draft, plan: StreamPlan): number {
 }
 
 /** Bytes that are kept throughout; of each part and the kernel's end all others; rings alone of them. */
-function phasesOf({ parts, memories, owners }: Draft, { rings }: StreamPlan) {
+function phasesOf(draft: Draft, { rings }: StreamPlan) {
+  const { parts, memories } = draft;
   let kept = 0;
   const phases = new Array<number>(2 * parts.length).fill(0);
   const need = (bytes: number, within: readonly [number, number] | null): void => {
     if (!within) kept += bytes;
     else for (let i = within[0]; i <= within[1]; i++) phases[i] += bytes;
   };
-  memories.forEach(({ inside, rows }, m) => {
-    if (inside) need(rings[m].rows * storageBytes(owners[m]) / rows, rings[m].within);
+  memories.forEach(({ inside }, m) => {
+    if (inside) need(rings[m].rows * rowBytes(draft, m), rings[m].within);
   });
   const between = [...phases];
   parts.forEach((p, k) => {

@@ -14,6 +14,7 @@ import {
   imm,
   lt,
   mul,
+  select,
   variable,
 } from "../te/expr.ts";
 import { simplify, simplifyCondition } from "../te/linear.ts";
@@ -72,11 +73,11 @@ export function streamKernel(
     return mapBuffers(kernel.body, (b, idx) => {
       const use = byMemory.get(memoryOf(b));
       if (!use) return { buf: own(b, k, phase, kept.has(b.name)), idx };
-      const buf = ring(use), { rows } = rings[use.memory];
+      const buf = ring(use), { rows, classes } = rings[use.memory];
       const isRing = memories[use.memory].inside && rows < memories[use.memory].rows;
       const row = (e: Expr): Expr => {
         const at = use.writes ? add(e, start) : e;
-        return simplify(isRing ? floormod(at, rows) : at);
+        return isRing ? slot(at, classes) : simplify(at);
       };
       return { buf, idx: idx.map((e, i) => i === use.axis ? row(e) : e) };
     });
@@ -114,6 +115,17 @@ export function streamKernel(
     ops: parts.flatMap((p) => p.kernel.ops),
     macs: parts.reduce((sum, p) => sum + p.kernel.macs, 0),
   };
+}
+
+/** Where a row lies in a ring that keeps so many rows of each class, one class after the other. */
+function slot(row: Expr, classes: readonly number[]): Expr {
+  const count = classes.length, [of, turn] = [floormod(row, count), floordiv(row, count)];
+  let begin = classes.reduce((a, b) => a + b, 0);
+  return classes.reduceRight<Expr | null>((others, kept, n) => {
+    begin -= kept;
+    const here = simplify(add(floormod(turn, kept), begin));
+    return others ? select(simplifyCondition(eq(of, n)), here, others) : here;
+  }, null)!;
 }
 
 /** What is left of a conjunction without what always holds. */

@@ -137,7 +137,13 @@ const isWhole = (x: number): boolean => Math.abs(x - Math.round(x)) < TINY;
 
 /** What is kept of a memory: its rows, and from which part of a step to which, or throughout. */
 export interface Ring {
+  /** Rows at a time. */
   readonly rows: number;
+  /**
+   * How many of them are for row numbers r with each remainder r mod `classes.length`: where somebody
+   * reads every other row alone, the rest need not be kept as long.
+   */
+  readonly classes: readonly number[];
   readonly within: readonly [number, number] | null;
 }
 
@@ -185,20 +191,43 @@ function runPlan(
   }
   if (!ready) return null;
   const rings = memories.map(({ inside, rows: all }, m): Ring => {
-    if (!inside) return { rows: all, within: null };
-    let need = 1, oldest = 0, carried = false;
-    firstWrite[m].forEach((born, r) => {
-      if (born < 0) return;
-      // The oldest row that is still to be read when this one is written.
-      while (oldest < r && lastRead[m][oldest] < born) oldest++;
-      need = Math.max(need, r - oldest + 1);
-      carried ||= readStep[m][r] > bornStep[m][r];
-    });
+    if (!inside) return { rows: all, classes: [all], within: null };
+    const rates = parts.flatMap((p) =>
+      p.uses.flatMap((u) => u?.memory === m && !u.writes && u.reach ? [u.reach.rate] : [])
+    );
+    const classes = [1, ...rates].filter((n) => Number.isInteger(n) && n <= MOST_CLASSES)
+      .map((n) => classesOf(firstWrite[m], lastRead[m], n))
+      .reduce((a, b) => sum(b) < sum(a) ? b : a);
+    const carried = firstWrite[m].some((born, r) => born >= 0 && readStep[m][r] > bornStep[m][r]);
     const ends: readonly [number, number] = [
       users[m].reduce((a, b) => Math.min(a, b)),
       users[m].reduce((a, b) => Math.max(a, b)),
     ];
-    return { rows: Math.min(need, all), within: carried ? null : ends };
+    const whole = sum(classes) >= all;
+    return {
+      rows: whole ? all : sum(classes),
+      classes: whole ? [all] : classes,
+      within: carried ? null : ends,
+    };
   });
   return { paces, steps, rings, lastRead, firstWrite };
+}
+
+/** Classes of rows that are kept apart, at most. */
+const MOST_CLASSES = 4;
+
+const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
+
+/** The fewest rows of each of so many classes with which no row is overwritten too early. */
+function classesOf(born: readonly number[], lastRead: readonly number[], count: number): number[] {
+  return Array.from({ length: count }, (_, first) => {
+    let need = 1, oldest = first;
+    for (let r = first; r < born.length; r += count) {
+      if (born[r] < 0) continue;
+      // The oldest row that is still to be read when this one is written.
+      while (oldest < r && lastRead[oldest] < born[r]) oldest += count;
+      need = Math.max(need, (r - oldest) / count + 1);
+    }
+    return need;
+  });
 }

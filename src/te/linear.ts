@@ -223,6 +223,7 @@ export function simplifyCondition(e: Expr): Expr {
       gt: lo > 0 ? true : hi <= 0 ? false : undefined,
       le: hi <= 0 ? true : lo > 0 ? false : undefined,
       lt: hi < 0 ? true : lo >= 0 ? false : undefined,
+      eq: lo === 0 && hi === 0 ? true : lo > 0 || hi < 0 ? false : undefined,
     };
     const d = decided[e.op];
     if (d !== undefined) return imm(d ? 1 : 0, "bool");
@@ -244,6 +245,10 @@ export function rangeOf(l: Linear): Interval | null {
 
 function atomRange(e: Expr): Interval | null {
   if (e.k === "var") return e.range ?? null;
+  if (e.k === "select") {
+    const a = intervalOf(e.a), b = intervalOf(e.b);
+    return a && b && [Math.min(a[0], b[0]), Math.max(a[1], b[1])];
+  }
   if (e.k !== "bin") return null;
   if (e.op === "floormod" && e.b.k === "imm") return [0, Number(e.b.value) - 1];
   if (e.op === "floordiv" && e.b.k === "imm") {

@@ -73,11 +73,21 @@ function mentions(body: Stmt, v: Var): boolean {
   return found;
 }
 
-type Division = Extract<Expr, { k: "bin" }>;
+type Division = Extract<Expr, { k: "bin" | "select" }>;
 
+/** Quotients and remainders, and in addresses choices between them. */
 const isDivision = (e: Expr): e is Division =>
-  e.k === "bin" && e.dtype === "int32" && (e.op === "floordiv" || e.op === "floormod") &&
-  e.b.k === "imm";
+  e.dtype === "int32" &&
+  (e.k === "select"
+    ? isIndex(e)
+    : e.k === "bin" && (e.op === "floordiv" || e.op === "floormod") && e.b.k === "imm");
+
+/** Whether an expression has integers of 32 bits alone. */
+function isIndex(e: Expr): boolean {
+  let all = true;
+  visit(e, (x) => all &&= x.k !== "load" && (x.dtype === "int32" || x.dtype === "bool"));
+  return all;
+}
 
 /** Divisions that this loop is the last to decide. */
 function divisions(body: Stmt, bound: ReadonlySet<Var>, last: Var): Division[] {
@@ -94,12 +104,14 @@ function divisions(body: Stmt, bound: ReadonlySet<Var>, last: Var): Division[] {
   };
   const collect = (e: Expr): void =>
     visit(e, (x) => void (isDivision(x) && ready(x) && found.push(x)));
+  const quotients = (e: Expr): void =>
+    visit(e, (x) => void (x.k === "bin" && isDivision(x) && ready(x) && found.push(x)));
   visitStmt(body, (s) => {
-    if (s.k === "for") [s.lo, s.hi].forEach(collect);
-    if (s.k === "if") outsideLoads(s.cond, collect);
+    if (s.k === "for") [s.lo, s.hi].forEach(quotients);
+    if (s.k === "if") outsideLoads(s.cond, quotients, collect);
     if (s.k === "store") {
       collect(address(s.buf, s.idx));
-      outsideLoads(s.value, collect);
+      outsideLoads(s.value, quotients, collect);
     }
     if (s.k === "intrin") s.args.forEach((a) => collect(address(a.buf, a.idx)));
   });
@@ -116,10 +128,14 @@ function isOuter(v: Var, bound: ReadonlySet<Var>, last: Var): boolean {
 }
 
 /** The expression outside of element accesses, and the addresses of these. */
-function outsideLoads(e: Expr, collect: (e: Expr) => void): void {
+function outsideLoads(
+  e: Expr,
+  collect: (e: Expr) => void,
+  inAddress: (e: Expr) => void,
+): void {
   const plain = transform(e, (x) => {
     if (x.k !== "load") return undefined;
-    collect(address(x.src as Buffer, x.idx));
+    inAddress(address(x.src as Buffer, x.idx));
     return imm(0, x.dtype);
   });
   collect(plain);
@@ -135,6 +151,7 @@ const smallest = (ds: readonly Division[]): Division | undefined =>
   );
 
 function nameOf(d: Division, last: Var): string {
+  if (d.k === "select") return `${last.name}_slot`;
   const base = d.a.k === "var" ? d.a.name : last.name;
   return `${base}_${d.op === "floordiv" ? "div" : "mod"}${
     Number((d.b as { value: number }).value)

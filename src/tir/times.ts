@@ -22,15 +22,16 @@ const BUDGET = 20_000_000;
 /**
  * Walks a kernel once.
  *
+ * @param of memories whose times are asked for; the others' are left out, and `carried` with them
  * @returns null where data decides what is touched, or where the walk would take too long
  */
-export function timeAccesses(k: Kernel): Times | null {
+export function timeAccesses(k: Kernel, of?: readonly string[]): Times | null {
   const names = new Map(k.buffers.map((b, i) => [memoryOf(b), i] as const).reverse());
   const locals = new Map<string, Buffer>();
   // A time an element is kept: no board has memory for so many.
   if (k.buffers.reduce((sum, b) => sum + b.length, 0) > BUDGET) return null;
   try {
-    const body = new Tracer(names, locals).top(k.body);
+    const body = new Tracer(names, locals, of && new Set(of)).top(k.body);
     const lastRead = k.buffers.map((b) => new Int32Array(b.length).fill(-1));
     const firstWrite = k.buffers.map((b) => new Int32Array(b.length).fill(-1));
     const owners = [...k.buffers, ...locals.values()].map((b) => new Int32Array(b.length).fill(-1));
@@ -62,7 +63,13 @@ class Tracer {
   constructor(
     readonly names: Map<string, number>,
     readonly locals: Map<string, Buffer>,
+    /** What is followed; absent: all. */
+    readonly of?: ReadonlySet<string>,
   ) {}
+
+  #follows(b: Buffer): boolean {
+    return b.scope !== "param" && (!this.of || this.of.has(memoryOf(b)));
+  }
 
   /** The outermost statements: each iteration of a loop among them has a number of its own. */
   top(s: Stmt): string {
@@ -152,7 +159,7 @@ class Tracer {
 
   /** The number of a memory that is followed; constants are not. */
   #index(b: Buffer): number | null {
-    if (b.scope === "param") return null;
+    if (!this.#follows(b)) return null;
     const key = memoryOf(b);
     let i = this.names.get(key);
     if (i === undefined) {
@@ -187,7 +194,8 @@ class Tracer {
   }
 
   #write(b: Buffer, idx: readonly Expr[]): string {
-    const i = this.#index(b)!;
+    const i = this.#index(b);
+    if (i === null) return "";
     const a = this.#address(b, idx);
     const owned = `o[${i}][${a}]=it;`;
     if (b.scope !== "output") return owned;
@@ -196,7 +204,7 @@ class Tracer {
 
   #touches(s: Stmt): boolean {
     let found = false;
-    const any = (b: Buffer): boolean => b.scope !== "param";
+    const any = (b: Buffer): boolean => this.#follows(b);
     const inside = (e: Expr): boolean =>
       (e.k === "load" && any(e.src as Buffer)) || children(e).some(inside);
     visitStmt(s, (x) => {
