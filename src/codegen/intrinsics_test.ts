@@ -7,6 +7,7 @@ import { type Random, random } from "../../tests/properties/random.ts";
 import { INTRINSICS } from "../schedule/tensorize.ts";
 import { has } from "../target/target.ts";
 import { loadBoard } from "../target/boards.ts";
+import { copyBytes, fillBytes } from "../tir/byte_rows.ts";
 import { dotBlock, encodeOdd } from "../tir/dot_block.ts";
 import { dotRow } from "../tir/dot_row.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
@@ -188,10 +189,31 @@ function rowCase(k: number, seed: number): Case {
   };
 }
 
+/** Runs of bytes, of words alone and of whole turns with some behind them. */
+function byteCases(x: "int8" | "uint8", count: number): Case[] {
+  const r = random(count), { min, max } = intRange(x);
+  const dst = { shape: [count], values: [] };
+  return [
+    {
+      intrinsic: copyBytes(x, count),
+      scalars: [count],
+      operands: [dst, { shape: [count], values: drawn(r, TRIALS * count, min, max) }],
+    },
+    ...[min, 0, max].map((value) => ({
+      intrinsic: fillBytes(x, count),
+      scalars: [value, count],
+      operands: [dst],
+    })),
+  ];
+}
+
 const vectors = [
   ...[...INTRINSICS.values(), fill(4), fill(8), fill(16)].flatMap((i, n) => casesOf(i, n + 1)),
   ...(["int8", "uint8"] as const).flatMap((y) =>
     [false, true].flatMap((shared) => [false, true].flatMap((b) => requantizeCases(y, shared, b)))
+  ),
+  ...(["int8", "uint8"] as const).flatMap((x) =>
+    [4, 12, 16, 20, 64].flatMap((count) => byteCases(x, count))
   ),
 ];
 const planes = [

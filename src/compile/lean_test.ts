@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { assertSameBits, board, defaults, outputsOn, ownNet } from "../../tests/e2e/support.ts";
 import { compileStages } from "../compile.ts";
 import { estimate } from "../tir/estimate.ts";
+import { visitStmt } from "../tir/stmt.ts";
 import { interpreter } from "./interpret.ts";
 import { leanKernels, scratchOf } from "./lean.ts";
 
@@ -25,14 +26,18 @@ Deno.test("each leaner kernel has less scratch, and none is better in both", asy
 });
 
 Deno.test("whatever takes the place of a kernel gives the same bits", async () => {
-  for (const name of ["tf_autoencoder", "tf_conv_dense", "qop_dense_u8u8"]) {
+  let copied = 0;
+  for (const name of ["tf_autoencoder", "tf_conv_dense", "qop_dense_u8u8", "tf_kernel_10x4"]) {
     const net = ownNet(name), samples = net.samples.slice(0, 2);
     const usual = await compileStages(net.bytes, defaults(m4));
     const want = samples.map(interpreter(usual.program));
     const lean = leanKernels(usual.kernels, m4.target, 3);
     assert.ok(lean.some((list) => list.length > 0), name);
     const byOrigin = new Map(
-      usual.kernels.map((k, i) => [String(k.workload.origin), lean[i].at(-1)]),
+      usual.kernels.map((k, i) => [
+        String(k.workload.origin),
+        lean[i].find((x) => x.schedule.some((step) => step.do === "direct")) ?? lean[i].at(-1),
+      ]),
     );
     const least = await compileStages(net.bytes, {
       ...defaults(m4),
@@ -40,8 +45,17 @@ Deno.test("whatever takes the place of a kernel gives the same bits", async () =
     });
     assertSameBits(samples.map(interpreter(least.program, { checked: true })), want, name);
     assertSameBits(await outputsOn(least.artifact, m4, samples), want, `${name} on ${m4.name}`);
+    for (const { kernel } of least.kernels) {
+      visitStmt(
+        kernel.body,
+        (s) => copied += Number(s.k === "intrin" && isByteCopy.test(s.op.name)),
+      );
+    }
   }
+  assert.ok(copied > 0, "no rows are copied as bytes");
 });
+
+const isByteCopy = /^copy_row/;
 
 Deno.test("dense layers need no memory beside their input and output where RAM counts", async () => {
   const net = ownNet("tf_autoencoder");

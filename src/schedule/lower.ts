@@ -73,7 +73,11 @@ class Lowering {
     const direct = this.s.stages.filter((st) => st.direct).map((st) =>
       this.#buffers.of(st.compute.out)
     );
-    body = direct.reduce(readDirectly, body);
+    const read = direct.map((rows) => {
+      const { copy, ...made } = readDirectly(body, rows);
+      body = made.body;
+      return copy ? [copy] : [];
+    });
     checkPackedReads(body);
     for (const st of roots) {
       const b = this.#buffers.of(st.compute.out);
@@ -82,6 +86,7 @@ class Lowering {
     const own = [
       ...this.w.buffers.values(),
       ...this.#buffers.scratch.filter((b) => !direct.includes(b)),
+      ...read.flat(),
     ];
     const work = provideWork(body, own);
     body = work.body;

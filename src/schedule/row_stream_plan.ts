@@ -219,7 +219,11 @@ const MOST_CLASSES = 4;
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
 
 /** The fewest rows of each of so many classes with which no row is overwritten too early. */
-function classesOf(born: readonly number[], lastRead: readonly number[], count: number): number[] {
+export function classesOf(
+  born: readonly number[],
+  lastRead: readonly number[],
+  count: number,
+): number[] {
   return Array.from({ length: count }, (_, first) => {
     let need = 1, oldest = first;
     for (let r = first; r < born.length; r += count) {

@@ -4,8 +4,13 @@ import { simplify } from "../te/linear.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { GROUP, placeOf } from "./tile.ts";
 
+/** The intrinsic of zeros. */
+export interface BlankIntrin extends TensorIntrin {
+  readonly blanks: number;
+}
+
 /** dst = 0 for `count` elements, a multiple of four, of one of `rows` rows. */
-export function blank(rows: number, count: number): TensorIntrin {
+export function blank(rows: number, count: number): BlankIntrin {
   const name = `blank_p${rows}`;
   const body = `/* dst = 0 for count elements: ${
     rows > 1 ? `one of ${rows} interleaved rows` : "a row"
@@ -20,6 +25,7 @@ __attribute__((noinline)) static void ${name}(int16_t *dst, int32_t count)
 }`;
   return {
     name,
+    blanks: count,
     args: [{ name: "dst", dtype: "int16", count, mode: "write" }],
     scalars: ["count"],
     byValue: false,
