@@ -2,15 +2,8 @@
 import { add, type Expr, imm, type Load, mul } from "../te/expr.ts";
 import { mentions } from "../te/linear.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
-import {
-  GROUP,
-  packedAt,
-  productColumns,
-  productFits,
-  type ProductShape,
-  scaleAt,
-  startAt,
-} from "../tir/mve_product.ts";
+import { productColumns, productFits, type ProductShape } from "../tir/mve_product.ts";
+import { packedAt, packedShape, scaleAt, startAt } from "../tir/mve_product_layout.ts";
 import { rowsCost } from "../tir/mve_product_tiles.ts";
 import { isByte } from "../tir/mve_requantize.ts";
 import type { Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
@@ -114,11 +107,14 @@ export function matchProduct(s: Stmt): Intrin | null {
   const merged = rowsOf(rows.map((t) => t.extent), inSteps.slice(0, rows.length), outSteps);
   const k = pieces(inner, inSteps.slice(rows.length));
   if (!merged || !k) return null;
-  const order = (w.src as Buffer).shape[3] === GROUP ? "fours" as const : "pairs" as const;
   const [piece, element] = [flatten(inner.slice(0, k.split)), flatten(inner.slice(k.split))];
-  const expected = sameIndices(w.idx, packedAt(col.v, piece, element, { ...k, order })) &&
-    sameIndices(start.idx, startAt(col.v)) && sameIndices(scale.idx, scaleAt(col.v)) &&
-    start.src === scale.src && (w.src as Buffer).shape[2] === k.runs * Math.ceil(k.run / 16);
+  const order = (["pairs", "fours"] as const).find((order) =>
+    sameIndices(w.idx, packedAt(col.v, piece, element, { ...k, order })) &&
+    String((w.src as Buffer).shape.slice(1)) === String(packedShape(1, { ...k, order }).slice(1))
+  );
+  const expected = order !== undefined && sameIndices(start.idx, startAt(col.v)) &&
+    sameIndices(scale.idx, scaleAt(col.v)) && start.src === scale.src;
+  if (!expected) return null;
   const [zero, lo, hi] = parts.bounds;
   const shape: ProductShape = {
     ...merged,
@@ -130,7 +126,7 @@ export function matchProduct(s: Stmt): Intrin | null {
     bounds: { dtype, zero, lo, hi },
   };
   if (
-    !expected || shape.rowStep < 0 || shape.placeStep < 0 || shape.outPlace < 0 ||
+    shape.rowStep < 0 || shape.placeStep < 0 || shape.outPlace < 0 ||
     shape.runStep < 0 || !productFits(shape)
   ) return null;
   if (order === "fours" && shape.rows * shape.places > 1) return null;

@@ -8,13 +8,12 @@ import { REQUANTIZE } from "../te/rounding.ts";
 import {
   type ColumnOrder,
   GROUP,
-  isMirrored,
   packedAt,
+  packedPlace,
   packedShape,
   scaleAt,
   startAt,
-  VECTOR,
-} from "../tir/mve_product.ts";
+} from "../tir/mve_product_layout.ts";
 import { isByte } from "../tir/mve_requantize.ts";
 import type { PackedTensor } from "./gemm.ts";
 import { byteShift, canShift, columnStarts, constantMatrix, moved, productOf } from "./product.ts";
@@ -96,19 +95,12 @@ function packed(
   run: number,
   order: ColumnOrder,
 ): [PackedTensor, TensorData] {
-  const length = matrix.length / cols, runs = length / run;
-  const shape = packedShape(cols, runs * Math.ceil(run / VECTOR), order);
-  const [, parts, vectors, lanes] = shape;
-  const values = new Int32Array(sizeOf(shape)), mirrored = isMirrored(runs, run, order);
+  const length = matrix.length / cols, pieces = { runs: length / run, run, order };
+  const shape = packedShape(cols, pieces), values = new Int32Array(sizeOf(shape));
   for (let col = 0; col < cols; col++) {
-    const c = col % GROUP;
-    const [part, lane] = order === "pairs" ? [c % 2, c >> 1] : [0, c];
     for (let k = 0; k < length; k++) {
-      const piece = Math.floor(k / run), i = k % run;
-      const place = c % 2 === 1 && mirrored ? runs - 1 - piece : piece;
-      const v = place * Math.ceil(run / VECTOR) + Math.floor(i / VECTOR);
-      const at = ((Math.floor(col / GROUP) * parts + part) * vectors + v) * lanes + lane;
-      values[at * VECTOR + i % VECTOR] = matrix[col * length + k];
+      const at = packedPlace(col, Math.floor(k / run), k % run, pieces);
+      values[at] = matrix[col * length + k];
     }
   }
   return [{ name, dtype: "int8", shape, order: "stream" }, tensor("int8", shape, values)];

@@ -6,20 +6,7 @@
  * it is read, in groups of four columns, so that one pointer goes through it; what a vector of four
  * columns needs besides, starts and scales, lies together too.
  */
-import {
-  add,
-  bits,
-  cast,
-  type Expr,
-  floordiv,
-  floormod,
-  imm,
-  load,
-  mul,
-  sub,
-  type Var,
-  variable,
-} from "../te/expr.ts";
+import { add, bits, cast, type Expr, imm, load, mul, type Var, variable } from "../te/expr.ts";
 import { requantize } from "../te/rounding.ts";
 import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
 import {
@@ -30,20 +17,25 @@ import {
   requantizeLines,
 } from "./mve_requantize.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
+import {
+  type ColumnOrder,
+  GROUP,
+  groupBytes,
+  isCut,
+  isMirrored,
+  lanesOf,
+  leftOf,
+  NEAR_VECTORS,
+  packedAt,
+  scaleAt,
+  startAt,
+  STRAIGHT,
+  VECTOR,
+  vectorBytes,
+  vectorsOf,
+} from "./mve_product_layout.ts";
 import { tileRows } from "./mve_product_tiles.ts";
 import { type Access, behind, denseBuffer, seq, type Stmt } from "./stmt.ts";
-
-/** Columns of a group, bytes of a vector. */
-export const GROUP = 4, VECTOR = 16;
-
-/** Vectors up to which a row is written out. */
-const STRAIGHT = 18;
-
-/** Offsets that VLDRB takes without moving its pointer: vectors up to there lie in reach. */
-const NEAR_VECTORS = 8;
-
-/** How the constant lies in memory: `pairs` of columns for several rows at a time, `fours` for one. */
-export type ColumnOrder = "pairs" | "fours";
 
 export interface ProductShape {
   /** Outputs along the rows, and how far they lie apart in what is read and in what is written. */
@@ -63,46 +55,6 @@ export interface ProductShape {
   readonly bounds: Bounds;
 }
 
-const vectorsOf = (run: number): number => Math.ceil(run / VECTOR);
-
-/** Shape of the packed constant: the index of an element is {@link packedAt}. */
-export const packedShape = (cols: number, vectors: number, order: ColumnOrder): number[] =>
-  order === "pairs"
-    ? [Math.ceil(cols / GROUP), 2, vectors, 2, VECTOR]
-    : [Math.ceil(cols / GROUP), 1, vectors, GROUP, VECTOR];
-
-/**
- * Whether the odd columns of each group read the pieces of a row in the opposite order: pointers come
- * back on the way.
- */
-export const isMirrored = (runs: number, run: number, order: ColumnOrder): boolean =>
-  order === "pairs" && runs > 1 && vectorsOf(run) <= NEAR_VECTORS &&
-  runs * vectorsOf(run) <= STRAIGHT;
-
-/** Where element k of piece `piece` of a column lies. */
-export function packedAt(
-  col: Expr,
-  piece: Expr,
-  k: Expr,
-  { runs, run, order }: Pick<ProductShape, "runs" | "run" | "order">,
-): Expr[] {
-  const c = floormod(col, GROUP);
-  const place = isMirrored(runs, run, order)
-    ? add(piece, mul(floormod(c, 2), sub(runs - 1, mul(piece, 2))))
-    : piece;
-  return [
-    floordiv(col, GROUP),
-    order === "pairs" ? floormod(c, 2) : imm(0),
-    add(mul(place, vectorsOf(run)), floordiv(k, VECTOR)),
-    order === "pairs" ? floordiv(c, 2) : c,
-    floormod(k, VECTOR),
-  ];
-}
-
-/** Starts and scales (as bits) of groups of four columns: [groups, 2, 4]. */
-export const startAt = (col: Expr): Expr[] => [floordiv(col, GROUP), imm(0), floormod(col, GROUP)];
-export const scaleAt = (col: Expr): Expr[] => [floordiv(col, GROUP), imm(1), floormod(col, GROUP)];
-
 /** Whether one tile's registers and literals can hold the shape. */
 export const productFits = (s: ProductShape): boolean =>
   s.rowStep * 3 < 65536 && s.placeStep < 65536 && s.outPlace < 65536 && s.outStep * 3 < 65536 &&
@@ -110,11 +62,11 @@ export const productFits = (s: ProductShape): boolean =>
   s.runs * vectorsOf(s.run) * VECTOR < 65536;
 
 /**
- * The registers of a tile; R7 stays the frame pointer's. Sums have to be even ones, and VSTRB.32 wants
- * one of the first eight.
+ * The registers of a tile; R7 stays the frame pointer's. Sums have to be even ones, and VSTRB.32 and
+ * VLDRB.S32 want one of the first eight.
  */
-const POINTERS = ["r1", "r3", "r12"], SUMS = ["r0", "r2", "r4", "r6", "r8", "r10"];
-const WEIGHTS = "r9", PARAMS = "r11", OUT = "r5";
+const POINTERS = ["r1", "r9", "r12"], SUMS = ["r0", "r2", "r4", "r6", "r8", "r10"];
+const WEIGHTS = "r3", PARAMS = "r11", OUT = "r5";
 const pointer = (p: number): string => POINTERS[p];
 const sum = (i: number): string => SUMS[i];
 /** Where turns are counted while LR counts others. */
@@ -130,7 +82,7 @@ function vector(
   first: boolean,
   last: boolean,
 ): string[] {
-  const cut = last && s.run % VECTOR !== 0;
+  const cut = last && isCut(s.run);
   const op = first ? "vmladav" : "vmladava";
   const load = (p: number) =>
     `vldrb${cut ? "t" : ""}.8 q${p}, [${pointer(p)}${at === null ? "], #16" : `, #${at}]`}`;
@@ -192,7 +144,7 @@ function dot(s: ProductShape, rows: number, half: number, active: number): AsmIt
     ];
   }
   // A last vector that is cut stands behind the loop.
-  const whole = s.run % VECTOR === 0 ? vectors : vectors - 1;
+  const whole = isCut(s.run) ? vectors - 1 : vectors;
   const unroll = [8, 7, 6, 5, 4].find((u) => whole % u === 0) ?? 4;
   const plain = vector(s, rows, active, null, false, false);
   const times = (n: number) => range(n).flatMap(() => plain);
@@ -203,6 +155,34 @@ function dot(s: ProductShape, rows: number, half: number, active: number): AsmIt
   ];
   const pieces = range(s.runs).flatMap((r) => [...(r === 0 ? [] : move(between)), ...long()]);
   return [...zero, ...pieces, ...back];
+}
+
+/** Offsets that LDRSB takes. */
+const NEAR_BYTES = 4095;
+
+/** What the vectors of a group's columns leave of each piece, added to the sums of each row. */
+function leftOver(s: ProductShape, rows: number, count: number): string[] {
+  const left = leftOf(s.run);
+  if (left === 0) return [];
+  const value = (p: number, at: number): string[] =>
+    at <= NEAR_BYTES
+      ? [`ldrsb ${sum(0)}, [${pointer(p)}, #${at}]`]
+      : [`movw ${sum(0)}, #${at}`, `ldrsb ${sum(0)}, [${pointer(p)}, ${sum(0)}]`];
+  const each = range(s.runs * left).flatMap((i) => {
+    const at = Math.floor(i / left) * s.runStep + s.run - left + i % left;
+    return [
+      `vldrb.s32 q0, [${WEIGHTS}], #${GROUP}`,
+      ...range(rows).flatMap((p) => [...value(p, at), `vmla.s32 q${5 + p}, q0, ${sum(0)}`]),
+    ];
+  });
+  if (s.order === "fours" || count > 1) return each;
+  // There was no second half: nothing went over its constants, or back to the first piece.
+  const back = isMirrored(s.runs, s.run, s.order) ? -(s.runs - 1) * s.runStep : 0;
+  return [
+    ...advance(WEIGHTS, vectorBytes(s) / 2),
+    ...range(rows).flatMap((p) => advance(pointer(p), back)),
+    ...each,
+  ];
 }
 
 /** Whether the dot product itself counts its turns in LR. */
@@ -265,12 +245,13 @@ function tile(s: ProductShape, rows: number): AsmItem[] {
       ];
   const body = (count: number): AsmItem[] => [
     ...sums(count),
+    ...leftOver(s, rows, count),
     `vldrw.32 q0, [${PARAMS}], #16`,
     `vldrw.32 q1, [${PARAMS}], #16`,
     ...requantizeLines(outs, "q0", "q1", s.bounds, sum(0), ["q2", "q3"]),
   ];
   const counter = loops(s) ? { in: COUNTER, free: sum(0) } : "lr" as const;
-  const cut = s.run % VECTOR === 0 ? [] : [`mov ${sum(0)}, #${s.run % VECTOR}`, `vctp.8 ${sum(0)}`];
+  const cut = !isCut(s.run) ? [] : [`mov ${sum(0)}, #${s.run % VECTOR}`, `vctp.8 ${sum(0)}`];
   const full = stores(s, rows, GROUP);
   if (rest === 0) return [...cut, { turns: groups, counter, body: [...body(GROUP), ...full] }];
   const last = stores(s, rows, rest);
@@ -304,7 +285,7 @@ const DOC = (s: ProductShape): string =>
  * Operands: y bytes, a int8, w int8 as {@link packedShape} says, p int32 [groups][2][4].
  */
 export function productColumns(s: ProductShape): TensorIntrin {
-  const vectors = vectorsOf(s.run), groups = Math.ceil(s.cols / GROUP);
+  const groups = Math.ceil(s.cols / GROUP);
   const apart = (s.rows > 1 ? `_r${s.rowStep}_y${s.outStep}` : "") +
     (s.places > 1 ? `_${s.places}_r${s.placeStep}_y${s.outPlace}` : "");
   const pieces = s.runs > 1 ? `${s.runs}x${s.run}_p${s.runStep}` : `${s.run}`;
@@ -330,7 +311,7 @@ __attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const 
           (s.runs - 1) * s.runStep + s.run,
         mode: "read",
       },
-      { name: "w", dtype: "int8", count: groups * GROUP * s.runs * vectors * VECTOR, mode: "read" },
+      { name: "w", dtype: "int8", count: groups * groupBytes(s), mode: "read" },
       { name: "p", dtype: "int32", count: groups * 2 * GROUP, mode: "read" },
     ],
     scalars: [],
@@ -409,30 +390,36 @@ ${pad}    : ${clobbers.map((c) => `"${c}"`).join(", ")});`;
 }
 
 function portableText(s: ProductShape): string {
-  const vectors = vectorsOf(s.run), cols = s.order === "pairs" ? 2 : GROUP;
-  const parts = s.order === "pairs" ? 2 : 1;
-  const group = parts * vectors * s.runs * cols * VECTOR;
+  const vectors = vectorsOf(s.run), cols = lanesOf(s.order), left = leftOf(s.run);
   const lane = s.order === "pairs" ? "c % 4 / 2" : "c % 4";
-  const part = s.order === "pairs" ? ` + c % 2 * ${group / 2}` : "";
+  const part = s.order === "pairs" ? ` + c % 2 * ${vectorBytes(s) / 2}` : "";
   const place = isMirrored(s.runs, s.run, s.order)
     ? `(c % 2 == 0 ? piece : ${s.runs - 1} - piece)`
     : "piece";
   const at = (row: number, place: number) =>
     s.places > 1 ? `${row} * (r % ${s.rows}) + ${place} * (r / ${s.rows})` : `${row} * r`;
+  const row = `a[${at(s.rowStep, s.placeStep)} + ${s.runStep} * piece + `;
+  const behind = `
+                for (int32_t k = 0; k < ${left}; k++) {
+                    sum += ${row}k + ${s.run - left}]
+                        * w[c / 4 * ${groupBytes(s)} + (${left} * piece + k) * 4 + c % 4 + ${
+    vectorBytes(s)
+  }];
+                }`;
   return `{
     for (int32_t r = 0; r < ${s.rows * s.places}; r++) {
         for (int32_t c = 0; c < ${s.cols}; c++) {
-            const int8_t *v = w + c / 4 * ${group}${part} + ${lane} * ${VECTOR};
+            const int8_t *v = w + c / 4 * ${groupBytes(s)}${part} + ${lane} * ${VECTOR};
             const int32_t *params = p + c / 4 * 8 + c % 4;
             int32_t sum = params[0];
 
             for (int32_t piece = 0; piece < ${s.runs}; piece++) {
-                for (int32_t k = 0; k < ${s.run}; k++) {
-                    sum += a[${at(s.rowStep, s.placeStep)} + ${s.runStep} * piece + k]
+                for (int32_t k = 0; k < ${s.run - left}; k++) {
+                    sum += ${row}k]
                         * v[(${place} * ${vectors} + k / ${VECTOR}) * ${
     cols * VECTOR
   } + k % ${VECTOR}];
-                }
+                }${left > 0 ? behind : ""}
             }
             {
 ${

@@ -63,7 +63,7 @@ const CLASSES: readonly Class[] = [
   {
     name: "visual wake words, pointwise 32→32",
     benchmark: pointwise([24, 24], 32, 32),
-    near: [pointwise([27, 7], 36, 60), pointwise([27, 7], 33, 61)],
+    near: [pointwise([27, 7], 36, 60), pointwise([27, 7], 33, 61), pointwise([27, 7], 35, 50)],
   },
   {
     name: "keyword spotting, pointwise 64→64",
@@ -180,7 +180,6 @@ Deno.test("efficiency on mps2-an386: weights less a zero point", async () => {
 const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "mps2-an386": {},
   "mps3-an547": {
-    "pointwise 1x1 33→61 on 27x7": 1.3,
     "depthwise 3x3 20→20 on 44x36, stride 2": 1.25,
     "depthwise 3x3 36→36 on 27x7, stride 2": 1.35,
   },

@@ -35,6 +35,14 @@ const NETS: Readonly<Record<string, { rule: string; layers: readonly Layer[] }>>
       conv([6, 9], [3, 5], [2, 3], { dilation: 2, stride: [1, 3], pad: [1, 2] }),
     ],
   },
+  "rows that end in a few elements": {
+    rule: "streams",
+    layers: [
+      conv([3, 5], [18, 7], [1, 1]),
+      conv([1], [35, 9], [1]),
+      conv([5, 4], [11, 5], [3, 3]),
+    ],
+  },
   "windows of wide maps": {
     rule: "patches",
     layers: [

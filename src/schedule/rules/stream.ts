@@ -4,7 +4,7 @@ import { sizeOf } from "../../util/tensor.ts";
 import { coefficient, linear } from "../../te/linear.ts";
 import { loads } from "../../te/analyze.ts";
 import { copy, copyWidth } from "../../tir/mve.ts";
-import { VECTOR } from "../../tir/mve_product.ts";
+import { VECTOR } from "../../tir/mve_product_layout.ts";
 import { canPad } from "../pad.ts";
 import { factors } from "../gemm.ts";
 import { productOf } from "../product.ts";
