@@ -58,8 +58,7 @@ export class Bands {
 
   #make(i: number, isLast: boolean, rows: number): BandKernel | null {
     const { workload, kernel } = this.kernels[i];
-    const band = (isLast ? bandOfSums(workload) : null) ?? bandOfRows(workload, rows) ??
-      bandOfRows(workload, 1);
+    const band = (isLast ? bandOfSums(workload) : null) ?? rowsOf(workload, rows);
     if (!band) return null;
     const apart = spread(band);
     const found = this.#schedule(apart, band);
@@ -97,6 +96,21 @@ export class Bands {
     const [chosen] = choose([usual], goal);
     return { chosen, lean: lean ? leaner(chosen, options) : [] };
   }
+}
+
+/** Rows at a time by which what grows its input may read it in rows. */
+const GROWING = [2, 4];
+
+/** The bands by so many rows, or by as many as it takes to read every input in rows. */
+function rowsOf(w: Workload, rows: number): Band | null {
+  const inputs = [...w.buffers.values()].filter((b) => b.scope === "input").length;
+  let most: Band | null = null;
+  for (const n of new Set([rows, 1, ...GROWING])) {
+    const band = bandOfRows(w, n);
+    if (band && (!most || band.reach.size > most.reach.size)) most = band;
+    if (most?.reach.size === inputs) break;
+  }
+  return most;
 }
 
 /** What comes of it; null where a schedule's steps do not fit. */

@@ -23,7 +23,7 @@ import {
 } from "../te/expr.ts";
 import { type DType, intRange } from "../util/dtype.ts";
 import { rowMajor } from "../util/tensor.ts";
-import { loads, valueRange, variables } from "../te/analyze.ts";
+import { loads, ownVariables, valueRange, variables } from "../te/analyze.ts";
 import { coefficient, linear, rangeOf } from "../te/linear.ts";
 import type { Buffer } from "../tir/stmt.ts";
 import type { Workload } from "./state.ts";
@@ -125,7 +125,7 @@ export function partAlong(
     const row = c.axes[own.axis];
     for (const l of loads(c.body)) {
       // Constants are packed as a whole.
-      if (w.consts.has(l.src) && variables(...l.idx).has(row)) return null;
+      if (w.consts.has(l.src) && ownVariables(l).has(row)) return null;
       if (!w.computes.some((x) => x.out === l.src)) continue;
       const axis = l.idx.findIndex((e) => e === row);
       const others = l.idx.some((e, i) => i !== axis && variables(e).has(row));
@@ -155,7 +155,7 @@ export function partAlong(
  * memory. Sums of floats keep their order, as rows are the first axis that is summed over.
  */
 export function bandOfSums(w: Workload): Band | null {
-  const [r, ...tail] = w.computes;
+  const [r, ...tail] = withoutMaps(w.computes);
   if (tail.length === 0 || r.body.k !== "reduce" || outputsOf(w) !== 1) return null;
   const { axes, body, where, init } = r.body;
   const input = loads(body).find((l) => w.buffers.has(l.src));
@@ -166,7 +166,7 @@ export function bandOfSums(w: Workload): Band | null {
   const reduced = row !== undefined && row.extent === of.rows &&
     (axes.indexOf(row) === 0 || r.out.dtype === "int32") &&
     loads(init).every((l) => w.consts.has(l.src)) &&
-    loads(body).every((l) => !w.consts.has(l.src) || !variables(...l.idx).has(row.v)) &&
+    loads(body).every((l) => !w.consts.has(l.src) || !ownVariables(l).has(row.v)) &&
     tail.flatMap((c) => loads(c.body)).every((l) => !w.buffers.has(l.src));
   if (!reduced) return null;
   const block = variable("row", "int32", [0, row.extent - 1]);
@@ -185,7 +185,9 @@ export function bandOfSums(w: Workload): Band | null {
   const before: Tensor = { ...r.out, name: `${r.out.name}_before`, dtype: type };
   const after: Tensor = { ...r.out, name: `${r.out.name}_sums`, dtype: type };
   const wide = (e: Expr): Expr => type === r.out.dtype ? e : cast(r.out.dtype, e);
-  const rest = axes.filter((a) => a !== row);
+  const others = axes.filter((a) => a !== row);
+  // A sum stays one where a row is a single element of it.
+  const rest = others.length > 0 ? others : [{ ...row, extent: 1 }];
   const start = select(eq(block, 0), init, wide(load(before, r.axes)));
   const partial: Tensor = { ...r.out };
   const computes: Compute[] = [
@@ -202,7 +204,6 @@ export function bandOfSums(w: Workload): Band | null {
       r.axes.map((v) => v.name),
     ),
   ];
-  if (rest.length === 0) return null;
   const stored = computes[1].out;
   const reach = reaches(w, computes, block);
   const inputs = [...w.buffers].filter(([, b]) => b.scope === "input");
@@ -234,6 +235,21 @@ export function bandOfSums(w: Workload): Band | null {
     },
     sums,
   };
+}
+
+/** The stages from the first reduction on, which computes the maps before it where it reads them. */
+function withoutMaps(computes: readonly Compute[]): readonly Compute[] {
+  const [map, ...rest] = computes;
+  if (rest.length === 0 || map.body.k === "reduce") return computes;
+  const read = (e: Expr): Expr =>
+    rewrite(
+      e,
+      (x) =>
+        x.k === "load" && x.src === map.out
+          ? substitute(map.body, new Map(map.axes.map((v, i) => [v, x.idx[i]])))
+          : undefined,
+    );
+  return withoutMaps(rest.map((c) => ({ ...c, body: read(c.body) })));
 }
 
 /** The smallest type that holds the sums of a reduction at any time. */

@@ -1,7 +1,15 @@
 /** Facts about expressions that schedules decide by. */
 import type { Compute } from "./compute.ts";
 import { type DType, intRange, isInt } from "../util/dtype.ts";
-import { type Expr, type Indexable, type Interval, type Load, type Var, visit } from "./expr.ts";
+import {
+  children,
+  type Expr,
+  type Indexable,
+  type Interval,
+  type Load,
+  type Var,
+  visit,
+} from "./expr.ts";
 
 /** Every element access of an expression. */
 export function loads(e: Expr): Load[] {
@@ -14,6 +22,17 @@ export function loads(e: Expr): Load[] {
 export function variables(...es: readonly Expr[]): Set<Var> {
   const found = new Set<Var>();
   for (const e of es) visit(e, (x) => void (x.k === "var" && found.add(x)));
+  return found;
+}
+
+/** The variables that an element access runs with itself, not by values that it is looked up by. */
+export function ownVariables({ idx }: Load): Set<Var> {
+  const found = new Set<Var>();
+  const visitOwn = (e: Expr): void => {
+    if (e.k === "var") found.add(e);
+    else if (e.k !== "load") children(e).forEach(visitOwn);
+  };
+  idx.forEach(visitOwn);
   return found;
 }
 

@@ -98,12 +98,46 @@ class Chain {
     return { name: this.add("MaxPool", [x.name], attrs), shape: [c, out[0], out[1]] };
   }
 
+  /** A step of its own between numbers and floats. */
+  #floats(x: string, scale: number): string {
+    return this.add("DequantizeLinear", [x, this.#scale(scale), this.#zero()]);
+  }
+  #bytes(x: string, scale: number): string {
+    return this.add("QuantizeLinear", [x, this.#scale(scale), this.#zero()]);
+  }
+
+  /** What is looked up by its input. */
+  table(x: Made): Made {
+    const y = this.add("Sigmoid", [this.#floats(x.name, 1 / 16)]);
+    return { ...x, name: this.#bytes(y, 1 / 256) };
+  }
+
+  /** Twice as many rows, each from one or two of the input. */
+  grown(x: Made): Made {
+    const { r } = this, [c, h, w] = x.shape, cout = r.int(1, 4);
+    const k = [r.int(2, 4), r.int(1, 3)], before = r.int(0, k[0] - 2);
+    const weights = this.#constant(
+      "int8",
+      [c, cout, ...k],
+      bytesOf(r, "int8", c * cout * k[0] * k[1]),
+    );
+    const w0 = this.add("DequantizeLinear", [
+      weights,
+      this.#scale(0.25),
+      this.#constant("int8", [], [0]),
+    ]);
+    const y = this.add("ConvTranspose", [this.#floats(x.name, 0.5), w0], {
+      kernel_shape: k,
+      strides: [2, 1],
+      pads: [before, 0, k[0] - 2 - before, k[1] - 1],
+    });
+    return { name: this.#bytes(y, 32), shape: [cout, 2 * h, w] };
+  }
+
   /** The mean of each channel: small maps have sums of int16. */
   mean(x: Made): Made {
-    const ends = () => [this.#scale(32), this.#zero()];
-    const floats = this.add("DequantizeLinear", [x.name, ...ends()]);
-    const means = this.add("GlobalAveragePool", [floats]);
-    return { name: this.add("QuantizeLinear", [means, ...ends()]), shape: [x.shape[0], 1, 1] };
+    const means = this.add("GlobalAveragePool", [this.#floats(x.name, 32)]);
+    return { name: this.#bytes(means, 32), shape: [x.shape[0], 1, 1] };
   }
 
   grow(x: Made): Made {
@@ -165,6 +199,20 @@ function finished(
     data("int8", [1, ...shape], bytesOf(r, "int8", size)),
   ]);
   return { bytes, samples, empty: names.size === 0 };
+}
+
+/** Maps that grow and shrink again, tables between, and at times a single column. */
+function makeHourglass(seed: number, layers: number) {
+  const r = random(seed), chain = new Chain(r);
+  const shape = [r.int(1, 4), r.int(6, 14), r.pick([1, 1, 5])] as const;
+  let x: Made = chain.conv({ name: "x", shape });
+  for (let i = 0; i < layers; i++) {
+    if (x.shape[1] < 20) x = chain.grown(x);
+    if (r.oneIn(2)) x = chain.table(x);
+    x = chain.conv(x, { channels: r.int(1, 5) });
+    if (r.oneIn(2)) x = chain.table(x);
+  }
+  return finished(chain, shape, [r.oneIn(2) ? x : chain.mean(x)]);
 }
 
 const host = board("host"), m4 = board("mps2-an386"), m55 = board("mps3-an547");
@@ -267,4 +315,30 @@ Deno.test("rows of windows in streams: interpreter and C, at every border", asyn
   }
   assert.ok(rows > 8, `${rows} rows of windows`);
   assert.ok(sums.has("int16"));
+});
+
+Deno.test("maps that grow, tables and single columns pass rows on: interpreter and C", async () => {
+  const members = new Set<string>();
+  let streams = 0;
+  const nets = fc.sample(fc.tuple(fc.integer(), fc.integer({ min: 1, max: 4 })), {
+    seed: 12,
+    numRuns: 10,
+  });
+  for (const [n, [seed, layers]] of nets.entries()) {
+    const { bytes, samples, empty } = makeHourglass(seed, layers);
+    if (empty) continue;
+    const { graph } = importModel(bytes);
+    const want = samples.map((s) => evaluateGraph(graph, s));
+    const c = await compileStages(bytes, { ...defaults(m4), optimize: "ram" });
+    const fused = c.kernels.filter((k) => k.members);
+    streams += fused.length;
+    fused.forEach((k) => k.group.nodes.forEach((node) => members.add(node.op.name)));
+    const run = interpreter(c.program, { checked: true });
+    const what = `makeHourglass(${seed}, ${layers})`;
+    assertSameBits(samples.map((s) => run(s)), want, what);
+    assertSameBits(samples.map((s) => run(s)), want, `${what}, dirty`);
+    if (n % 3 === 0) assertSameBits(await outputsOn(c.artifact, m4, samples), want, `C, ${what}`);
+  }
+  assert.ok(streams > 5, `${streams} streams`);
+  for (const op of ["ConvTranspose", "Table"]) assert.ok(members.has(op), [...members].join());
 });
