@@ -3,10 +3,11 @@ import { BurinError } from "../util/errors.ts";
 import type { Target } from "../target/target.ts";
 import { imm } from "../te/expr.ts";
 import { estimate } from "../tir/estimate.ts";
+import { hoistDivisions } from "../tir/hoist.ts";
 import type { Kernel, Stmt } from "../tir/stmt.ts";
 import { type Band, bandOfRows, bandOfSums } from "../schedule/band.ts";
 import { spread, staysInRows } from "../schedule/apart.ts";
-import { choose, type Goal, lowered, type Option } from "../schedule/choose.ts";
+import { choose, type Goal, type Option } from "../schedule/choose.ts";
 import { lower } from "../schedule/lower.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { initialState, type Workload } from "../schedule/state.ts";
@@ -31,6 +32,11 @@ export interface BandSchedule {
   readonly instructions: number;
 }
 
+/** A candidate for a band; divisions leave the loops of a whole stream at the end. */
+interface BandOption extends Option {
+  readonly plain: Kernel;
+}
+
 /** A kernel in bands, scheduled. */
 export interface BandKernel extends BandSchedule {
   readonly band: Band;
@@ -41,6 +47,8 @@ export interface BandKernel extends BandSchedule {
 
 /** The bands of each kernel, made when they are asked for. */
 export class Bands {
+  readonly #found = new Map<string, BandKernel | null>();
+  /** By the rows of a kernel's blocks; of sums by none. */
   readonly #made = new Map<string, BandKernel | null>();
 
   constructor(readonly kernels: readonly ScheduledKernel[], readonly options: BandOptions) {}
@@ -51,45 +59,57 @@ export class Bands {
    */
   of(i: number, isLast: boolean, rows: number): BandKernel | null {
     const key = `${i}:${rows}:${isLast}`;
+    let found = this.#found.get(key);
+    if (found === undefined) this.#found.set(key, found = this.#find(i, isLast, rows));
+    return found;
+  }
+
+  #find(i: number, isLast: boolean, rows: number): BandKernel | null {
+    const { workload } = this.kernels[i];
+    const band = (isLast ? bandOfSums(workload) : null) ?? rowsOf(workload, rows);
+    const key = `${i}:${band?.rows}`;
     let made = this.#made.get(key);
-    if (made === undefined) this.#made.set(key, made = this.#make(i, isLast, rows));
+    if (made === undefined) this.#made.set(key, made = this.#make(i, band));
     return made;
   }
 
-  #make(i: number, isLast: boolean, rows: number): BandKernel | null {
-    const { workload, kernel } = this.kernels[i];
-    const band = (isLast ? bandOfSums(workload) : null) ?? rowsOf(workload, rows);
+  #make(i: number, band: Band | null): BandKernel | null {
+    const { kernel } = this.kernels[i];
     if (!band) return null;
     const apart = spread(band);
     const found = this.#schedule(apart, band);
     if (!found) return null;
     const end = band.finish && (this.#schedule(band.finish, null)?.chosen ?? null);
-    const made = ({ schedule, takes }: Option): BandSchedule => ({
+    const made = ({ schedule, takes, plain }: BandOption): BandSchedule => ({
       schedule,
-      kernel: { ...lower(apart, applySteps(initialState(apart), schedule)), macs: kernel.macs },
+      kernel: { ...plain, macs: kernel.macs },
       instructions: takes.instructions + (end?.takes.instructions ?? 0),
     });
     return {
       ...made(found.chosen),
       band,
-      finish: end && lower(band.finish!, applySteps(initialState(band.finish!), end.schedule)),
+      finish: end && end.plain,
       lean: found.lean.map(made),
     };
   }
 
   /** The best candidate for a workload, by what all of its blocks take together, and leaner ones. */
-  #schedule(w: Workload, block: Band | null): { chosen: Option; lean: readonly Option[] } | null {
+  #schedule(
+    w: Workload,
+    block: Band | null,
+  ): { chosen: BandOption; lean: readonly BandOption[] } | null {
     const { target, level, goal, lean } = this.options;
     const small = candidates(w, target, level).filter((c) =>
       (lean || !c.lean) && (goal.budget !== null || !c.large)
     );
-    const options = small.flatMap((c): Option[] => {
-      const kernel = attempt(() => lowered(w, c));
+    const options = small.flatMap((c): BandOption[] => {
+      const plain = attempt(() => lower(w, applySteps(initialState(w), c.schedule)));
+      const kernel = plain && hoistDivisions(plain);
       if (!kernel || (block && !staysInRows(kernel, block))) return [];
       const body: Stmt = block
         ? { k: "for", v: block.block, lo: imm(0), hi: imm(block.blocks), body: kernel.body }
         : kernel.body;
-      return [{ ...c, kernel, takes: estimate({ ...kernel, body }, target) }];
+      return [{ ...c, plain, kernel, takes: estimate({ ...kernel, body }, target) }];
     });
     const usual = lean ? options : options.filter((o) => !o.lean);
     if (usual.length === 0) return null;

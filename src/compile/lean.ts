@@ -16,8 +16,8 @@ export const scratchOf = (k: Pick<Kernel, "buffers">): number =>
  * The options with less scratch than a chosen one of which none is better in both, the most scratch
  * first.
  */
-export function leaner(chosen: Option, options: readonly Option[]): Option[] {
-  const found: Option[] = [];
+export function leaner<O extends Option>(chosen: Option, options: readonly O[]): O[] {
+  const found: O[] = [];
   const cheapest = options.toSorted((a, b) => a.takes.instructions - b.takes.instructions);
   let least = scratchOf(chosen.kernel);
   for (const o of cheapest) {

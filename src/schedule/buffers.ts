@@ -53,10 +53,10 @@ export class Buffers {
     const found = streamed(s, `${name}_stream${this.#streams.length || ""}_w`, own, this.alike);
     if (!found) return s;
     const { call, stream } = found;
-    const text = (b: Buffer) => String(b.data!.data.slice(1));
-    const [first] = stream.data!.data;
-    const same = this.#streams.find((b) =>
-      (first === 0 || first === b.data!.data[0]) && text(b) === text(stream)
+    const { data: words } = stream.data!;
+    const same = this.#streams.find(({ length, data }) =>
+      length === stream.length &&
+      words.every((x, i) => x === data!.data[i] || (i === 0 && x === 0))
     );
     if (!same) this.#streams.push(stream);
     return {

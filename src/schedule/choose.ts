@@ -22,6 +22,24 @@ export interface Option extends Candidate {
 export const lowered = (w: Workload, { schedule }: Pick<Candidate, "schedule">): Kernel =>
   hoistDivisions(lower(w, applySteps(initialState(w), schedule)));
 
+/** What candidates came to, by their steps: several goals look at the same ones of a workload. */
+const explored = new WeakMap<Workload, WeakMap<Target, Map<string, Explored>>>();
+type Explored = Pick<Option, "kernel" | "takes">;
+
+function exploreOne(w: Workload, target: Target, c: Candidate): Explored {
+  const targets = explored.get(w) ?? new WeakMap<Target, Map<string, Explored>>();
+  explored.set(w, targets);
+  const found = targets.get(target) ?? new Map<string, Explored>();
+  targets.set(target, found);
+  const key = JSON.stringify(c.schedule);
+  let made = found.get(key);
+  if (!made) {
+    const kernel = lowered(w, c);
+    found.set(key, made = { kernel, takes: estimate(kernel, target) });
+  }
+  return made;
+}
+
 /**
  * Lowers and estimates candidates. One whose steps do not fit is left out, unless it is the last: the
  * rules end with one that always does.
@@ -33,8 +51,7 @@ export function explore(
 ): readonly Option[] {
   return candidates.flatMap((c, i): Option[] => {
     try {
-      const kernel = lowered(w, c);
-      return [{ ...c, kernel, takes: estimate(kernel, target) }];
+      return [{ ...c, ...exploreOne(w, target, c) }];
     } catch (e) {
       const refused = e instanceof BurinError && e.code === "model/schedule-step";
       if (refused && i < candidates.length - 1) return [];
@@ -111,7 +128,10 @@ const flashOf = ({ takes }: Option, users: ReadonlyMap<string, number>): number 
 const sum = (ns: readonly number[]): number => ns.reduce((a, b) => a + b, 0);
 
 /** Chooses an option for each kernel of a model. */
-export function choose(kernels: readonly (readonly Option[])[], goal: Goal): readonly Option[] {
+export function choose<O extends Option>(
+  kernels: readonly (readonly O[])[],
+  goal: Goal,
+): readonly O[] {
   const users = usersOf(kernels);
   const time = kernels.map((options) => times(options, goal.slack));
   const flash = kernels.map((options) => options.map((o) => flashOf(o, users)));

@@ -292,14 +292,13 @@ function blockOf(
     own.push(value);
     scales.push(s);
   }
-  const at = (idx: readonly number[]): number =>
-    Number(data[idx.reduce((sum, i, d) => sum + i * strides[d + 1], base)]);
+  const [, groups, words, pairs, halves, second] = strides;
   const constant = (k: number, c: number): number => {
-    const group = Math.floor(k / GROUP), half = k % GROUP >> 1, word = k % 2;
-    if (wide) return at([group, word, c, half]);
-    const even = at([group, word, c >> 1, half, 0]);
+    const at = base + groups * Math.floor(k / GROUP) + words * (k % 2) + halves * (k % GROUP >> 1);
+    if (wide) return Number(data[at + pairs * c]);
+    const even = Number(data[at + pairs * (c >> 1)]);
     if (c % 2 === 0) return even;
-    return at([group, word, c >> 1, half, 1]) + (even < 0 ? 1 : 0);
+    return Number(data[at + pairs * (c >> 1) + second]) + (even < 0 ? 1 : 0);
   };
   return streamBlock(f, (c) => own[c], constant, (c) => scales[c]);
 }

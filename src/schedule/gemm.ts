@@ -338,12 +338,16 @@ function packTiles(
   ];
   const strides = rowMajor(shape), values = new Int32Array(sizeOf(shape));
   const runs = runsOf(length, step);
-  const place = Array.from({ length }, (_, k) => evaluateIndex(inRuns(imm(k), runs)));
+  const inner = wide
+    ? (c: number) => strides[3] * c
+    : (c: number) => strides[3] * Math.floor(c / BLOCK_COLS) + strides[5] * (c % BLOCK_COLS);
+  const place = Array.from({ length }, (_, k) => {
+    const q = evaluateIndex(inRuns(imm(k), runs));
+    return strides[1] * Math.floor(q / GROUP) + strides[2] * (q % 2) +
+      strides[4] * (q % GROUP >> 1);
+  });
   const put = (col: number, k: number, value: number): void => {
-    const c = col % block, q = place[k], half = q % GROUP >> 1;
-    const inner = wide ? [c, half] : [Math.floor(c / BLOCK_COLS), half, c % BLOCK_COLS];
-    const at = [Math.floor(col / block), Math.floor(q / GROUP), q % 2, ...inner];
-    values[at.reduce((sum, i, d) => sum + i * strides[d], 0)] = value;
+    values[strides[0] * Math.floor(col / block) + inner(col % block) + place[k]] = value;
   };
   const odd = (col: number) => !wide && col % BLOCK_COLS === 1;
   for (let col = 0; col < cols; col++) {

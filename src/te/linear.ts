@@ -140,9 +140,21 @@ function remainder(l: Linear, d: number): Linear {
   return atomic(bin("floormod", fromLinear(rest), imm(d)));
 }
 
+/** Forms of variables, which are everywhere, and of quotients, which take long. */
+const forms = new WeakMap<Expr, Linear>();
+const isKept = (e: Expr): boolean =>
+  e.k === "var" || (e.k === "bin" && (e.op === "floordiv" || e.op === "floormod"));
+
 /** The linear form of an int32 expression. */
 export function linear(e: Expr): Linear {
   if (e.k === "imm") return CONSTANT(Number(e.value));
+  if (!isKept(e)) return formOf(e);
+  let form = forms.get(e);
+  if (!form) forms.set(e, form = formOf(e));
+  return form;
+}
+
+function formOf(e: Expr): Linear {
   if (e.k === "var" && e.range && e.range[0] === e.range[1]) return CONSTANT(e.range[0]);
   // Other integers may wrap where an index may not.
   if (e.k === "bin" && e.dtype === "int32") {

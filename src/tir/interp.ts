@@ -1,18 +1,11 @@
 /** Runs loop programs: the definition of what the generated C must do. */
 import { allocate, type ElementArray } from "../util/tensor.ts";
 import { intRange } from "../util/dtype.ts";
-import { add, type Expr, imm, type Load, mul, type Var, visit } from "../te/expr.ts";
+import { add, type Expr, imm, type Load, mul } from "../te/expr.ts";
 import { simplify } from "../te/linear.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
-import {
-  type Buffer,
-  expressions,
-  type Kernel,
-  mapStmt,
-  memoryOf,
-  type Stmt,
-  visitStmt,
-} from "./stmt.ts";
+import { outerNames } from "./outer.ts";
+import { type Buffer, type Kernel, mapStmt, memoryOf, type Stmt } from "./stmt.ts";
 
 /** A kernel made runnable: takes the memory of each of its buffers, then of its params, in order. */
 export type RunnableKernel = (memory: readonly ElementArray[]) => void;
@@ -22,22 +15,6 @@ export type RunnableKernel = (memory: readonly ElementArray[]) => void;
  * stays short, and a JavaScript engine translates short functions to better code, long ones to none.
  */
 const LONG = 300;
-
-/** The variables and buffers that a statement reads or writes and does not declare itself. */
-function outerNames(s: Stmt): { vars: Set<Var>; buffers: Set<Buffer> } {
-  const vars = new Set<Var>(), own = new Set<Var>(), buffers = new Set<Buffer>();
-  visitStmt(s, (t) => {
-    if (t.k === "for" || t.k === "let") own.add(t.v);
-    if (t.k === "store") buffers.add(t.buf);
-    for (const e of expressions(t)) {
-      visit(e, (x) => {
-        if (x.k === "var") vars.add(x);
-        if (x.k === "load") buffers.add(x.src as Buffer);
-      });
-    }
-  });
-  return { vars: vars.difference(own), buffers };
-}
 
 /** The program with what its intrinsics stand for. */
 const spelledOut = (s: Stmt): Stmt =>

@@ -2,6 +2,7 @@
 import { add, children, type Expr, imm, mul, type Var } from "../te/expr.ts";
 import { simplify } from "../te/linear.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
+import { outerNames } from "./outer.ts";
 import { type Buffer, expressions, type Kernel, memoryOf, type Stmt, visitStmt } from "./stmt.ts";
 
 /**
@@ -31,12 +32,13 @@ export function timeAccesses(k: Kernel, of?: readonly string[]): Times | null {
   // A time an element is kept: no board has memory for so many.
   if (k.buffers.reduce((sum, b) => sum + b.length, 0) > BUDGET) return null;
   try {
-    const body = new Tracer(names, locals, of && new Set(of)).top(k.body);
+    const tracer = new Tracer(names, locals, of && new Set(of));
+    const body = tracer.top(k.body);
     const lastRead = k.buffers.map((b) => new Int32Array(b.length).fill(-1));
     const firstWrite = k.buffers.map((b) => new Int32Array(b.length).fill(-1));
     const owners = [...k.buffers, ...locals.values()].map((b) => new Int32Array(b.length).fill(-1));
     const state = { left: BUDGET, carried: false, stop: TOO_LONG };
-    const run = compileJs(new JsPrinter(refuse), ["r", "w", "o", "st"], TURN + body);
+    const run = compileJs(new JsPrinter(refuse), MEMORY, TURN + body, tracer.functions);
     run(lastRead, firstWrite, owners, state);
     return { lastRead, firstWrite, carried: state.carried };
   } catch (e) {
@@ -48,6 +50,9 @@ export function timeAccesses(k: Kernel, of?: readonly string[]): Times | null {
 const DATA = new Error("data decides what is touched");
 const TOO_LONG = new RangeError("the walk is given up");
 
+/** Reads, writes and owners by buffer, and what else is kept. */
+const MEMORY = ["r", "w", "o", "st"];
+
 /** `t` is the time, `it` the iteration of the outermost loops. */
 const TURN = "let t=0,it=0;";
 
@@ -56,6 +61,8 @@ const refuse = (): string => {
 };
 
 class Tracer {
+  /** One for each intrinsic: a JavaScript engine translates short functions to better code. */
+  readonly functions: string[] = [];
   readonly #js = new JsPrinter(refuse);
   /** Variables that hold what was read from a buffer. */
   readonly #data = new Set<Var>();
@@ -98,8 +105,23 @@ class Tracer {
       case "store":
         return `t+=2;${this.#reads(s.value, "t")}${this.#write(s.buf, s.idx)}`;
       case "intrin":
-        return `t+=2;${this.#meaning(s.op.meaning(s.args, s.scalars))}`;
+        return `t+=2;${this.#apart(s.op.meaning(s.args, s.scalars))}`;
     }
+  }
+
+  /** What an intrinsic stands for as a call of a function of its own. */
+  #apart(s: Stmt): string {
+    const text = this.#meaning(s);
+    if (text === "") return "";
+    const vars = [...outerNames(s).vars].filter((v) => !this.#data.has(v));
+    const call = `m${this.functions.length}(${[
+      ...MEMORY,
+      "t",
+      "it",
+      ...vars.map((v) => this.#js.name(v)),
+    ]})`;
+    this.functions.push(`function ${call}{${text}}`);
+    return `${call};`;
   }
 
   /** What an intrinsic stands for: one moment, after which its operands are still read. */
@@ -108,7 +130,7 @@ class Tracer {
       case "seq":
         return s.body.map((x) => this.#meaning(x)).join("");
       case "for":
-        return this.#loop(s, this.#meaning(s.body));
+        return this.#turns(s, this.#meaning(s.body));
       case "alloc":
         return this.#alloc(s.buf) + this.#meaning(s.body);
       case "let":
@@ -123,6 +145,15 @@ class Tracer {
       case "intrin":
         return this.#meaning(s.op.meaning(s.args, s.scalars));
     }
+  }
+
+  /** The loop within one moment: turns that touch the same as the first one need no walk. */
+  #turns(s: Extract<Stmt, { k: "for" }>, body: string): string {
+    if (body === "" || new RegExp(`\\b${this.#js.name(s.v)}\\b`).test(body)) {
+      return this.#loop(s, body);
+    }
+    if (this.#isData(s.lo) || this.#isData(s.hi)) throw DATA;
+    return `if(${this.#print(s.lo)}<${this.#print(s.hi)}){${body}}`;
   }
 
   #loop(s: Extract<Stmt, { k: "for" }>, body: string): string {
