@@ -103,6 +103,18 @@ export function rowRun(w: Workload, r: Stage, most = Infinity): Run | null {
   return loops.length === 0 ? null : { loops, length, dtype: source.dtype };
 }
 
+/** The axes of a product's reduction along which its activation lies in rows of unknown distance. */
+export function acrossRows(w: Workload, r: Stage): readonly string[] {
+  const { body } = r.compute;
+  if (body.k !== "reduce") return [];
+  const source = loads(body.body).find((l) => w.buffers.has(l.src));
+  const { strides, rowsApart } = source ? w.buffers.get(source.src)! : {};
+  if (!source || rowsApart === undefined) return [];
+  const moves = (v: Var): boolean =>
+    source.idx.some((e, i) => strides![i] >= rowsApart && coefficient(linear(e), v) !== 0);
+  return body.axes.filter((a) => moves(a.v)).map((a) => a.v.name);
+}
+
 /** The product as one call for the whole tile. */
 export const pairedProduct = (stage: string): Step[] => [
   { do: "reorder", stage, loops: ["k", "row", "col"] },

@@ -9,7 +9,7 @@ import type { Stage } from "../state.ts";
 import type { Form } from "./form.ts";
 import type { Step } from "../steps.ts";
 import { SPREAD } from "../tensorize.ts";
-import { pairedProduct, rowRun, type Run, tileAxes, tileSteps } from "./tile.ts";
+import { acrossRows, pairedProduct, rowRun, type Run, tileAxes, tileSteps } from "./tile.ts";
 
 /** Rows and columns in registers; a single row takes two pairs of columns. */
 export const ROWS = 3, COLS = 2;
@@ -33,6 +33,9 @@ export function isRequantised({ compute: { body, out } }: Stage, r: Stage): bool
 /**
  * Rows are filled run by run, all rows of a tile at once where their windows meet no border, or one
  * without tests where its own meets none.
+ *
+ * @param across axes of the reduction that lead to places that lie anywhere: all rows of a tile are
+ *   filled from one of them before the next
  */
 export function fillSteps(
   r: Stage,
@@ -40,10 +43,15 @@ export function fillSteps(
   run: Run | null,
   rows: number,
   filled: boolean,
+  across: readonly string[] = [],
 ): Step[] {
   const { body } = r.compute;
   if (body.k !== "reduce") return [];
   const axes = body.axes.map((a) => a.v.name);
+  const inTile = (...loops: string[]): string[] => [
+    ...across,
+    ...loops.filter((n) => !across.includes(n)),
+  ];
   const spreads = (loops: readonly string[]): Step[] =>
     loops.map((loop) => ({ do: "tensorize", stage, loop, intrinsic: SPREAD }));
   const border: Step[] = body.where.length
@@ -56,13 +64,17 @@ export function fillSteps(
   const unrolled = (loop: string): Step[] => short ? [{ do: "unroll", stage, loop }] : [];
   if (run.length % GROUP === 0) {
     const only = run.loops.length === 1 ? unrolled(run.loops[0]) : [];
-    return [tile, ...spreads(["row_i", ...axes]), ...only, ...border];
+    const loops = inTile("row_i", ...axes);
+    const order: Step[] = across.length > 0
+      ? [{ do: "reorder", stage, loops: ["row_o", ...loops] }]
+      : [];
+    return [tile, ...order, ...spreads(loops), ...only, ...border];
   }
   const length = body.axes.reduce((n, a) => n * a.extent, 1);
   const single = run.length === length;
   if (filled && !single) {
     const outer = axes.filter((n) => !run.loops.includes(n));
-    const inner = ["row_i", ...outer, "k_i"];
+    const inner = inTile("row_i", ...outer, "k_i");
     return [
       tile,
       { do: "split", stage, loop: "k", factor: run.length - run.length % GROUP, tail: "cut" },
@@ -147,7 +159,8 @@ export function tilesSchedule(
     ...(run === null || run.length % GROUP === 0 ? {} : { run: run.length }),
     ...(filled ? { filled: true } : {}),
   };
-  const fill = fillSteps(r, stage, run, rows, filled !== undefined);
+  const across = rows === ROWS ? acrossRows(w, r) : [];
+  const fill = fillSteps(r, stage, run, rows, filled !== undefined, across);
   if (isRequantised(out, r)) {
     return [
       gemm,
