@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { type Random, random } from "../../tests/properties/random.ts";
 import { runOnBoard } from "../run/mod.ts";
 import { loadBoard } from "../target/boards.ts";
-import { imm, mul, variable } from "../te/expr.ts";
+import { add, imm, mul, variable } from "../te/expr.ts";
 import { gather } from "../tir/gather.ts";
 import { poolBlock } from "../tir/pool_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
@@ -30,6 +30,8 @@ interface Case {
   readonly scalars: readonly number[];
   /** Elements of each operand of one call, the first of which is written. */
   readonly sizes: readonly number[];
+  /** Where a call's part of the first operand begins; default 0. */
+  readonly from?: number;
   readonly values: readonly (readonly number[])[];
 }
 
@@ -51,7 +53,10 @@ function kernelOf(c: Case, index: number): Kernel {
   const call: Stmt = {
     k: "intrin",
     op: c.intrinsic,
-    args: buffers.map((buf, n) => ({ buf, idx: [mul(t, c.sizes[n])], axis: 0 })),
+    args: buffers.map((buf, n) => {
+      const at = mul(t, c.sizes[n]);
+      return { buf, idx: [n === 0 ? add(at, c.from ?? 0) : at], axis: 0 };
+    }),
     scalars: c.scalars,
   };
   return {
@@ -76,7 +81,8 @@ const drawn = (r: Random, count: number, lo: number, hi: number): number[] =>
 
 function mapCase(seed: number): Case | null {
   const r = random(seed);
-  const taps = r.oneIn(2) ? [3, 3] as const : [r.int(1, 5), r.int(2, 7)] as const;
+  const rows = r.oneIn(3) ? 1 : r.int(2, 5);
+  const taps = r.oneIn(2) ? [3, 3] as const : [rows, r.int(2, 7)] as const;
   const s = r.pick([1, 1, 2]);
   const stride = r.oneIn(4) ? [r.int(1, 3), r.int(1, 2)] as const : [s, s] as const;
   const shape = [r.int(1, 7), r.int(1, 9)] as const;
@@ -105,9 +111,9 @@ function mapCase(seed: number): Case | null {
     words: bounded || r.oneIn(2) ? null : r.pick([1, 0.5]),
   };
   const pitch = 2 * Math.ceil(planeWidth(m) / 2) + r.pick([0, 0, 2, 60]);
-  const rows = (shape[0] - 1) * stride[0] + (taps[0] - 1) * m.dilation + 1;
-  const apart = m.planes > 1 ? rows * pitch + r.pick([0, 2]) : 0;
-  const size = (m.planes - 1) * apart + rows * pitch;
+  const down = (shape[0] - 1) * stride[0] + (taps[0] - 1) * m.dilation + 1;
+  const apart = m.planes > 1 ? down * pitch + r.pick([0, 2]) : 0;
+  const size = (m.planes - 1) * apart + down * pitch;
   const width = 2 * m.planes * taps[0] * (taps[1] - 1);
   const large = Math.min(1_000_000, 2 ** r.int(1, 20));
   const most = m.planes * taps[0] * taps[1] * 255 * 128 + large;
@@ -157,13 +163,17 @@ function mapCase(seed: number): Case | null {
 function gatherCase(seed: number): Case {
   const r = random(seed);
   const x = r.pick(["int8", "uint8"] as const), { min, max } = intRange(x);
-  const [rows, cols] = [r.int(1, 5), r.int(1, 40)], col = r.pick([1, 2, 9, 64, 1000]);
-  const steps = [cols * col + r.int(0, 3), col] as const, pitch = cols + r.int(0, 3);
+  const [rows, cols] = [r.int(1, 5), r.int(1, 40)], col = r.pick([1, 2, 9, 64, 600]);
+  const steps = [cols * col + r.int(0, 3), col] as const;
+  const pitch = cols + r.pick([0, 1, 2, 3, 300]);
   const size = (rows - 1) * steps[0] + (cols - 1) * col + 1;
+  const from = r.pick([0, 1]), length = rows * pitch + from;
+  const lead = length % 2 === 0 ? from as 0 | 1 : null;
   return {
-    intrinsic: gather({ x, rows, cols, pitch, steps }),
+    intrinsic: gather({ x, rows, cols, pitch, steps, lead }),
     scalars: [],
-    sizes: [rows * pitch, size],
+    sizes: [length, size],
+    from,
     values: [drawn(r, TRIALS * size, min, max)],
   };
 }
@@ -189,7 +199,7 @@ function poolCase(seed: number): Case {
 
 const cases = [
   ...Array.from({ length: 90 }, (_, n) => mapCase(n + 1)).filter((c) => c !== null),
-  ...Array.from({ length: 12 }, (_, n) => gatherCase(n + 1)),
+  ...Array.from({ length: 24 }, (_, n) => gatherCase(n + 1)),
   ...Array.from({ length: 32 }, (_, n) => poolCase(n + 1)),
 ];
 

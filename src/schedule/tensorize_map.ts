@@ -33,14 +33,16 @@ export interface MapNest {
   range(b: Buffer): Interval | null;
 }
 
-/** Whether an address is a word's: all that it is made of is even. */
-function atWord({ src, idx }: Load, start: (e: Expr) => Expr): boolean {
-  const { strides } = src as Buffer;
-  return idx.every((e, i) => {
-    if (strides[i] % 2 === 0) return true;
-    const l = linear(start(e));
-    return [l.constant, ...[...l.terms.values()].map((t) => t.coeff)].every((n) => n % 2 === 0);
-  });
+/** How many halfwords an address is behind a word's; null: that depends on something. */
+function behindWord({ strides, offset }: Buffer, idx: readonly Expr[]): 0 | 1 | null {
+  let behind = offset;
+  for (const [i, e] of idx.entries()) {
+    if (strides[i] % 2 === 0) continue;
+    const l = linear(e);
+    if ([...l.terms.values()].some((t) => t.coeff % 2 !== 0)) return null;
+    behind += l.constant;
+  }
+  return behind % 2 === 0 ? 0 : 1;
 }
 
 const literal = (e: Expr): number | null => e.k === "imm" ? Number(e.value) : null;
@@ -113,7 +115,7 @@ export function tensorizeMap(n: MapNest): Intrin | null {
     words: byWords ? scales!.filter((x) => x < 0).length / scales!.length : null,
   };
   const start = startOf([...n.outputs, ...n.taps]);
-  if (!mapFits(m) || !atWord(a, start)) return null;
+  if (!mapFits(m) || behindWord(plane, a.idx.map(start)) !== 0) return null;
   const read = (l: Load): Access => accessAt(l.src as Buffer, l.idx, start);
   return {
     k: "intrin",
@@ -204,6 +206,7 @@ export function tensorizeGather(
       cols: cols.extent,
       pitch,
       steps: [row, col],
+      lead: behindWord(s.buf, s.idx.map(start)),
     }),
     args: [accessAt(s.buf, s.idx, start), accessAt(src, x.idx, start)],
     scalars: [],

@@ -1,6 +1,8 @@
 /** Bytes that lie apart in memory, one channel of a map, as rows of int16 side by side. */
 import { add, cast, type Expr, imm, load, mul, variable } from "../te/expr.ts";
 import type { DType } from "../util/dtype.ts";
+import { executed } from "./asm.ts";
+import { gatherAssembly, gatherCode } from "./gather_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
 
@@ -13,6 +15,8 @@ export interface Gather {
   readonly pitch: number;
   /** Elements of memory between rows and between columns. */
   readonly steps: readonly [row: number, col: number];
+  /** Elements of the copy from a word's address to its first one; null: nobody knows. */
+  readonly lead: 0 | 1 | null;
 }
 
 /** Columns that a turn of the loop takes at most, and those that are written out without one. */
@@ -31,7 +35,8 @@ const ELEMENT = 2, PER_TURN = 4, PER_ROW = 4, CALL = 8;
 /** dst[i][j] = x[i][j]: int8 or uint8 that lie `steps` apart to rows of int16. */
 export function gather(g: Gather): TensorIntrin {
   const short = g.x === "int8" ? "s8" : "u8", type = `${g.x}_t`;
-  const name = `gather_${short}_${g.rows}x${g.cols}_p${g.pitch}_${g.steps.join("_")}`;
+  const lead = g.lead === null ? "" : `_at${g.lead}`;
+  const name = `gather_${short}_${g.rows}x${g.cols}_p${g.pitch}_${g.steps.join("_")}${lead}`;
   const turn = turnOf(g.cols), turns = Math.floor(g.cols / turn), rest = g.cols % turn;
   const move = (n: number, indent: string): string =>
     Array.from(
@@ -48,16 +53,18 @@ ${on(turn, "            ")}
 ${rest > 0 ? `${move(rest, "        ")}\n` : ""}`
     : `${move(turn, "        ")}\n`;
   const done = turns > 1 ? turns * turn : 0;
-  const text = `/* dst[i * ${g.pitch} + j] = src[i * ${g.steps[0]} + j * ${
+  const head = `/* dst[i * ${g.pitch} + j] = src[i * ${g.steps[0]} + j * ${
     g.steps[1]
   }]: ${g.rows} by ${g.cols} elements */
-__attribute__((noinline)) static void ${name}(int16_t *dst, const ${type} *src)
+__attribute__((noinline)) static void ${name}(int16_t *dst, const ${type} *src)`;
+  const text = `${head}
 {
     for (int32_t i = 0; i < ${g.rows}; i++) {
 ${inner}        dst += ${g.pitch - done};
         src += ${g.steps[0] - done * g.steps[1]};
     }
 }`;
+  const code = gatherCode(g);
   const perRow = g.cols * ELEMENT + (turns > 1 ? PER_TURN * turns + 1 : 0) + PER_ROW;
   return {
     name,
@@ -68,13 +75,25 @@ ${inner}        dst += ${g.pitch - done};
     scalars: [],
     byValue: false,
     meaning: ([dst, src]) => meaning(g, dst, src),
-    c: [{
-      feature: null,
-      needs: [],
-      instructions: g.rows * perRow + CALL,
-      length: ELEMENT * (turn + (turns > 1 ? rest : 0)) + PER_TURN + PER_ROW + CALL,
-      text,
-    }],
+    c: [
+      ...(code
+        ? [
+          {
+            feature: "dsp",
+            needs: [],
+            instructions: executed(code) + CALL,
+            text: `${head}\n${gatherAssembly(code)}`,
+          } as const,
+        ]
+        : []),
+      {
+        feature: null,
+        needs: [],
+        instructions: g.rows * perRow + CALL,
+        length: ELEMENT * (turn + (turns > 1 ? rest : 0)) + PER_TURN + PER_ROW + CALL,
+        text,
+      },
+    ],
   };
 }
 

@@ -3,8 +3,8 @@
  * from a plane of int16 with filled borders, requantised and stored, in one piece of assembly. Each
  * word of the plane holds two neighbours; the weights of a row of the window stand in words w0 w1,
  * w1 w2, …, so that outputs at odd columns take whole words too. Tiles are two rows by two columns;
- * where rows are odd in number the last pair overlaps the one before. A single row has tiles of four
- * columns.
+ * where rows are odd in number the last pair overlaps the one before. A single row, or rows of windows
+ * of one row, have tiles of four columns.
  */
 import { add, call, cast, type Expr, imm, load, mul, variable } from "../te/expr.ts";
 import { REQUANTIZE, REQUANTIZE_WORD, WORD_SHIFT } from "../te/rounding.ts";
@@ -146,34 +146,38 @@ ${one(floats, "        ")}
 }
 
 function assembly(m: PlaneMap, text: MapText, indent: string): string {
-  const byWords = m.rounding === "words", { kept, fixed } = text;
+  const byWords = m.rounding === "words", { kept, fixed, held } = text;
   const weights = kept.length > 0
     ? kept.map((k, i) => `[w${i}] "r"(((const uint32_t *)(const void *)w)[${k}])`)
     : ['[w] "r"(w)'];
   const temporaries = kept.length > 0 ? [] : range(temporariesOf(m)).map((i) => `w${i}`);
   const accs = ["s0", "s1", "s2", "s3"];
   const offset = `zero * ${2 ** WORD_SHIFT} + ${2 ** (WORD_SHIFT - 1)}`;
+  const first = held.start ? "0" : "*start";
   const starts = fixed
-    ? ["*start", wordOf(m), offset, "0"]
-    : ["*start", byWords ? "zero" : "0", ...(m.bounded ? ["lo", "hi"] : ["0", "0"])];
+    ? [first, ...(held.scale ? ["0", "0"] : [wordOf(m), offset]), "0"]
+    : [first, byWords ? "zero" : "0", ...(m.bounded ? ["lo", "hi"] : ["0", "0"])];
   const bits = m.words !== null && !fixed;
   const scale = bits || m.shared ? "scale_value" : "*scale";
   const from = bits ? m.shared ? "&word" : "scale" : "&scale_bits";
   const value = fixed || scale === "*scale" ? "" : `    float scale_value;\n`;
   const copy = value === "" ? "" : `    memcpy(&scale_value, ${from}, 4);\n`;
+  const changed = ["x0", "x1", ...temporaries, ...(held.end ? ["end"] : [])];
   const inputs = [
     ...weights,
+    ...(held.start ? ['[start] "r"(*start)'] : []),
+    ...(held.scale ? [`[minus] "r"(${wordOf(m)})`, `[offset] "r"(${offset})`] : []),
     ...(fixed ? [] : [`[scale] "t"(${scale})`]),
     ...(byWords || fixed ? [] : ['[magic] "t"(12582912.0f + (float)zero)']),
   ];
   const c = `    int32_t ${accs.map((s, i) => `${s} = ${starts[i]}`).join(", ")};
-    uint32_t x0, x1${temporaries.map((t) => `, ${t}`).join("")};
+    uint32_t ${changed.join(", ")};
 ${value}
 ${copy}    __asm__ volatile(
 ${quoted(text.code())}
         : [y] "+r"(y), [a] "+r"(a), ${accs.map((s) => `[${s}] "+r"(${s})`).join(", ")},
-          ${["x0", "x1", ...temporaries].map((x) => `[${x}] "=&r"(${x})`).join(", ")}
-        : ${inputs.join(", ")}
+          ${changed.map((x) => `[${x}] "=&r"(${x})`).join(", ")}
+        : ${inputs.join(",\n          ")}
         : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "cc", "memory");`;
   return c.split("\n").map((l) => l === "" ? l : indent.slice(4) + l).join("\n");
 }

@@ -32,17 +32,25 @@ const KEPT = 6;
 const LDRD_REACH = 1020, POST_REACH = 255;
 /** Tiles of a row up to which they are written out. */
 const WRITTEN = 2;
+/** Instructions up to which a turn of the loop takes several tiles, and tiles of a turn at most. */
+const TURN = { instructions: 64, tiles: 4 };
+/** Registers of the core, and those that pointers, sums and words of the plane take. */
+const REGISTERS = 14, TAKEN = 8;
 
 export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Rows of a tile: windows of one row share nothing. */
+const rowsOf = ({ shape: [height], taps }: PlaneMap): number =>
+  taps[0] === 1 ? 1 : Math.min(2, height);
 
 /** Rows of the plane that one tile reads. */
 const planeRowsOf = (m: PlaneMap, rows: number): number =>
   (rows - 1) * m.stride[0] + (m.taps[0] - 1) * m.dilation + 1;
 
 /** Columns of a tile, and of what is left at the end of a row. */
-const acrossOf = ({ shape: [height, width] }: PlaneMap): { tile: number; left: number } => {
-  const tile = height === 1 ? 4 : 2;
-  return { tile, left: width % tile };
+const acrossOf = (m: PlaneMap): { tile: number; left: number } => {
+  const tile = rowsOf(m) === 1 ? 4 : 2;
+  return { tile, left: m.shape[1] % tile };
 };
 
 /** Words of a row of the plane that a tile of so many columns reads. */
@@ -59,7 +67,7 @@ export function planeWidth(m: PlaneMap): number {
 
 /** Whether registers and offsets suffice. */
 export function mapFits(m: PlaneMap): boolean {
-  const rows = Math.min(2, m.shape[0]);
+  const rows = rowsOf(m);
   return m.taps[1] >= 2 && m.stride[1] <= 4 && m.pitch % 2 === 0 && planeWidth(m) <= m.pitch &&
     2 * m.pitch * planeRowsOf(m, rows) <= REACH &&
     4 * m.planes * m.taps[0] * (m.taps[1] - 1) <= REACH;
@@ -80,26 +88,55 @@ function productOf(m: PlaneMap, p: number, j: number): Product | null {
   return b ? { pair: 0, op: "smlatb" } : null;
 }
 
-/** Registers for words of the weights that are loaded again and again. */
-export const temporariesOf = (m: PlaneMap): number => acrossOf(m).tile;
+/** Operands of what registers hold throughout. */
+const START = "%[start]", END = "%[end]";
+
+/** Pairs of a row's weights that tiles of so many columns meet. */
+const pairsOf = (m: PlaneMap, cols: number): ReadonlySet<number> =>
+  new Set(
+    range(wordsOf(m, cols)).flatMap((p) =>
+      range(cols).flatMap((j) => productOf(m, p, j)?.pair ?? [])
+    ),
+  );
+
+/**
+ * Registers for words of the weights that are loaded again and again: those of two rows of the window,
+ * one for each row of outputs, where they are few.
+ */
+export function temporariesOf(m: PlaneMap): number {
+  const { tile } = acrossOf(m), rows = rowsOf(m), all = rows * pairsOf(m, tile).size;
+  return rows > 1 && all <= 4 ? all : tile;
+}
+
+/** What registers hold throughout where they are left over. */
+export interface Held {
+  /** What sums start with. */
+  readonly start: boolean;
+  /** Where the pointer into the plane is behind the tiles of a row. */
+  readonly end: boolean;
+  /** Multiplier and offset of the results. */
+  readonly scale: boolean;
+}
 
 /** Writes the instructions of a map. */
 export class MapText {
   readonly #kept: readonly string[];
+  readonly held: Held;
 
   /** @param fixed whether the scale is a multiplier */
   constructor(readonly m: PlaneMap, readonly fixed: boolean) {
-    const used = new Set<string>();
     const { tile, left } = acrossOf(m);
-    for (const cols of [tile, left]) {
-      for (const p of range(wordsOf(m, cols))) {
-        for (const j of range(cols)) {
-          const x = productOf(m, p, j);
-          if (x) range(m.planes * m.taps[0]).forEach((kh) => used.add(`${kh},${x.pair}`));
-        }
-      }
-    }
-    this.#kept = used.size <= KEPT ? [...used].sort() : [];
+    const pairs = new Set([tile, left].flatMap((cols) => [...pairsOf(m, cols)]));
+    const used = range(m.planes * m.taps[0]).flatMap((kh) => [...pairs].map((p) => `${kh},${p}`));
+    this.#kept = used.length <= KEPT ? used.sort() : [];
+    let free = REGISTERS - TAKEN - (this.#kept.length || 1 + temporariesOf(m));
+    const take = (count: number, wanted: boolean): boolean => {
+      const taken = wanted && count <= free;
+      if (taken) free -= count;
+      return taken;
+    };
+    const start = take(1, true), scale = take(2, fixed);
+    this.held = { start, scale, end: take(1, Math.floor(m.shape[1] / tile) > WRITTEN) };
   }
 
   /** Words of the weights that registers hold throughout, as offsets in words. */
@@ -110,27 +147,43 @@ export class MapText {
     });
   }
 
-  /** The weights of a product in registers, loaded where they are not kept. */
-  #weights(kh: number, pairs: readonly number[], at: (string | null)[]): [string[], string[]] {
+  /**
+   * The weights of a product in registers, loaded where they are not kept.
+   *
+   * @param row those that the tile meets in this row of the window
+   * @param at which register each of those that are loaded is in, the one that was loaded first first
+   */
+  #weights(
+    kh: number,
+    pairs: readonly number[],
+    row: ReadonlySet<number>,
+    at: Map<string, number>,
+  ): [string[], string[]] {
     if (this.#kept.length > 0) {
       return [[], pairs.map((p) => `%[w${this.#kept.indexOf(`${kh},${p}`)}]`)];
     }
-    const out: string[] = [];
-    const wanted = pairs.map((q) => `${kh},${q}`), row = kh * (this.m.taps[1] - 1);
-    const free = () => at.findIndex((x) => x === null || !wanted.includes(x));
+    const out: string[] = [], count = temporariesOf(this.m);
+    const wanted = pairs.map((q) => `${kh},${q}`);
+    // Where there is room for whole rows, the next word comes with the one before it.
+    const ahead = count >= rowsOf(this.m) * row.size;
+    const take = (what: string): number => {
+      const gone = at.size < count ? undefined : [...at.keys()].find((k) => !wanted.includes(k))!;
+      const register = gone === undefined ? at.size : at.get(gone)!;
+      if (gone !== undefined) at.delete(gone);
+      at.set(what, register);
+      return register;
+    };
     for (const p of [...pairs].sort((a, b) => a - b)) {
-      if (at.includes(`${kh},${p}`)) continue;
-      const one = free(), offset = 4 * (row + p);
-      at[one] = `${kh},${p}`;
-      const next = `${kh},${p + 1}`;
-      if (wanted.includes(next) && !at.includes(next) && offset <= LDRD_REACH) {
-        const two = free();
-        at[two] = next;
-        out.push(`ldrd %[w${one}], %[w${two}], [%[w], #${offset}]`);
+      if (at.has(`${kh},${p}`)) continue;
+      const offset = 4 * (kh * (this.m.taps[1] - 1) + p), next = `${kh},${p + 1}`;
+      const one = take(`${kh},${p}`);
+      const soon = wanted.includes(next) || (ahead && row.has(p + 1));
+      if (soon && !at.has(next) && offset <= LDRD_REACH) {
+        wanted.push(next);
+        out.push(`ldrd %[w${one}], %[w${take(next)}], [%[w], #${offset}]`);
       } else out.push(`ldr %[w${one}], [%[w], #${offset}]`);
     }
-    const regs = pairs.map((p) => `%[w${at.indexOf(`${kh},${p}`)}]`);
-    return [out, regs];
+    return [out, pairs.map((p) => `%[w${at.get(`${kh},${p}`)}]`)];
   }
 
   /** One tile of outputs; `on` moves the pointers to the next. */
@@ -141,16 +194,16 @@ export class MapText {
     const out: string[] = [];
     // The second column starts from the first one's register before that changes.
     const through = cols > 1 && m.stride[1] === 1;
-    const starts = range(cols).flatMap((j) =>
-      through && j === 1 ? [] : range(rows).map((i) => acc(i, j))
-    );
+    const starts = this.held.start
+      ? []
+      : range(cols).flatMap((j) => through && j === 1 ? [] : range(rows).map((i) => acc(i, j)));
     for (let i = 0; i < starts.length; i += 2) {
       const two = starts.slice(i, i + 2);
       out.push(`vmov ${two.join(", ")}, ${two.length > 1 ? "s0, s1" : "s0"}`);
     }
     const begun = new Set<string>();
     let moved = 0;
-    const loaded: (string | null)[] = range(temporariesOf(m)).map(() => null);
+    const loaded = new Map<string, number>(), met = pairsOf(m, cols);
     for (const q of range(m.planes)) {
       if (q > 0) out.push(...addLiteral("%[a]", 2 * m.apart, "%[x0]"));
       for (const r of range(planeRowsOf(m, rows))) {
@@ -177,12 +230,16 @@ export class MapText {
           for (const i of inside) {
             const products = range(cols).map((j) => productOf(m, p, j));
             const pairs = [...new Set(products.flatMap((q) => q ? [q.pair] : []))];
-            const [loads, regs] = this.#weights(q * m.taps[0] + kernelRows[i], pairs, loaded);
+            const [loads, regs] = this.#weights(q * m.taps[0] + kernelRows[i], pairs, met, loaded);
             out.push(...loads);
             for (const j of range(cols).reverse()) {
               const q = products[j];
               if (!q) continue;
-              const from = through && j === 1 && !begun.has(acc(i, j)) ? acc(i, 0) : acc(i, j);
+              const from = begun.has(acc(i, j))
+                ? acc(i, j)
+                : this.held.start
+                ? START
+                : acc(i, through && j === 1 ? 0 : j);
               begun.add(acc(i, j));
               out.push(`${q.op} ${acc(i, j)}, ${x}, ${regs[pairs.indexOf(q.pair)]}, ${from}`);
             }
@@ -194,33 +251,44 @@ export class MapText {
       out.push(...addLiteral("%[a]", -2 * (m.planes - 1) * m.apart, "%[x0]"));
     }
     const accs = range(rows).flatMap((i) => range(cols).map((j) => acc(i, j)));
-    const free = ["%[x0]", "%[x1]"];
+    const free = ["%[x0]", "%[x1]"], { scale } = this.held;
+    const by = scale ? ["%[minus]", "%[offset]"] : free;
     out.push(
-      ...(this.fixed ? fixedEpilogue(m, WORD_SHIFT, accs, free) : epilogue(m, accs, free)),
+      ...(this.fixed ? fixedEpilogue(m, WORD_SHIFT, accs, by, scale) : epilogue(m, accs, free)),
       ...this.#stores(rows, cols, on),
     );
     return out;
   }
 
+  /** Whether a second row of results, or the last column of one, is out of reach of the first result. */
+  #isFar(rows: number, cols: number): boolean {
+    const [row, col] = this.m.steps;
+    return (rows > 1 ? row : 0) + (cols - 1) * col > REACH;
+  }
+
+  /** Whether the pointer goes on from one column to the next. */
+  #moves = (rows: number, cols: number): boolean =>
+    this.m.steps[1] <= POST_REACH || this.#isFar(rows, cols);
+
   /** Bytes to memory, row by row where the pointer goes on by itself. */
   #stores(rows: number, cols: number, on: boolean): string[] {
     const [row, col] = this.m.steps;
     const out: string[] = [];
-    const far = rows > 1 && row + (cols - 1) * col > REACH;
+    const far = rows > 1 && this.#isFar(rows, cols), moves = this.#moves(rows, cols);
     if (far) out.push(...literal("%[x1]", row));
     const second = far ? "[%[y], %[x1]]" : `[%[y], #${row}]`;
     const post = col <= POST_REACH;
     for (const j of range(cols)) {
-      const last = j === cols - 1, go = (on || !last) && (post || far);
-      const at = post || far ? "" : `, #${j * col}`;
+      const last = j === cols - 1, go = (on || !last) && moves;
+      const at = moves ? "" : `, #${j * col}`;
       if (rows > 1) {
-        const own = post || far ? second : `[%[y], #${row + j * col}]`;
+        const own = moves ? second : `[%[y], #${row + j * col}]`;
         out.push(`strb %[s${2 + j}], ${own}`);
       }
       out.push(`strb %[s${j}], [%[y]${go && post ? `], #${col}` : `${at}]`}`);
       if (go && !post) out.push(...addLiteral("%[y]", col, "%[x0]"));
     }
-    if (on && !post && !far) out.push(...addLiteral("%[y]", cols * col, "%[x0]"));
+    if (on && !moves) out.push(...addLiteral("%[y]", cols * col, "%[x0]"));
     return out;
   }
 
@@ -228,22 +296,17 @@ export class MapText {
   code(): Code {
     const { m } = this;
     const [height, width] = m.shape;
-    const rows = Math.min(2, height), { tile: cols, left } = acrossOf(m);
+    const rows = rowsOf(m), { tile: cols, left } = acrossOf(m);
     const tiles = Math.floor(width / cols), tile = tiles > 0 ? this.tile(rows, cols, true) : [];
     const across = tiles * cols * m.stride[1] * 2;
-    const row: (string | Code[number])[] = tiles <= WRITTEN ? range(tiles).flatMap(() => tile) : [
-      ...addLiteralTo("%[x0]", "%[a]", across),
-      "vmov s9, %[x0]",
-      {
-        label: 1,
-        times: tiles,
-        body: [...tile, "vmov %[x0], s9", "cmp %[a], %[x0]", "bne 1b"],
-      },
-    ];
+    const row: (string | Code[number])[] = tiles <= WRITTEN
+      ? range(tiles).flatMap(() => tile)
+      : this.#tiles(tile, tiles, across);
     if (left > 0) row.push(...this.tile(rows, left, false));
     const turns = Math.ceil(height / rows);
     const [down, ydown] = [2 * m.stride[0] * m.pitch, m.steps[0]];
-    const back = [-across, -cols * tiles * m.steps[1]];
+    const moved = left > 0 && this.#moves(rows, left) ? left - 1 : 0;
+    const back = [-across, -(cols * tiles + moved) * m.steps[1]];
     if (turns === 1) return [...this.#setUp(), ...row];
     const next = [
       ...addLiteral("%[a]", rows * down + back[0], "%[x0]"),
@@ -279,9 +342,27 @@ export class MapText {
     ];
   }
 
+  /** The tiles of a row as a loop, some a turn where they are short; what is left over comes first. */
+  #tiles(tile: readonly string[], tiles: number, across: number): (string | Code[number])[] {
+    const most = Math.min(TURN.tiles, Math.floor(TURN.instructions / tile.length), tiles >> 1);
+    const each = Math.max(1, most), first = tiles % each;
+    const [end, load] = this.held.end ? [END, []] : ["%[x0]", ["vmov %[x0], s9"]];
+    return [
+      ...addLiteralTo(end, "%[a]", across),
+      ...(this.held.end ? [] : ["vmov s9, %[x0]"]),
+      ...range(first).flatMap(() => tile),
+      {
+        label: 1,
+        times: (tiles - first) / each,
+        body: [...range(each).flatMap(() => tile), ...load, `cmp %[a], ${end}`, "bne 1b"],
+      },
+    ];
+  }
+
   #setUp(): string[] {
     const words = this.m.rounding === "words";
-    const start = ["vmov s0, %[s0]", "vmov s1, %[s0]"];
+    const start = this.held.start ? [] : ["vmov s0, %[s0]", "vmov s1, %[s0]"];
+    if (this.held.scale) return start;
     if (this.fixed) return [...start, `vmov ${SCALE}, ${ZERO}, %[s1], %[s2]`];
     return [
       ...start,

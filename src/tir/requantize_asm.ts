@@ -21,17 +21,18 @@ export interface Epilogue {
 
 /**
  * By fixed point: `s2` holds minus the multiplier, `s3` the offset; products have `shift` bits behind
- * the point. The two free registers are changed.
+ * the point. They come in the two registers that are given, or are there if `held`.
  */
 export function fixedEpilogue(
   { limits }: Epilogue,
   shift: number,
   accs: readonly string[],
   [minus, offset]: readonly string[],
+  held = false,
 ): string[] {
   const { instruction, bits } = saturationOf(...limits)!;
   return [
-    `vmov ${minus}, ${offset}, ${SCALE}, ${ZERO}`,
+    ...(held ? [] : [`vmov ${minus}, ${offset}, ${SCALE}, ${ZERO}`]),
     ...accs.map((r) => `smmls ${r}, ${r}, ${minus}, ${offset}`),
     ...accs.map((r) => `${instruction} ${r}, #${bits}, ${r}, asr #${shift}`),
   ];

@@ -160,12 +160,16 @@ function multiplierOf(index: Expr, v: Var, through: Var | null): number | null {
     : null;
 }
 
-/** Rows of output that are computed from one copy: an even number that leaves none over if one does. */
+/**
+ * Rows of output that are computed from one copy: an even number that leaves none over if one does, else
+ * one that leaves few.
+ */
 function partOf(height: number, step: number, span: number, room: number): number {
   const window = span - (height - 1) * step;
   const most = Math.max(2, Math.floor((room - window) / step) + 1);
   for (let rows = most; rows >= Math.max(2, most / 2); rows--) {
     if (height % rows === 0 && rows % 2 === 0) return rows;
   }
-  return 2 * Math.max(1, Math.ceil(height / Math.ceil(height / most) / 2));
+  const even = 2 * Math.ceil(height / Math.ceil(height / most) / 2);
+  return Math.max(2, Math.min(even, most - most % 2));
 }
