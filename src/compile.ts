@@ -56,6 +56,11 @@ export interface CompileOptions {
   readonly weights?: string;
   /** Sizes of symbolic dimensions. */
   readonly dims: Readonly<Record<string, number>>;
+  /**
+   * What inputs hold that are sequences or optionals: types of the elements, which become inputs of
+   * their own; of a tensor the type in place of the declared one.
+   */
+  readonly elements?: ImportOptions["elements"];
   /** Reads files beside the model that hold its tensors; such models are refused without it. */
   readonly externalFiles?: ImportOptions["externalFiles"];
   /**
@@ -133,6 +138,7 @@ export async function compileStages(
   const imported = importModel(bytes, {
     dims: options.dims,
     externalFiles: options.externalFiles,
+    ...options.elements && { elements: options.elements },
   });
   options.observe?.("import", imported.graph);
   const { board, optLevel: level } = options;

@@ -78,7 +78,9 @@ function checkKind(v: ValueInfoView): void {
     throw new BurinError(
       "model/unsupported-type",
       `Cannot use ${what} as it is ${v.type.kind === "none" ? "of no type" : `a ${v.type.kind}`}`,
-      "inputs must be tensors",
+      v.type.kind === "sequence" || v.type.kind === "optional"
+        ? "make each of its elements an input of the model"
+        : "inputs must be tensors",
     );
   }
   dtypeOf(v.type.elemType, what);

@@ -7,6 +7,7 @@ import { dims, type Graph, type Node, type TensorType, type Value } from "../ir/
 import { capturedBy } from "../ir/inline.ts";
 import { isSeveral, type Item } from "../ir/items.ts";
 import { type Candidate, type GraphInput, OpError } from "../ir/opdef.ts";
+import { identity } from "../ops/mod.ts";
 import { NodeAttributes, Undecided } from "./attributes.ts";
 import { chosen, decide, type Reading, sameShape } from "./readings.ts";
 import type { DimSizes } from "./dims.ts";
@@ -22,8 +23,8 @@ import {
   define,
   foreignType,
   ofSequence,
+  outputNames,
   type Port,
-  portNames,
   portOf,
   type Scope,
   shapeThere,
@@ -91,6 +92,7 @@ export class GraphImporter {
     const b = new Builder().reserve(inputs.map((v) => v.name));
     const scope = this.#nodes(g, ports, outer, b, where);
     const given = g.outputs.map((v) => this.#item(scope, v.name, "the graph's outputs"));
+    const twice = { name: "output", origin: [] };
     if (outer && given.some(isSeveral)) throw new OpError("its graph gives a sequence");
     const outputs = given.flatMap((v) => v ? valuesOf(v) : [undefined]);
     given.forEach((v, i) => isSeveral(v) && this.notes.push(ofSequence(g.outputs[i].name, v)));
@@ -102,8 +104,11 @@ export class GraphImporter {
     return {
       name,
       inputs,
-      outputs: outputs as Value[],
-      outputNames: [...byName(g.outputs).keys()].flatMap((x, i) => portNames(x, given[i]!)),
+      // A value that stands in a sequence twice is two outputs.
+      outputs: (outputs as Value[]).map((v, i, all) =>
+        all.indexOf(v) === i ? v : b.at(twice).node(identity, null, [v])[0]
+      ),
+      outputNames: outputNames(g, given as Item[]),
       nodes: b.nodes,
       states: [],
     };

@@ -1,12 +1,13 @@
 /** What the names of a graph stand for while its nodes are read. */
 import { type DType, dtypeByNumber } from "../util/dtype.ts";
 import type { Builder } from "../ir/build.ts";
+import { Names } from "../util/names.ts";
 import { dims, type Value } from "../ir/graph.ts";
 import { isSeveral, type Item, type Several } from "../ir/items.ts";
 import { OpError } from "../ir/opdef.ts";
 import type { wiring } from "./declared.ts";
 import { nestedGraphs } from "./order.ts";
-import type { NodeView, TensorView, ValueInfoView } from "./reader.ts";
+import type { GraphView, NodeView, TensorView, ValueInfoView } from "./reader.ts";
 import { dtypeOf, unsupportedType } from "./tensors.ts";
 import type { Found } from "./unsupported.ts";
 import { malformed } from "./wire.ts";
@@ -87,6 +88,16 @@ export const valuesOf = (v: Item): Value[] =>
 /** The names of these, of elements of a sequence with their number behind. */
 export const portNames = (name: string, v: Item): string[] =>
   isSeveral(v) ? (v.items ?? []).flatMap((e, i) => portNames(`${name}_${i}`, e)) : [name];
+
+/** The names of a graph's outputs, each once; those of elements make way. */
+export function outputNames(g: GraphView, given: readonly Item[]): string[] {
+  const own = [...byName(g.outputs).keys()], names = new Names();
+  given.forEach((v, i) => !isSeveral(v) && names.unique(own[i]));
+  return own.flatMap((x, i) => {
+    const v = given[i];
+    return isSeveral(v) ? portNames(x, v).map((n) => names.unique(n)) : [x];
+  });
+}
 
 /** What the user should know of an output that is a sequence. */
 export function ofSequence(name: string, v: Several): string {

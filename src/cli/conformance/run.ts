@@ -6,11 +6,13 @@ import { BurinError } from "../../util/errors.ts";
 import type { Artifact } from "../../codegen/artifact.ts";
 import { compileModel } from "../../compile.ts";
 import { DEFAULTS } from "../../compile/defaults.ts";
-import { UnsupportedNodes } from "../../onnx/import.ts";
+import { type Elements, UnsupportedNodes } from "../../onnx/import.ts";
+import { dtypeByNumber } from "../../util/dtype.ts";
 import type { TensorData } from "../../util/tensor.ts";
 import { openDims } from "../../onnx/dims.ts";
-import { readModel } from "../../onnx/reader.ts";
+import { readModel, type TypeView } from "../../onnx/reader.ts";
 import { difference } from "./compare.ts";
+import { type Datum, elementsOf, tensorsIn } from "./items.ts";
 import { type DataSet, dataSets, modelOf, type SuiteCase } from "./suite.ts";
 
 /** How a case can end. */
@@ -54,14 +56,28 @@ function reasonOf(e: BurinError): string {
 }
 
 /** Before onnx 1.13 its suites hold numbers of bfloat16 as the integers that their bits are. */
-function asDeclared({ inputs, outputs }: DataSet, artifact: Artifact): DataSet {
+function asDeclared({ given, inputs, outputs }: DataSet, artifact: Artifact): DataSet {
   const typed = (ports: Artifact["inputs"]) => (t: TensorData, i: number): TensorData =>
     t.dtype === "uint16" && ports[i]?.dtype === "bfloat16" ? { ...t, dtype: "bfloat16" } : t;
   return {
+    given,
     inputs: inputs.map(typed(artifact.inputs)),
     outputs: outputs.map(typed(artifact.outputs)),
   };
 }
+
+/** Whether a tensor has the sizes that the model declares; onnx 1.12 has cases whose do not. */
+function fits({ kind, shape }: TypeView, d: Datum): boolean {
+  if (kind !== "tensor" || d === null || !("dtype" in d)) return false;
+  return shape === null || (shape.length === d.shape.length &&
+    shape.every((n, axis) => typeof n !== "number" || n < 0 || n === d.shape[axis]));
+}
+
+/** Of a tensor the sizes are the data's, the element type is the model's. */
+const ofDeclaredType = ({ elemType }: TypeView, e: Elements): Elements => {
+  const dtype = dtypeByNumber(elemType);
+  return e !== null && "dtype" in e && dtype ? { ...e, dtype } : e;
+};
 
 async function compileCase(
   c: SuiteCase,
@@ -70,14 +86,21 @@ async function compileCase(
 ): Promise<Compiled | CaseResult> {
   try {
     const bytes = modelOf(c);
-    // Sizes of symbolic dimensions are the user's to give: here the data has them.
-    const names = openDims(readModel(bytes).graph);
-    const data = names.length ? dataSets(c) : null;
+    const { graph } = readModel(bytes);
+    // Sizes of symbolic dimensions, and what sequences hold, are the user's to give: the data has them.
+    const data = dataSets(c, graph), first = data[0]?.given ?? [];
     const dims: Record<string, number> = {};
-    for (const { name, input, axis } of names) {
-      const size = data?.[0]?.inputs[input]?.shape[axis];
+    for (const { name, input, axis } of openDims(graph)) {
+      const [t] = tensorsIn(first[input] ?? null), size = t?.shape[axis];
       if (size !== undefined && size > 0) dims[name] = size;
     }
+    const elements = Object.fromEntries(
+      graph.inputs.flatMap((v, i) =>
+        first[i] === undefined || fits(v.type, first[i])
+          ? []
+          : [[v.name, ofDeclaredType(v.type, elementsOf(first[i]))]]
+      ),
+    );
     const artifact = await compileModel(bytes, {
       board,
       fileStem: c.name,
@@ -85,8 +108,9 @@ async function compileCase(
       ...DEFAULTS,
       optLevel,
       dims,
+      elements,
     });
-    return { case: c, artifact, data: (data ?? dataSets(c)).map((d) => asDeclared(d, artifact)) };
+    return { case: c, artifact, data: data.map((d) => asDeclared(d, artifact)) };
   } catch (e) {
     const fault = e instanceof BurinError && !e.code.startsWith("internal/");
     return fault ? { name: c.name, verdict: "refused", reason: reasonOf(e) } : {

@@ -1,9 +1,9 @@
 /** A suite of test cases in the form of ONNX's backend tests: a folder a case. */
 import { join } from "@std/path";
-import { readModel, readTensor } from "../../onnx/reader.ts";
-import { tensorData } from "../../onnx/tensors.ts";
+import { type GraphView, readModel } from "../../onnx/reader.ts";
 import { BurinError } from "../../util/errors.ts";
 import type { TensorData } from "../../util/tensor.ts";
+import { type Datum, datumOf, tensorsIn } from "./items.ts";
 
 /** One case, its data not read yet. */
 export interface SuiteCase {
@@ -14,8 +14,13 @@ export interface SuiteCase {
   readonly atol: number;
 }
 
-/** Inputs and expected outputs, in the order of the model's inputs and outputs. */
+/**
+ * Inputs and expected outputs, in the order of the model's inputs and outputs; of a sequence each
+ * element.
+ */
 export interface DataSet {
+  /** The inputs as the files hold them. */
+  readonly given: readonly Datum[];
   readonly inputs: readonly TensorData[];
   readonly outputs: readonly TensorData[];
 }
@@ -63,18 +68,21 @@ export function listCases(suite: string): SuiteCase[] {
 export const modelOf = (c: SuiteCase): Uint8Array =>
   Deno.readFileSync(join(c.folder, "model.onnx"));
 
-/** The data sets of a case. */
-export function dataSets({ folder }: SuiteCase): DataSet[] {
-  const read = (set: string, role: string): TensorData[] => {
-    const tensors: TensorData[] = [];
+/** The data sets of a case for its model's graph. */
+export function dataSets({ folder }: SuiteCase, graph: GraphView): DataSet[] {
+  const read = (set: string, role: string, ports: GraphView["inputs"]): Datum[] => {
+    const data: Datum[] = [];
     for (;;) {
-      const path = join(folder, set, `${role}_${tensors.length}.pb`);
-      if (!isFile(path)) return tensors;
-      tensors.push(tensorData(readTensor(Deno.readFileSync(path))));
+      const path = join(folder, set, `${role}_${data.length}.pb`);
+      if (!isFile(path)) return data;
+      data.push(datumOf(Deno.readFileSync(path), ports[data.length]?.type.kind));
     }
   };
-  return names(folder).filter((n) => n.startsWith("test_data_set_"))
-    .map((set) => ({ inputs: read(set, "input"), outputs: read(set, "output") }));
+  return names(folder).filter((n) => n.startsWith("test_data_set_")).map((set) => {
+    const given = read(set, "input", graph.inputs);
+    const outputs = read(set, "output", graph.outputs).flatMap(tensorsIn);
+    return { given, inputs: given.flatMap(tensorsIn), outputs };
+  });
 }
 
 /** Names of the operators in a model's main graph, in order of first use. */
