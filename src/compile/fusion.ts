@@ -1,6 +1,6 @@
 /** Which kernels pass rows on to each other: working memory against instructions. */
 import type { MemoryPoint } from "../codegen/artifact.ts";
-import type { Target } from "../target/target.ts";
+import { memoryBlocks, type Target } from "../target/target.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import type { Storage } from "../ir/storage.ts";
 import { estimate } from "../tir/estimate.ts";
@@ -31,7 +31,10 @@ interface Way extends Edge {
 type Point = FrontierPoint<Way>;
 
 /** How many times the instructions of separate kernels may be taken. */
-const SHARE = { balanced: 1.015, ram: 1.23 } as const;
+const SHARE = { balanced: 1.015, ram: 1.23, speed: 0.995 } as const;
+
+/** Streams that are built to see what they take, where their parts take no more than 1 in so many too much. */
+const BUILT = 6, DOUBT = 0.97;
 
 /** Elements of a buffer beyond which no board has memory for a stream of it. */
 const LARGEST = 2 ** 20;
@@ -58,8 +61,9 @@ const MOST_STRIPES = 24;
 const NEAR = 1.05;
 
 /**
- * Chooses what to fuse for a goal: the least memory within the instructions that it allows, or under
- * a budget of bytes the fewest instructions; the least memory of all where no plan keeps the budget.
+ * Chooses what to fuse for a goal: the least memory within the instructions that it allows, with
+ * `speed` or under a budget of bytes the fewest instructions; the least memory of all where no plan
+ * keeps the budget.
  *
  * @param arenaOf bytes of the arena that kernels are placed in
  */
@@ -70,15 +74,16 @@ export function fuseKernels(
   options: CompileOptions,
   arenaOf: (kernels: readonly ScheduledKernel[]) => number,
 ): Fusion {
-  const { board: { target }, optLevel: level, optimize, flashBudget, ramBudget, io, schedule } =
-    options;
-  const share = optimize === "ram" || optimize === "balanced" ? SHARE[optimize] : null;
+  const { board, optLevel: level, optimize, flashBudget, ramBudget, io, schedule } = options;
+  const { target } = board;
+  const share = optimize === "flash" ? null : SHARE[optimize];
   const wanted = share !== null || ramBudget !== undefined;
   const large = kernels.some((k) => k.kernel.buffers.some((b) => b.length > LARGEST));
   if (level < 2 || !wanted || kernels.length === 0 || large) return { kernels, frontier: [] };
   // Who chooses schedules gets them.
   const lean = (optimize === "ram" || ramBudget !== undefined) && schedule === undefined;
-  const bands = { target, level, goal: goalOf(optimize, flashBudget, null), lean };
+  const flash = optimize === "speed" ? memoryBlocks(board, "flash").at(0)?.bytes ?? null : null;
+  const goal = goalOf(optimize, flashBudget, flash), bands = { target, level, goal, lean };
   const streams = new Streams(kernels, storage, graph, bands);
   const leaner = lean ? leanKernels(kernels, target, level) : [];
   const live = new Liveness(graph, kernels, storage, io === "arena");
@@ -107,9 +112,20 @@ export function fuseKernels(
   const bytes = Math.max(...separate.map((e) => e.bytes));
   const worth = frontier.filter((p) => p.instructions <= most && p.bytes <= WORTH * bytes);
   // What a whole stream takes is known better than what its parts do.
-  const fits = (p: Point): boolean =>
-    build(p).reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0) <= most;
-  const least = worth.find(fits);
+  const takes = (of: readonly ScheduledKernel[]): number =>
+    of.reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0);
+  const fits = (p: Point): boolean => takes(build(p)) <= most;
+  if (optimize === "speed") {
+    const room = Math.max(goal.budget ?? 0, flashOf(kernels, target));
+    const [fastest] = frontier.filter((p) => DOUBT * p.instructions <= most).slice(-BUILT)
+      .map((point) => ({ point, built: build(point) }))
+      .filter(({ built }) => flashOf(built, target) <= room)
+      .map((x) => ({ ...x, instructions: takes(x.built) }))
+      .filter((x) => x.instructions <= most)
+      .sort((a, b) => a.instructions - b.instructions);
+    if (fastest) return result(fastest.built, fastest.point);
+  }
+  const least = optimize === "speed" ? undefined : worth.find(fits);
   if (least) {
     const alike = worth.filter((p) => least.bytes <= p.bytes && p.bytes <= ALIKE * least.bytes);
     const chosen = alike.findLast((p) => p === least || fits(p))!;
@@ -119,6 +135,15 @@ export function fuseKernels(
     kernels,
     frontier.find((p) => p.way.every((e) => e.kernel === kernels[e.first])) ?? null,
   );
+}
+
+/** Bytes of code and constants; a text that several kernels call counts for each. */
+function flashOf(kernels: readonly ScheduledKernel[], target: Target): number {
+  const takes = kernels.map((k) => estimate(k.kernel, target));
+  return takes.reduce((sum, e) => {
+    const texts = [...e.texts.values()].reduce((a, b) => a + b, 0);
+    return sum + e.codeBytes + e.constantBytes + texts;
+  }, 0);
 }
 
 /**
