@@ -7,7 +7,7 @@ import { hoistDivisions } from "../tir/hoist.ts";
 import type { Kernel, Stmt } from "../tir/stmt.ts";
 import { type Band, bandOfRows, bandOfSums } from "../schedule/band.ts";
 import { spread, staysInRows } from "../schedule/apart.ts";
-import { choose, type Goal, type Option } from "../schedule/choose.ts";
+import { choose, type Goal, type Option, type Share, shareOf } from "../schedule/choose.ts";
 import { lower } from "../schedule/lower.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { initialState, type Workload } from "../schedule/state.ts";
@@ -51,7 +51,13 @@ export class Bands {
   /** By the rows of a kernel's blocks; of sums by none. */
   readonly #made = new Map<string, BandKernel | null>();
 
-  constructor(readonly kernels: readonly ScheduledKernel[], readonly options: BandOptions) {}
+  /** What the model takes beside each kernel: what is chosen for a band is weighed as there. */
+  readonly #beside: readonly Share[];
+
+  constructor(readonly kernels: readonly ScheduledKernel[], readonly options: BandOptions) {
+    const takes = kernels.map((k) => estimate(k.kernel, options.target));
+    this.#beside = takes.map((t) => shareOf(takes.filter((x) => x !== t)));
+  }
 
   /**
    * Kernel `i` by `rows` rows, or by one where they do not divide its output. A last one may take
@@ -77,9 +83,9 @@ export class Bands {
     const { kernel } = this.kernels[i];
     if (!band) return null;
     const apart = spread(band);
-    const found = this.#schedule(apart, band);
+    const found = this.#schedule(apart, band, i);
     if (!found) return null;
-    const end = band.finish && (this.#schedule(band.finish, null)?.chosen ?? null);
+    const end = band.finish && (this.#schedule(band.finish, null, i)?.chosen ?? null);
     const made = ({ schedule, takes, plain }: BandOption): BandSchedule => ({
       schedule,
       kernel: { ...plain, macs: kernel.macs },
@@ -97,6 +103,7 @@ export class Bands {
   #schedule(
     w: Workload,
     block: Band | null,
+    i: number,
   ): { chosen: BandOption; lean: readonly BandOption[] } | null {
     const { target, level, goal, lean } = this.options;
     const small = candidates(w, target, level).filter((c) =>
@@ -113,7 +120,7 @@ export class Bands {
     });
     const usual = lean ? options : options.filter((o) => !o.lean);
     if (usual.length === 0) return null;
-    const [chosen] = choose([usual], goal);
+    const [chosen] = choose([usual], goal, this.#beside[i]);
     return { chosen, lean: lean ? leaner(chosen, options) : [] };
   }
 }

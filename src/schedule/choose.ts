@@ -127,16 +127,36 @@ const flashOf = ({ takes }: Option, users: ReadonlyMap<string, number>): number 
 
 const sum = (ns: readonly number[]): number => ns.reduce((a, b) => a + b, 0);
 
-/** Chooses an option for each kernel of a model. */
+/** What a part of a model takes: time as `times` has it, bytes of flash. */
+export interface Share {
+  readonly time: number;
+  readonly flash: number;
+}
+
+/** What kernels take that are chosen already. */
+export const shareOf = (takes: readonly Estimate[]): Share => ({
+  time: sum(
+    takes.map(({ instructions, cycles }) => Math.sqrt(instructions * (cycles ?? instructions))),
+  ),
+  flash: sum(takes.map((t) => t.codeBytes + t.constantBytes)) +
+    sum([...new Map(takes.flatMap((t) => [...t.texts])).values()]),
+});
+
+/**
+ * Chooses an option for each kernel of a model.
+ *
+ * @param rest what other kernels of the model take
+ */
 export function choose<O extends Option>(
   kernels: readonly (readonly O[])[],
   goal: Goal,
+  rest: Share = { time: 0, flash: 0 },
 ): readonly O[] {
   const users = usersOf(kernels);
   const time = kernels.map((options) => times(options, goal.slack));
   const flash = kernels.map((options) => options.map((o) => flashOf(o, users)));
-  const allTime = Math.max(1, sum(time.map((t) => Math.min(...t))));
-  const allFlash = Math.max(1, sum(flash.map((f) => Math.min(...f))));
+  const allTime = Math.max(1, rest.time + sum(time.map((t) => Math.min(...t))));
+  const allFlash = Math.max(1, rest.flash + sum(flash.map((f) => Math.min(...f))));
   const pick = (k: number, worth: number): number => {
     const options = kernels[k];
     const score = (i: number, doubt: number): number =>
