@@ -8,6 +8,7 @@ import { phases, type PhasesStep } from "./phases.ts";
 import { halves, type HalvesStep } from "./halves.ts";
 import { keep, type KeepStep } from "./keep.ts";
 import { lanes, type LanesStep } from "./lanes.ts";
+import { narrow, type NarrowStep } from "./narrow.ts";
 import { patches, type PatchesStep } from "./patches.ts";
 import { affine, type AffineStep } from "./affine.ts";
 import { direct, type DirectStep } from "./direct.ts";
@@ -85,7 +86,8 @@ export type Step =
   | DirectStep
   | PatchesStep
   | WindowRowStep
-  | KeepStep;
+  | KeepStep
+  | NarrowStep;
 
 /** An immutable list of steps. */
 export type Schedule = readonly Step[];
@@ -221,6 +223,8 @@ function applyStep(s: State, step: Step): State {
       return windowRowStep(s, step);
     case "keep":
       return keep(s, step);
+    case "narrow":
+      return narrow(s, step);
   }
 }
 

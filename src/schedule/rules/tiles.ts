@@ -4,6 +4,7 @@ import { loads, valueRange } from "../../te/analyze.ts";
 import { REQUANTIZE } from "../../te/rounding.ts";
 import { GROUP } from "../../tir/tile.ts";
 import { canTile } from "../gemm.ts";
+import { narrowable } from "../narrow.ts";
 import { has } from "../../target/target.ts";
 import type { Stage } from "../state.ts";
 import type { Form } from "./form.ts";
@@ -14,6 +15,9 @@ import { acrossRows, pairedProduct, rowRun, type Run, tileAxes, tileSteps } from
 /** Rows and columns in registers; a single row takes two pairs of columns. */
 export const ROWS = 3, COLS = 2;
 const SINGLE_ROW_COLS = 4;
+
+/** Elements of an output that are written out after each other. */
+const EACH = 4;
 
 /** Elements of a run up to which they are written out at a border. */
 const SHORT_RUN = 12;
@@ -103,6 +107,31 @@ export function fillSteps(
   ];
 }
 
+/** The rows of an output by so many, all their columns inside. */
+const rowsOfOutput = (
+  out: Stage,
+  { rowAxes, colAxes }: { rowAxes: readonly string[]; colAxes: readonly string[] },
+  rows: number,
+): Step[] => [
+  { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
+  { do: "fuse", stage: out.name, loops: rowAxes, into: "row" },
+  { do: "fuse", stage: out.name, loops: colAxes, into: "col" },
+  { do: "split", stage: out.name, loop: "row", factor: rows, tail: "cut" },
+];
+
+/** A stage by rows and columns, a tile of the product `r` after another, each as one call. */
+const blocksOfTile = (r: Stage, stage: string, text: "own" | "shared"): Step[] => [
+  { do: "reorder", stage, loops: ["row_o", "col_o", "row_i", "col_i"] },
+  { do: "unroll", stage, loop: "row_i" },
+  { do: "unroll", stage, loop: "col_i" },
+  { do: "computeAt", stage: r.name, at: stage, loop: "col_o" },
+  { do: "computeAt", stage: `${r.name}_rows`, at: stage, loop: "row_o" },
+  { do: "columns", stage, loop: "col_o", text },
+  { do: "unroll", stage: r.name, loop: "row" },
+  { do: "unroll", stage: r.name, loop: "col" },
+  ...pairedProduct(r.name),
+];
+
 /** Whether several runs leave something over that can fill fours. */
 export function canFill({ compute: { body } }: Stage, run: Run | null): boolean {
   if (body.k !== "reduce" || run === null || run.length < GROUP) return false;
@@ -173,13 +202,27 @@ export function tilesSchedule(
       ...direct,
     ];
   }
+  if (rows > 1 && narrowable(out, r)) {
+    // All columns of a few rows as bytes, then what is made of them.
+    const q = `${r.name}_q`;
+    return [
+      gemm,
+      { do: "narrow", stage: r.name },
+      ...rowsOfOutput(out, axes, rows),
+      { do: "split", stage: out.name, loop: "col", factor: EACH, tail: "cut" },
+      { do: "unroll", stage: out.name, loop: "col_i" },
+      { do: "computeAt", stage: q, at: out.name, loop: "row_o" },
+      { do: "split", stage: q, loop: "row", factor: rows, tail: "cut" },
+      { do: "split", stage: q, loop: "col", factor: cols, tail: "cut" },
+      ...blocksOfTile(r, q, text),
+      ...fill,
+      ...direct,
+    ];
+  }
   // All sums of a few rows, then what is made of them.
   return [
     gemm,
-    { do: "reorder", stage: out.name, loops: [...axes.rowAxes, ...axes.colAxes] },
-    { do: "fuse", stage: out.name, loops: axes.rowAxes, into: "row" },
-    { do: "fuse", stage: out.name, loops: axes.colAxes, into: "col" },
-    { do: "split", stage: out.name, loop: "row", factor: rows, tail: "cut" },
+    ...rowsOfOutput(out, axes, rows),
     { do: "computeAt", stage: r.name, at: out.name, loop: "row_o" },
     { do: "computeAt", stage, at: out.name, loop: "row_o" },
     { do: "split", stage: r.name, loop: "col", factor: cols, tail: "cut" },
