@@ -1,6 +1,7 @@
 /** Operators of language models beside Attention, by operators that there are. */
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
+import { tensor } from "../util/tensor.ts";
 import { swish } from "./activation.ts";
 import { type Building, building } from "./building.ts";
 import { onnx, operand, sameType, type Types } from "./common.ts";
@@ -79,6 +80,56 @@ const rotaryEmbedding: OpDef<RotaryAttrs> = {
     return [x];
   },
   body: { kind: "expand", rewrite: (a, ins, _, b) => [rotate(a, building(b), ins)] },
+};
+
+/** The positions of every element of a sequence: given, or from where each sequence begins. */
+function positionsOf(g: Building, given: Value, batch: number, sequence: number): Value {
+  const shape = dims(given.type);
+  if (shape.length === 2) return given;
+  const steps = Array.from({ length: batch * sequence }, (_, i) => i % sequence);
+  const offsets = g.b.constant(tensor(given.type.dtype, [batch, sequence], steps));
+  return g.add(g.reshape(given, [1, 1]), offsets);
+}
+
+/** The same as onnxruntime has it: inputs x, positions [batch, sequence] or [1], cosines, sines. */
+const rotaryMicrosoft: OpDef<RotaryAttrs> = {
+  name: "RotaryEmbeddingOfPositions",
+  onnx: [{
+    domain: "com.microsoft",
+    type: "RotaryEmbedding",
+    since: 1,
+    attrs(r) {
+      if (r.int("is_packed_batching", 0) !== 0 || r.float("scale", 1) !== 1) {
+        throw new OpError("its batch is packed or scaled", "export it without these attributes");
+      }
+      const shape = r.type(0)?.shape ?? [], rotated = r.int("rotary_embedding_dim", 0);
+      const hidden = Number(shape.at(-1)), half = Number(r.type(2)?.shape.at(-1));
+      return {
+        interleaved: r.int("interleaved", 0) !== 0,
+        rotated,
+        // Without a number of heads each is as long as what is rotated.
+        heads: r.int("num_heads", 0) || (shape.length === 3 ? hidden / (2 * half) : 0),
+      };
+    },
+  }],
+  infer(a, ins) {
+    const x = operand(ins, 0, "float"), positions = dims(operand(ins, 1, "int"));
+    const { batch, sequence } = rotaryExtents(a, x);
+    if (`${positions}` !== "1" && `${positions}` !== `${[batch, sequence]}`) {
+      throw new OpError(
+        `its positions are [${positions}]`,
+        `give it [1] or [${batch}, ${sequence}]`,
+      );
+    }
+    return [x];
+  },
+  body: {
+    kind: "expand",
+    rewrite(a, [x, positions, cos, sin], _, b) {
+      const g = building(b), { batch, sequence } = rotaryExtents(a, x!.type);
+      return [rotate(a, g, [x, cos, sin, positionsOf(g, positions!, batch, sequence)])];
+    },
+  },
 };
 
 /** Swish of the first input times the second. */
@@ -250,6 +301,7 @@ const linearAttention: OpDef<LinearAttentionAttrs> = {
 
 export const ops = [
   rotaryEmbedding,
+  rotaryMicrosoft,
   swiglu,
   causalConv,
   linearAttention,

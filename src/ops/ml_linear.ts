@@ -5,6 +5,7 @@ import { dims } from "../ir/graph.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { tensor } from "../util/tensor.ts";
 import { fn } from "./common.ts";
+import { coupled } from "./ml_coupling.ts";
 import {
   asFloat,
   bestLabel,
@@ -234,6 +235,13 @@ interface SvmClassifierAttrs extends SvmAttrs {
   readonly perClass: readonly number[];
   readonly rho: readonly number[];
   readonly labels: readonly number[];
+  /** Factor and term of every pair's logistic function; null: scores are given. */
+  readonly probabilities: readonly [readonly number[], readonly number[]] | null;
+}
+
+function readProbabilities(r: AttrReader): SvmClassifierAttrs["probabilities"] {
+  const a = r.floats("prob_a", []), b = r.floats("prob_b", []);
+  return a.length > 0 ? [a, b] : null;
 }
 
 /** Votes of every pair of classes: [N, pairs] to [N, classes]. */
@@ -282,12 +290,6 @@ function pairWeights(a: SvmClassifierAttrs): number[] {
 const svmClassifier: OpDef<SvmClassifierAttrs> = {
   name: "SVMClassifier",
   onnx: [ml("SVMClassifier", (r) => {
-    if (r.floats("prob_a", []).length > 0) {
-      throw new OpError(
-        "it gives probabilities by coupling pairs of classes",
-        "export it without probabilities",
-      );
-    }
     if (readTransform(r) !== "NONE") throw new OpError("it has a post_transform");
     const perClass = r.ints("vectors_per_class", []);
     if (perClass.length === 0) throw new OpError("it has no support vectors");
@@ -298,10 +300,21 @@ const svmClassifier: OpDef<SvmClassifierAttrs> = {
       perClass,
       rho: r.floats("rho"),
       labels: readLabels(r, "classlabels_ints", "classlabels_strings"),
+      probabilities: readProbabilities(r),
     };
   })],
   infer(a, [x]) {
-    const [n] = rows(x), pairs = a.rho.length;
+    const [n] = rows(x), pairs = a.rho.length, classes = a.perClass.length;
+    if (a.probabilities) {
+      const given = a.probabilities.map((list) => list.length);
+      if (given.some((count) => count !== classes * (classes - 1) / 2)) {
+        throw new OpError(
+          `it has ${given.join(" and ")} probabilities for ${classes} classes`,
+          "give it a prob_a and a prob_b for each pair of classes",
+        );
+      }
+      return [{ dtype: "int64", shape: [n] }, { dtype: "float32", shape: [n, classes] }];
+    }
     // Of two classes the second column is the score of the other class.
     return [{ dtype: "int64", shape: [n] }, { dtype: "float32", shape: [n, Math.max(pairs, 2)] }];
   },
@@ -316,6 +329,10 @@ const svmClassifier: OpDef<SvmClassifierAttrs> = {
       const [scores] = b.node(affine, null, [values, w, rho]);
       const [counts] = b.node(votes, { classes: a.perClass.length }, [scores]);
       const label = bestLabel(counts, a.labels, b);
+      if (a.probabilities) {
+        const [pa, pb] = a.probabilities;
+        return [label, ...b.node(coupled, { classes: a.perClass.length, a: pa, b: pb }, [scores])];
+      }
       if (a.rho.length > 1) return [label, scores];
       return [label, b.node(twoClasses, { how: "NONE" as const }, [scores])[0]];
     },
@@ -332,4 +349,5 @@ export const ops = [
   svmKernel,
   side,
   votes,
+  coupled,
 ] as OpDef<unknown>[];
