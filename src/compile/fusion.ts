@@ -166,7 +166,12 @@ function withStripes(
     const before = way.filter((e) => e.last < first).slice(-2).map((e) => e.first);
     for (const { start, plain } of around(ways, first, last, before)) {
       const { outer, bytes: rings } = plain.stream!;
-      const outside = live.ofStream(start, plain.last, { outer, bytes: 0, distance: apart });
+      const outside = live.ofStream(start, plain.last, {
+        outer,
+        bytes: 0,
+        distance: apart,
+        over: () => 0,
+      });
       for (const count of COUNTS) {
         const key = `${start}:${plain.last}:${count}`;
         if (tried.has(key) || tried.size >= MOST_STRIPES) continue;

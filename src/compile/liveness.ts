@@ -74,7 +74,7 @@ export class Liveness {
   ofStream(
     first: number,
     last: number,
-    stream: Pick<StreamChoice, "outer" | "bytes" | "distance">,
+    stream: Pick<StreamChoice, "outer" | "bytes" | "distance" | "over">,
   ): number {
     const outer = new Set(stream.outer.map((v) => this.#owner(v)));
     const inside = (v: Value): boolean => {
@@ -91,6 +91,8 @@ export class Liveness {
         saved = Math.max(saved, savedBytes(storageBytes(x), storageBytes(y), d));
       }
     }
+    // Rings or an output over an input: not both over the same bytes.
+    for (const x of inputs) saved = Math.max(saved, stream.over(x));
     return this.#between(first, last, inside) + stream.bytes - saved;
   }
 }

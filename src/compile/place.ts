@@ -6,8 +6,8 @@ import { type Storage, storageBytes } from "../ir/storage.ts";
 import { canOverwrite } from "../tir/in_place.ts";
 import { countTraffic } from "../tir/traffic.ts";
 import { reverseKernel } from "../tir/reverse.ts";
-import type { Buffer, Kernel } from "../tir/stmt.ts";
-import type { Region, Request } from "../memory/plan.ts";
+import type { Buffer, Kernel, Over } from "../tir/stmt.ts";
+import type { Region, Request, Sharing } from "../memory/plan.ts";
 import { checkPlan } from "../memory/checker.ts";
 import type { PlacedMemory } from "../memory/shadow.ts";
 import type { Replay } from "../memory/replay.ts";
@@ -101,6 +101,15 @@ export function place(
     });
     requests[i] = { ...r, shares };
   }
+  // What lies over an input is written when nobody reads that any more, in this step or another.
+  const consumed = (i: number, s: Step, over: readonly Over[]): Sharing[] =>
+    over.flatMap(({ input, shifts }) => {
+      const v = s.values[s.kernel.buffers.findIndex((b) => b.name === input)];
+      const x = requests.find((q) => q.name === names.get(root(owner(v))));
+      return x?.last === i && !g.outputs.some((y) => root(owner(y)) === root(owner(v)))
+        ? [{ with: x.name, shifts }]
+        : [];
+    });
   const scratchName = (i: number, b: Buffer): string => `step ${i}: ${b.name}`;
   steps.forEach((s, i) =>
     s.kernel.buffers.slice(s.values.length).forEach((b) =>
@@ -111,6 +120,7 @@ export function place(
         first: i,
         last: i,
         ...(b.within && { within: b.within }),
+        ...(options.level >= 2 && b.over && { shares: consumed(i, s, b.over) }),
         regions: allowed,
         ...(traffic && { traffic: traffic.scratch.get(b) ?? 0 }),
       })
@@ -245,7 +255,13 @@ function sharedMemory(
       return kernel.buffers[k].scope === "input" && dies ? [k] : [];
     });
     const found = overlaps(kernel, outs[0], inputs, (b) => b.align);
-    const list = found.map((o) => ({ ...o, owner: owner(values[o.input]) }));
+    // What lies over a consumed input relies on the order of the steps.
+    const forward = kernel.buffers.some((b) => b.over);
+    const list = found.map((o) => ({
+      ...o,
+      ...(forward && { reversed: [] }),
+      owner: owner(values[o.input]),
+    }));
     if (list.length > 0) shared.set(out, { step, overlaps: list });
   });
   return shared;

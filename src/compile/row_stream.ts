@@ -16,6 +16,7 @@ import {
   type StreamUse,
 } from "../schedule/row_stream_plan.ts";
 import { placeInRow, type SharedRow, sharedRows, withShared } from "../schedule/shared_rows.ts";
+import { bytesOver, isConsumed, piecesOf } from "../schedule/over_input.ts";
 import type { ScheduledKernel } from "../compile.ts";
 import { scratchOf } from "./lean.ts";
 import { type BandKernel, type BandOptions, Bands, type BandSchedule } from "./bands.ts";
@@ -32,6 +33,8 @@ export interface StreamChoice {
    * rows of the input are only overwritten after their last read.
    */
   distance(output: Value, input: Value): number;
+  /** Bytes of rings that can lie over an input, as that is consumed. */
+  over(input: Value): number;
   build(): ScheduledKernel;
 }
 
@@ -126,6 +129,14 @@ export class Streams {
           rowBytes(draft, y),
           rowBytes(draft, x),
         );
+      },
+      over: (input) => {
+        const { memories } = draft, x = owners.indexOf(this.#owner(input));
+        if (x < 0 || !isConsumed(memories[x], plan.firstWrite[x])) return 0;
+        const kept = memories.flatMap((m, i) =>
+          m.inside && !plan.rings[i].within ? [piecesOf(i, rowBytes(draft, i), plan)] : []
+        );
+        return bytesOver(kept, plan.lastRead[x], rowBytes(draft, x));
       },
       build: () => this.#build(draft, plan),
     };

@@ -84,6 +84,7 @@ export class Stripes {
         bytes,
         outer: [...new Set(taken.flatMap((p) => p.outer))],
         distance: apart,
+        over: () => 0,
         build: () => taken.map((p) => p.build()),
       });
     }

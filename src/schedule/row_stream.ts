@@ -19,18 +19,32 @@ import {
 } from "../te/expr.ts";
 import { simplify, simplifyCondition } from "../te/linear.ts";
 import { mapBuffers } from "../tir/remap.ts";
-import { type Buffer, type Kernel, memoryOf, seq, type Stmt } from "../tir/stmt.ts";
+import { bytesOf } from "../util/dtype.ts";
+import { type Buffer, type Kernel, memoryOf, type Over, seq, type Stmt } from "../tir/stmt.ts";
+import { isConsumed, piecesOf, shiftsOver } from "./over_input.ts";
 import type { StreamMemory, StreamPart, StreamPlan, StreamUse } from "./row_stream_plan.ts";
 
 /** The kernel of a stream. */
 export function streamKernel(
   parts: readonly StreamPart[],
   memories: readonly StreamMemory[],
-  { paces, steps, rings }: StreamPlan,
+  plan: StreamPlan,
 ): Kernel {
+  const { paces, steps, rings } = plan;
   const outside = new Map<number, Buffer>();
   const scratch = new Map<string, Buffer>();
   const params: Buffer[] = [];
+  const inputs = memories.flatMap((m, i) => {
+    const use = parts.flatMap((p) => p.uses).find((u) => u?.memory === i);
+    return use && isConsumed(m, plan.firstWrite[i] ?? [])
+      ? [{ memory: i, name: m.name, bytes: m.stride * bytesOf(use.buffer.dtype) }]
+      : [];
+  });
+  const overInputs = (m: number, bytes: number): Over[] =>
+    inputs.flatMap(({ memory, name, bytes: rowBytes }) => {
+      const shifts = shiftsOver(piecesOf(m, bytes, plan), plan.lastRead[memory], rowBytes);
+      return shifts.length > 0 ? [{ input: name, shifts }] : [];
+    });
   const ring = (use: StreamUse): Buffer => {
     const { name, inside, rows, stride } = memories[use.memory];
     if (!inside) {
@@ -45,7 +59,8 @@ export function streamKernel(
     const shape = use.buffer.shape.map((n, i) => i === use.axis ? Math.min(kept, n) : n);
     const length = kept < rows ? kept * stride : use.buffer.length;
     const b: Buffer = { ...use.buffer, name, shape, length, scope: "scratch" };
-    scratch.set(memoryOf(b), { ...b, ...(within && { within }) });
+    const over = overInputs(use.memory, stride * bytesOf(b.dtype));
+    scratch.set(memoryOf(b), { ...b, ...(within && { within }), ...(over.length > 0 && { over }) });
     return b;
   };
   const own = (b: Buffer, k: number, phase: number, kept: boolean): Buffer => {

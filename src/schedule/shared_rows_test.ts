@@ -4,6 +4,7 @@ import { add, and, cast, type Expr, ge, imm, load, lt, mul, select, variable } f
 import { interpretKernel } from "../tir/interp.ts";
 import { type Buffer, denseBuffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
 import type { Reach } from "./band.ts";
+import { bytesOver, shiftsOver } from "./over_input.ts";
 import { streamKernel } from "./row_stream.ts";
 import {
   classesOf,
@@ -197,19 +198,28 @@ function expected(f: Shape, input: Int8Array): number[] {
   });
 }
 
-/** Runs a stream in memory full of what was there before. */
-function run(k: Kernel, input: Int8Array, length: number): number[] {
+/** Runs a stream in memory full of what was there before, one of its rings over the input. */
+function run(
+  k: Kernel,
+  input: Int8Array,
+  length: number,
+  over?: { readonly name: string; readonly shift: number },
+): number[] {
   const out = new Int8Array(length);
-  interpretKernel(k)(
-    k.buffers.map((b) =>
-      b.name === "input" ? input : b.name === "output" ? out : new Int8Array(b.length).fill(99)
-    ),
-  );
+  const memory = new Int8Array(2 * input.length + 4096).fill(55);
+  memory.set(input);
+  interpretKernel(k)(k.buffers.map((b) => {
+    if (b.name === "input") return memory.subarray(0, input.length);
+    if (b.name === "output") return out;
+    return over?.name === b.name
+      ? memory.subarray(over.shift, over.shift + b.length)
+      : new Int8Array(b.length).fill(99);
+  }));
   return [...out];
 }
 
-Deno.test("rows in the memory of those made of them, and rings by classes, lose nothing", () => {
-  let shared = 0, classes = 0, moved = 0;
+Deno.test("rows in others' memory, rings by classes, and rings over the input lose nothing", () => {
+  let shared = 0, classes = 0, moved = 0, consumed = 0;
   fc.assert(
     fc.property(shapes, (f) => {
       const plain = partsOf(f), [first] = plain.memories;
@@ -222,6 +232,15 @@ Deno.test("rows in the memory of those made of them, and rings by classes, lose 
         assert.ok(plan);
         const kernel = streamKernel(made.parts, made.memories, plan);
         assert.deepEqual(run(kernel, input, want.length), want);
+        for (const { name, over } of kernel.buffers) {
+          const [{ shifts } = { shifts: [] }, ...others] = over ?? [];
+          assert.equal(others.length, 0);
+          for (const shift of new Set([shifts[0], shifts[1], shifts.at(-1)])) {
+            if (shift === undefined) continue;
+            consumed++;
+            assert.deepEqual(run(kernel, input, want.length, { name, shift }), want);
+          }
+        }
         classes += Number(plan.rings.some((r) => r.classes.length > 1));
       }
       shared += rows.length;
@@ -229,7 +248,8 @@ Deno.test("rows in the memory of those made of them, and rings by classes, lose 
     }),
     { seed: 11, numRuns: 300 },
   );
-  assert.ok(shared > 100 && classes > 40 && moved > 10, `${shared}, ${classes}, ${moved}`);
+  const counts = [shared, classes, moved, consumed];
+  assert.ok(counts.every((n, i) => n > [100, 40, 10, 200][i]), String(counts));
 });
 
 Deno.test("a row that is still read where another is written is not shared", () => {
@@ -280,4 +300,34 @@ Deno.test("rings by classes keep each row until it is read, in no more rows than
     }),
     { seed: 4, numRuns: 400 },
   );
+});
+
+Deno.test("what may lie over an input is written when all of it there was read, the nearest first", () => {
+  const input = fc.record({
+    rowBytes: fc.integer({ min: 1, max: 40 }),
+    reads: fc.array(fc.integer({ min: -1, max: 30 }), { minLength: 1, maxLength: 20 }),
+    bytes: fc.integer({ min: 1, max: 50 }),
+    born: fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 5 }),
+  });
+  let found = 0;
+  fc.assert(
+    fc.property(input, ({ rowBytes, reads, bytes, born }) => {
+      const shifts = shiftsOver({ bytes, born }, reads, rowBytes), all = reads.length * rowBytes;
+      found += shifts.length;
+      for (let shift = 0; shift < all; shift += 16) {
+        let safe = true;
+        born.forEach((time, n) => {
+          for (let b = 0; b < bytes; b++) {
+            const row = Math.floor((shift + n * bytes + b) / rowBytes);
+            if (row < reads.length && reads[row] >= time) safe = false;
+          }
+        });
+        assert.equal(shifts.includes(shift), safe);
+      }
+      const over = bytesOver([{ bytes, born }, { bytes, born }], reads, rowBytes);
+      assert.ok(over <= all && over % (bytes * born.length) === 0);
+    }),
+    { seed: 2, numRuns: 300 },
+  );
+  assert.ok(found > 300, `${found} places`);
 });

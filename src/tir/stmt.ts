@@ -33,6 +33,15 @@ export interface Buffer extends Indexable {
   readonly rowsApart?: number;
   /** Of scratch: the first and the last part of the kernel that it holds something in; all, if absent. */
   readonly within?: readonly [number, number];
+  /** Of scratch: bytes behind the begin of an input at which it may lie over it, if nobody else reads that. */
+  readonly over?: readonly Over[];
+}
+
+/** Leave to lie over an input: whatever is overwritten has been read. */
+export interface Over {
+  /** The name of the kernel's buffer. */
+  readonly input: string;
+  readonly shifts: readonly number[];
 }
 
 export interface For {
