@@ -64,11 +64,23 @@ export function spread<T>(samples: readonly T[], most: number): T[] {
   return Array.from({ length: n }, (_, i) => samples[Math.floor(i * samples.length / n)]);
 }
 
-/** The outputs; the tensor in front of one that saturates tells more than its result does. */
-export function judged(model: EditableModel): string[] {
-  return model.outputs.map((name) => {
-    const node = model.nodes.find((n) => n.outputs.includes(name));
-    return node && roleOf(node).saturates ? node.inputs[0] : name;
+const isFloat = (types: Source["types"], name: string): boolean =>
+  types.get(name)?.dtype === "float32";
+
+/**
+ * What is compared for each output: itself, the floats that it is made of where it is no float (a
+ * label), and of one that saturates the tensor in front, which tells more.
+ */
+export function judged(model: EditableModel, types: Source["types"]): string[] {
+  const makers = new Map(model.nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
+  return model.outputs.flatMap((output) => {
+    let name: string | undefined = output;
+    while (name !== undefined && !isFloat(types, name)) {
+      name = makers.get(name)?.inputs.find((x) => x !== "" && !model.isConstant(x));
+    }
+    const node = name === undefined ? undefined : makers.get(name);
+    if (node && roleOf(node).saturates && isFloat(types, node.inputs[0])) return [node.inputs[0]];
+    return name === undefined ? [] : [name];
   });
 }
 
@@ -125,7 +137,8 @@ export async function measure(
   { compile, labels }: { readonly compile: CompileOptions; readonly labels?: TensorData },
 ): Promise<{ readonly outputs: OutputQuality[]; readonly tensors: TensorQuality[] }> {
   const original = EditableModel.read(float), model = EditableModel.read(comparable);
-  const names = [...new Set([...original.outputs, ...judged(original)])];
+  const floats = original.outputs.filter((name) => isFloat(source.types, name));
+  const names = [...new Set([...floats, ...judged(original, source.types)])];
   const wanted = await record(float, names, samples, compile);
   const meters = names.map((name, i) => new QualityMeter(name, i === 0 ? labels ?? null : null));
   const inside = names.map((name) => inQuantised(model, q, name));

@@ -152,7 +152,14 @@ export async function quantizeModel(
     wide: new Set(resultsOf(source.plan, options.int16 ?? [])),
   };
   const trialSamples = spread(samples, TRIAL_SAMPLES);
-  const names = [...new Set(judged(EditableModel.read(source.file)))];
+  const names = [...new Set(judged(EditableModel.read(source.file), source.types))];
+  if (names.length === 0) {
+    throw new BurinError(
+      "model/nothing-to-quantize",
+      "Cannot quantise the model as none of its outputs is made of floats",
+      "compile the model as it is",
+    );
+  }
   const values = await record(source.file, names, trialSamples, options.compile);
   const auto = (options.method ?? "auto") === "auto";
   const { dtype = "int8", symmetric = false } = options;
