@@ -25,14 +25,15 @@ function inputCase(width: number, channels: number, tiles: number): Case {
   };
 }
 
-function productsCase(tiles: number, k: number): Case {
+function productsCase(tiles: number, k: number, apart = tiles): Case {
   const r = random(10 * k + tiles);
-  const v = [1, 1, 4, 4, k / 2, tiles, 2], u = [1, 4, 4, k / 2, 2, 2];
+  const v = [1, 1, 4, 4, k / 2, apart, 2], u = [1, 4, 4, k / 2, 2, 2];
   return {
-    intrinsic: winogradProducts(tiles, k),
+    intrinsic: winogradProducts({ tiles, apart }, k),
     scalars: [],
+    own: (n) => n % (2 * apart) < 2 * tiles,
     operands: [
-      { shape: [1, 1, 2, 4, tiles, 2], values: [] },
+      { shape: [1, 1, 2, 4, apart, 2], values: [] },
       { shape: v, values: drawn(r, TRIALS * sizeOf(v), -V, V) },
       { shape: u, values: drawn(r, TRIALS * sizeOf(u), -U, U) },
     ],
@@ -55,7 +56,7 @@ function outputCase(tiles: number): Case {
 
 /** The same as bytes: by multipliers and by scales, of results of all sizes. */
 function bytesCase(b: WinogradBytes): Case {
-  const r = random(b.tiles + b.zero), h = [1, 1, 2, 4, b.tiles, 2];
+  const r = random(b.tiles + b.zero), h = [1, 1, 2, 4, b.apart, 2];
   const words = Array.from({ length: TRIALS }, (_, i) => {
     const scales = [1e-6, 1e-3].map((s) => Math.fround(s * r.int(1, 4000) / 1000));
     return scales.map((s) => i / TRIALS < b.fixed ? -Math.round(s * 2 ** 34) : bitsOf(s));
@@ -86,14 +87,16 @@ const CASES: readonly Case[] = [
   inputCase(4, 2, 1),
   inputCase(7, 6, 2),
   inputCase(40, 128, 2),
-  ...[4, 8, 20, 128].flatMap((k) => [productsCase(1, k), productsCase(2, k)]),
+  ...[4, 8, 20, 128].flatMap((
+    k,
+  ) => [productsCase(1, k), productsCase(2, k), productsCase(1, k, 2)]),
   outputCase(1),
   outputCase(2),
-  ...[1, 2].flatMap((tiles) => [
-    bytesCase({ tiles, y: "int8", zero: -128, limits: [-128, 127], fixed: 0.5 }),
-    bytesCase({ tiles, y: "int8", zero: 5, limits: [-128, 127], fixed: 1 }),
-    bytesCase({ tiles, y: "uint8", zero: 130, limits: [0, 255], fixed: 0.5 }),
-    bytesCase({ tiles, y: "uint8", zero: 0, limits: [0, 127], fixed: 0.25 }),
+  ...[[1, 1], [1, 2], [2, 2]].map(([tiles, apart]) => ({ tiles, apart })).flatMap((of) => [
+    bytesCase({ ...of, y: "int8", zero: -128, limits: [-128, 127], fixed: 0.5 }),
+    bytesCase({ ...of, y: "int8", zero: 5, limits: [-128, 127], fixed: 1 }),
+    bytesCase({ ...of, y: "uint8", zero: 130, limits: [0, 255], fixed: 0.5 }),
+    bytesCase({ ...of, y: "uint8", zero: 0, limits: [0, 127], fixed: 0.25 }),
   ]),
 ];
 

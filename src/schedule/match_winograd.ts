@@ -11,6 +11,9 @@ import { REQUANTIZE_WORD } from "../te/rounding.ts";
 import { begin, flat, stepsOf, type Turn, turnsAround } from "./nest.ts";
 import { winogradInputs, winogradOutputs, winogradTerm } from "./winograd.ts";
 
+/** Tiles side by side at most; where one is left over, it is the first of so many. */
+const MOST_TILES = 2;
+
 /** The call in place of one of the three nests; null where it is another. */
 export function matchWinograd(s: Stmt): Intrin | null {
   const nest = turnsAround(s);
@@ -94,7 +97,9 @@ function matchProducts(turns: readonly Turn[], body: readonly Stmt[]): Intrin | 
     c.extent % 2 === 0 && bufferOf(u).scope === "param" &&
     normal(sum.value) === normal(expected);
   if (!known) return null;
-  const pairs = c.extent, position = tiles * WINOGRAD_COLS, run = pairs * 2;
+  const pairs = c.extent, position = sum.buf.strides[3], run = pairs * 2;
+  const apart = position / WINOGRAD_COLS;
+  if (apart !== tiles && (tiles !== 1 || apart !== MOST_TILES)) return null;
   const none = tile.map(() => 0);
   const at = [...turns, ...inner.turns];
   const fits = moves(sum.buf, sum.idx, at, [
@@ -103,13 +108,13 @@ function matchProducts(turns: readonly Turn[], body: readonly Stmt[]): Intrin | 
     ...[1, 0, 0, 0],
   ]) &&
     moves(bufferOf(v), v.idx, at, [
-      ...[0, SIDE * run * tiles],
+      ...[0, SIDE * run * apart],
       ...tile.map(() => 2),
-      ...[0, run * tiles, 2 * tiles, 1],
+      ...[0, run * apart, 2 * apart, 1],
     ]) &&
     moves(bufferOf(u), u.idx, at, [0, 2 * SIDE * run, ...none, 2, 2 * run, 4, 1]);
   if (!fits) return null;
-  return call(winogradProducts(tiles, run), [
+  return call(winogradProducts({ tiles, apart }, run), [
     begin(sum.buf, sum.idx, at),
     begin(bufferOf(v), v.idx, at),
     begin(bufferOf(u), u.idx, at),
@@ -150,17 +155,18 @@ function matchBytes(turns: readonly Turn[], { buf, idx, value }: Store): Intrin 
   const [acc, word, ...bounds] = value.a.args, parts = halves(acc);
   if (!parts || word.k !== "load" || bounds.some((b) => b.k !== "imm")) return null;
   const [, q] = turns, tile = turns.length === 4 ? [turns[2]] : [];
-  const tiles = tile.at(0)?.extent ?? 1, position = tiles * WINOGRAD_COLS;
+  const tiles = tile.at(0)?.extent ?? 1;
   const sizes = `${OUTPUTS},${OUTPUTS},${tile.map(() => "2,").join("")}${WINOGRAD_COLS}`;
   if (extents(turns) !== sizes) return null;
   const { h, start, of } = parts, outputs = OUTPUTS * OUTPUTS, none = tile.map(() => 0);
+  const position = bufferOf(h).strides[3], apart = position / WINOGRAD_COLS;
+  if (apart !== tiles && (tiles !== 1 || apart !== MOST_TILES)) return null;
   const fits = normal(acc) === normal(winogradOutputs(q.v, of, start)) &&
     moves(buf, idx, turns, [
       ...[OUTPUTS, 1],
       ...tile.map(() => outputs * WINOGRAD_COLS),
       outputs,
     ]) &&
-    bufferOf(h).strides[3] === position &&
     moves(bufferOf(h), h.idx, turns, [
       ...[SIDE * position, 0],
       ...tile.map(() => WINOGRAD_COLS),
@@ -173,6 +179,7 @@ function matchBytes(turns: readonly Turn[], { buf, idx, value }: Store): Intrin 
   const words = numbers(data);
   const op = winogradBytes({
     tiles,
+    apart,
     y: buf.dtype,
     zero,
     limits: [lo, hi],

@@ -6,7 +6,7 @@ import type { TensorIntrin } from "./intrinsics.ts";
 import { saturationOf } from "./scalar_c.ts";
 import { type Access, seq, type Stmt } from "./stmt.ts";
 import { OUTPUTS, outputSum, range, read, SIDE, store } from "./winograd.ts";
-import { WINOGRAD_COLS } from "./winograd_products.ts";
+import { type Tiles, tilesText, WINOGRAD_COLS } from "./winograd_products.ts";
 
 /** One output as an accumulator; `h(j)` are the half transformed products of its row. */
 export const winogradAccumulator = (q: number, h: (j: number) => Expr, start: Expr): Expr =>
@@ -64,8 +64,7 @@ ${
 }
 
 /** What the text of bytes depends on. */
-export interface WinogradBytes {
-  readonly tiles: number;
+export interface WinogradBytes extends Tiles {
   readonly y: "int8" | "uint8";
   readonly zero: number;
   readonly limits: readonly [lo: number, hi: number];
@@ -92,7 +91,7 @@ export function winogradBytes(b: WinogradBytes): TensorIntrin {
   const bounds = limits[1] === (type === "int8" ? 127 : 255) && own === limits[0]
     ? ""
     : `_${limits.join("_").replace("-", "m")}`;
-  const name = `winograd_bytes_${tiles}x${WINOGRAD_COLS}_${short}_z${side}${bounds}${
+  const name = `winograd_bytes_${tilesText(b)}x${WINOGRAD_COLS}_${short}_z${side}${bounds}${
     fixed < 1 ? "_q" : "_q1"
   }`;
   const head = `/* y[t][c][r][q] = (h A + start) / 4, requantised by words, of ${tiles} tile${
@@ -117,7 +116,7 @@ ${scales}
     name,
     args: [
       { name: "y", dtype: type, count: outputs, mode: "write" },
-      { name: "h", dtype: "int32", count: OUTPUTS * SIDE * tiles * WINOGRAD_COLS, mode: "read" },
+      { name: "h", dtype: "int32", count: OUTPUTS * SIDE * b.apart * WINOGRAD_COLS, mode: "read" },
       { name: "start", dtype: "int32", count: WINOGRAD_COLS, mode: "read" },
       { name: "words", dtype: "int32", count: WINOGRAD_COLS, mode: "read" },
     ],
@@ -186,7 +185,7 @@ ${quoted(code)}
 }
 
 /** Sums and bytes: two columns of a row of a tile at a time. */
-function assembly({ tiles, zero, limits }: WinogradBytes, words: boolean): string[] {
+function assembly({ tiles, apart, zero, limits }: WinogradBytes, words: boolean): string[] {
   const { instruction, bits } = saturationOf(...limits)!;
   const offset = words ? zero * 2 ** SHIFT + 2 ** (SHIFT - 1) : zero;
   const out = literal("%[zero]", offset < 0 ? offset + 2 ** 32 : offset);
@@ -209,7 +208,7 @@ function assembly({ tiles, zero, limits }: WinogradBytes, words: boolean): strin
   for (const t of range(tiles)) {
     for (const r of range(OUTPUTS)) {
       const load = (n: number, j: number): string => {
-        const at = 4 * ((SIDE * r + j) * tiles + t) * WINOGRAD_COLS;
+        const at = 4 * ((SIDE * r + j) * apart + t) * WINOGRAD_COLS;
         return `ldrd %[a${n}], %[b${n}], [%[h], #${at}]`;
       };
       const both = (op: string, to: number, from: number): string[] =>
@@ -235,8 +234,9 @@ function assembly({ tiles, zero, limits }: WinogradBytes, words: boolean): strin
 }
 
 /** The same in C by scales, or by whatever the words are. */
-function floats({ tiles, y, zero, limits: [lo, hi] }: WinogradBytes, indent: string, any = false) {
-  const step = tiles * WINOGRAD_COLS;
+function floats(b: WinogradBytes, indent: string, any = false) {
+  const { tiles, apart, y, zero, limits: [lo, hi] } = b;
+  const step = apart * WINOGRAD_COLS;
   const fixed = any
     ? `
         if (words[c] < 0) {
@@ -251,7 +251,7 @@ function floats({ tiles, y, zero, limits: [lo, hi] }: WinogradBytes, indent: str
             continue;
         }`
     : "";
-  return `for (int32_t n = 0; n < ${2 * step}; n++) {
+  return `for (int32_t n = 0; n < ${OUTPUTS * WINOGRAD_COLS * tiles}; n++) {
     const int32_t t = n / 4, c = n / 2 % 2, r = n % 2;
     const int32_t *const from = h + ${SIDE * step} * r + 2 * t + c;
     const uint32_t p = (uint32_t)from[${step}] + (uint32_t)start[c];

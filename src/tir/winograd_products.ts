@@ -17,13 +17,25 @@ import { OUTPUT, OUTPUTS, range, read, SIDE, STEPS, store, wide } from "./winogr
 /** Columns of a block of products. */
 export const WINOGRAD_COLS = 2;
 
+/** Tiles that are computed, of as many as lie side by side in memory: one, the first of two, or two. */
+export interface Tiles {
+  readonly tiles: number;
+  readonly apart: number;
+}
+
+/** As part of a name. */
+export const tilesText = ({ tiles, apart }: Tiles): string =>
+  tiles === apart ? `${tiles}` : `${tiles}of${apart}`;
+
 /** Instructions for four channels: `tiles` by two columns. */
-function group(tiles: number, first: boolean): string[] {
+function group({ tiles, apart }: Tiles, first: boolean): string[] {
   const product = (acc: string, x: string, w: string, start: boolean): string =>
     start ? `smuad %[${acc}], %[${x}], ${w}` : `smlad %[${acc}], %[${x}], ${w}, %[${acc}]`;
   if (tiles === 1) {
     return [
-      "ldrd %[x0], %[x1], [%[v]], #8",
+      ...(apart === 1
+        ? ["ldrd %[x0], %[x1], [%[v]], #8"]
+        : ["ldr %[x0], [%[v]], #8", "ldr %[x1], [%[v]], #8"]),
       "ldmia %[u]!, {r8-r11}",
       product("s00", "x0", "r8", first),
       product("s01", "x0", "r9", first),
@@ -48,17 +60,18 @@ export const stepCoefficient = (r: number, step: number): number => OUTPUT[r][ST
  * One column of positions. Sums go on from what they are added to: the products at the rows 1 and 2 are
  * summed on their own, those at row 0 go into their sum, those at row 3 into their difference.
  */
-function column(tiles: number, k: number): string[] {
+function column(of: Tiles, k: number): string[] {
+  const { tiles, apart } = of;
   const sums = tiles === 2 ? ["s00", "s01", "s10", "s11"] : ["s00", "s01"];
   const own = sums.map((s) => `%[${s}]`), other = sums.map((_, i) => `r${8 + i}`);
-  const rowBytes = 4 * SIDE * tiles * WINOGRAD_COLS, columnBytes = rowBytes / SIDE;
+  const rowBytes = 4 * SIDE * apart * WINOGRAD_COLS, columnBytes = rowBytes / SIDE;
   /** Loads or stores all sums. */
   const move = (op: "ldrd" | "strd", regs: readonly string[], at: number): string[] =>
     range(regs.length / 2).map((i) =>
       `${op} ${regs[2 * i]}, ${regs[2 * i + 1]}, [%[h], #${at + 8 * i}]`
     );
   const block = (first: boolean): string[] =>
-    range(k / 4).flatMap((g) => group(tiles, first && g === 0));
+    range(k / 4).flatMap((g) => group(of, first && g === 0));
   return [
     ...block(true),
     ...move("strd", own, 0),
@@ -68,7 +81,9 @@ function column(tiles: number, k: number): string[] {
     ...move("strd", other, rowBytes),
     ...other.map((r, i) => `add ${own[i]}, ${r}, ${own[i]}, lsl #1`),
     ...block(false),
-    ...range(tiles).map((t) => `strd ${own[2 * t]}, ${own[2 * t + 1]}, [%[h]], #8`),
+    ...range(tiles).map((t) =>
+      `strd ${own[2 * t]}, ${own[2 * t + 1]}, [%[h]], #${columnBytes / tiles}`
+    ),
     ...move("ldrd", own, rowBytes - columnBytes),
     ...block(false),
     ...move("strd", own, rowBytes - columnBytes),
@@ -82,8 +97,9 @@ function column(tiles: number, k: number): string[] {
  * Operands: h int32 [n, ty, r, j, t, c], v int16 [n, ty, j, step, k ÷ 2, t, 2], u int16
  * [column ÷ 2, j, step, k ÷ 2, 2, 2].
  */
-export function winogradProducts(tiles: number, k: number): TensorIntrin {
-  const name = `winograd_${tiles}x${WINOGRAD_COLS}_k${k}`;
+export function winogradProducts(of: Tiles, k: number): TensorIntrin {
+  const { tiles, apart } = of;
+  const name = `winograd_${tilesText(of)}x${WINOGRAD_COLS}_k${k}`;
   const head =
     `/* h = A' m of m[p][t][c] = sum of v[p][k][t] u[p][k][c]: 4 columns of positions, ${tiles} tile${
       tiles > 1 ? "s" : ""
@@ -91,13 +107,13 @@ export function winogradProducts(tiles: number, k: number): TensorIntrin {
  * 2 columns, ${k} channels. */
 __attribute__((always_inline)) static inline void ${name}(int32_t *h, const int16_t *v, const int16_t *u)`;
   const sums = tiles === 2 ? ["s00", "s01", "s10", "s11"] : ["s00", "s01"];
-  const lines = ["1:", ...column(tiles, k), "ldr %[x0], %[end]", "cmp %[h], %[x0]", "bne 1b"];
-  const row = SIDE * tiles * WINOGRAD_COLS;
+  const lines = ["1:", ...column(of, k), "ldr %[x0], %[end]", "cmp %[h], %[x0]", "bne 1b"];
+  const row = SIDE * apart * WINOGRAD_COLS;
   return {
     name,
     args: [
       { name: "h", dtype: "int32", count: OUTPUTS * row, mode: "write" },
-      { name: "v", dtype: "int16", count: SIDE * SIDE * tiles * k, mode: "read" },
+      { name: "v", dtype: "int16", count: SIDE * SIDE * apart * k, mode: "read" },
       { name: "u", dtype: "int16", count: SIDE * SIDE * WINOGRAD_COLS * k, mode: "read" },
     ],
     scalars: [],
@@ -122,12 +138,12 @@ ${lines.map((l) => `        "${l}\\n"`).join("\n")}
         : "r8", "r9", "r10", "r11", "cc", "memory");
 }`,
       },
-      { feature: null, needs: [], inMemory: true, text: `${head}\n${portable(tiles, k)}` },
+      { feature: null, needs: [], inMemory: true, text: `${head}\n${portable(of, k)}` },
     ],
   };
 }
 
-const portable = (tiles: number, k: number): string =>
+const portable = ({ tiles, apart }: Tiles, k: number): string =>
   `{
     for (int32_t j = 0; j < 4; j++) {
         for (int32_t t = 0; t < ${tiles}; t++) {
@@ -138,11 +154,11 @@ const portable = (tiles: number, k: number): string =>
                     for (int32_t k = 0; k < ${k}; k++) {
                         const int32_t at = ${k / 2} * (4 * j + step) + k / 2;
 
-                        m[step] += v[at * ${2 * tiles} + 2 * t + k % 2] * u[at * 4 + 2 * c + k % 2];
+                        m[step] += v[at * ${2 * apart} + 2 * t + k % 2] * u[at * 4 + 2 * c + k % 2];
                     }
                 }
-                h[(j * ${tiles} + t) * 2 + c] = ${combined(0)};
-                h[(j * ${tiles} + t) * 2 + c + ${SIDE * tiles * WINOGRAD_COLS}] = ${combined(1)};
+                h[(j * ${apart} + t) * 2 + c] = ${combined(0)};
+                h[(j * ${apart} + t) * 2 + c + ${SIDE * apart * WINOGRAD_COLS}] = ${combined(1)};
             }
         }
     }
