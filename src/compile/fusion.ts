@@ -45,11 +45,14 @@ const WORTH = 0.9;
 /** How many times the least memory is as good where it costs fewer instructions. */
 const ALIKE = 1.01;
 
+/** How many percent of the memory a percent of the instructions is worth where both count. */
+const PRICE = 25;
+
 /** Streams that are looked at, and the most kernels in one. */
 const STREAMS = 3000, LONGEST = 40;
 
 /** Rows that a kernel computes at a time, where that is so many times cheaper than one by one. */
-const ROWS = [1, 2, 4], CHEAPER = 0.97;
+const ROWS = [1, 2, 4], CHEAPER = 0.99;
 
 /** Numbers of stripes that are looked at, in streams that begin and end so many kernels apart. */
 const COUNTS = [2, 3, 4], REACH = 3;
@@ -125,7 +128,12 @@ export function fuseKernels(
       .sort((a, b) => a.instructions - b.instructions);
     if (fastest) return result(fastest.built, fastest.point);
   }
-  const least = optimize === "speed" ? undefined : worth.find(fits);
+  if (optimize === "balanced") {
+    const score = (p: Point): number => Math.log(p.bytes) + PRICE * Math.log(p.instructions);
+    const best = worth.toSorted((a, b) => score(a) - score(b)).find(fits);
+    if (best) return result(build(best), best);
+  }
+  const least = optimize === "ram" ? worth.find(fits) : undefined;
   if (least) {
     const alike = worth.filter((p) => least.bytes <= p.bytes && p.bytes <= ALIKE * least.bytes);
     const chosen = alike.findLast((p) => p === least || fits(p))!;

@@ -71,7 +71,7 @@ for (const [name, wanted] of CORES) {
     const found = new Set<string>();
     for (const net of NETS.map(ownNet)) {
       // Kernels that pass rows on have schedules of their own.
-      const options = { ...defaults(board(name)), optimize: "speed" } as const;
+      const options = { ...defaults(board(name)), optimize: "flash" } as const;
       const plain = await compileStages(net.bytes, { ...options, optLevel: 1 });
       const samples = net.samples.slice(0, 2);
       const right = samples.map(interpreter(plain.program));
