@@ -22,6 +22,8 @@ export interface BandOptions {
   readonly goal: Goal;
   /** Whether less scratch memory may be had for more instructions. */
   readonly lean: boolean;
+  /** Whether that may not take more constants. */
+  readonly scarce: boolean;
 }
 
 /** A way to compute the blocks of a band. */
@@ -105,7 +107,7 @@ export class Bands {
     block: Band | null,
     i: number,
   ): { chosen: BandOption; lean: readonly BandOption[] } | null {
-    const { target, level, goal, lean } = this.options;
+    const { target, level, goal, lean, scarce } = this.options;
     const small = candidates(w, target, level).filter((c) =>
       (lean || !c.lean) && (goal.budget !== null || !c.large)
     );
@@ -121,7 +123,7 @@ export class Bands {
     const usual = lean ? options : options.filter((o) => !o.lean);
     if (usual.length === 0) return null;
     const [chosen] = choose([usual], goal, this.#beside[i]);
-    return { chosen, lean: lean ? leaner(chosen, options) : [] };
+    return { chosen, lean: lean ? leaner(chosen, options, scarce) : [] };
   }
 }
 

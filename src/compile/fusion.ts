@@ -1,6 +1,6 @@
 /** Which kernels pass rows on to each other: working memory against instructions. */
 import type { MemoryPoint } from "../codegen/artifact.ts";
-import { memoryBlocks, type Target } from "../target/target.ts";
+import { flashOf, type Target } from "../target/target.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import type { Storage } from "../ir/storage.ts";
 import { estimate } from "../tir/estimate.ts";
@@ -54,6 +54,9 @@ const STREAMS = 3000, LONGEST = 40;
 /** Rows that a kernel computes at a time, where that is so many times cheaper than one by one. */
 const ROWS = [1, 2, 4], CHEAPER = 0.99;
 
+/** Share of the flash from which on kernels in bands, each chosen by itself, are to save it. */
+const SCARCE = 0.5;
+
 /** Numbers of stripes that are looked at, in streams that begin and end so many kernels apart. */
 const COUNTS = [2, 3, 4], REACH = 3;
 
@@ -85,10 +88,13 @@ export function fuseKernels(
   if (level < 2 || !wanted || kernels.length === 0 || large) return { kernels, frontier: [] };
   // Who chooses schedules gets them.
   const lean = (optimize === "ram" || ramBudget !== undefined) && schedule === undefined;
-  const flash = optimize === "speed" ? memoryBlocks(board, "flash").at(0)?.bytes ?? null : null;
-  const goal = goalOf(optimize, flashBudget, flash), bands = { target, level, goal, lean };
+  const usual = goalOf(optimize, flashBudget, flashOf(board));
+  const scarce = usual.budget === null &&
+    takes(kernels, target).flash > SCARCE * usual.room;
+  const goal = scarce ? goalOf("flash", undefined, flashOf(board)) : usual;
+  const bands = { target, level, goal, lean, scarce };
   const streams = new Streams(kernels, storage, graph, bands);
-  const leaner = lean ? leanKernels(kernels, target, level) : [];
+  const leaner = lean ? leanKernels(kernels, target, level, scarce) : [];
   const live = new Liveness(graph, kernels, storage, io === "arena");
   const ways = kernels.map((_, first) =>
     waysFrom(first, kernels, streams, live, target, leaner[first] ?? [])
@@ -107,7 +113,8 @@ export function fuseKernels(
   if (ramBudget !== undefined) {
     for (const point of frontier.toReversed().filter((p) => p.bytes <= NEAR * ramBudget)) {
       const built = build(point);
-      if (arenaOf(built) <= ramBudget) return result(built, point);
+      const hasRoom = takes(built, target).flash <= goal.room;
+      if (hasRoom && arenaOf(built) <= ramBudget) return result(built, point);
     }
     return result(build(frontier[0]), frontier[0]);
   }
@@ -115,16 +122,16 @@ export function fuseKernels(
   const bytes = Math.max(...separate.map((e) => e.bytes));
   const worth = frontier.filter((p) => p.instructions <= most && p.bytes <= WORTH * bytes);
   // What a whole stream takes is known better than what its parts do.
-  const takes = (of: readonly ScheduledKernel[]): number =>
-    of.reduce((sum, k) => sum + estimate(k.kernel, target).instructions, 0);
-  const fits = (p: Point): boolean => takes(build(p)) <= most;
+  const fits = (p: Point): boolean => {
+    const { instructions, flash } = takes(build(p), target);
+    return instructions <= most && flash <= goal.room;
+  };
   if (optimize === "speed") {
-    const room = Math.max(goal.budget ?? 0, flashOf(kernels, target));
+    const room = Math.max(goal.budget ?? 0, takes(kernels, target).flash);
     const [fastest] = frontier.filter((p) => DOUBT * p.instructions <= most).slice(-BUILT)
       .map((point) => ({ point, built: build(point) }))
-      .filter(({ built }) => flashOf(built, target) <= room)
-      .map((x) => ({ ...x, instructions: takes(x.built) }))
-      .filter((x) => x.instructions <= most)
+      .map((x) => ({ ...x, ...takes(x.built, target) }))
+      .filter((x) => x.flash <= Math.min(room, goal.room) && x.instructions <= most)
       .sort((a, b) => a.instructions - b.instructions);
     if (fastest) return result(fastest.built, fastest.point);
   }
@@ -145,13 +152,14 @@ export function fuseKernels(
   );
 }
 
-/** Bytes of code and constants; a text that several kernels call counts for each. */
-function flashOf(kernels: readonly ScheduledKernel[], target: Target): number {
-  const takes = kernels.map((k) => estimate(k.kernel, target));
-  return takes.reduce((sum, e) => {
-    const texts = [...e.texts.values()].reduce((a, b) => a + b, 0);
-    return sum + e.codeBytes + e.constantBytes + texts;
-  }, 0);
+/** What kernels take together, as estimated; a text that several kernels call counts for each. */
+function takes(kernels: readonly ScheduledKernel[], target: Target) {
+  const each = kernels.map(({ kernel }) => estimate(kernel, target));
+  const sum = (ns: Iterable<number>) => [...ns].reduce((a, b) => a + b, 0);
+  return {
+    instructions: sum(each.map((e) => e.instructions)),
+    flash: sum(each.map((e) => e.codeBytes + e.constantBytes + sum(e.texts.values()))),
+  };
 }
 
 /**

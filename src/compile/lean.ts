@@ -1,5 +1,6 @@
 /** What a kernel can be beside the schedule that its goal chooses: less scratch for more instructions. */
 import { bytesOf } from "../util/dtype.ts";
+import { estimate } from "../tir/estimate.ts";
 import type { Target } from "../target/target.ts";
 import type { Option } from "../schedule/choose.ts";
 import { explore } from "../schedule/choose.ts";
@@ -15,14 +16,21 @@ export const scratchOf = (k: Pick<Kernel, "buffers">): number =>
 /**
  * The options with less scratch than a chosen one of which none is better in both, the most scratch
  * first.
+ *
+ * @param scarce whether none may have more constants either
  */
-export function leaner<O extends Option>(chosen: Option, options: readonly O[]): O[] {
+export function leaner<O extends Option>(
+  chosen: Option,
+  options: readonly O[],
+  scarce: boolean,
+): O[] {
   const found: O[] = [];
   const cheapest = options.toSorted((a, b) => a.takes.instructions - b.takes.instructions);
   let least = scratchOf(chosen.kernel);
   for (const o of cheapest) {
     const bytes = scratchOf(o.kernel);
-    if (bytes >= least) continue;
+    const more = o.takes.constantBytes > chosen.takes.constantBytes;
+    if (bytes >= least || (scarce && more)) continue;
     found.push(o);
     least = bytes;
   }
@@ -34,6 +42,7 @@ export function leanKernels(
   kernels: readonly ScheduledKernel[],
   target: Target,
   level: number,
+  scarce: boolean,
 ): readonly (readonly ScheduledKernel[])[] {
   return kernels.map((k) => {
     const { workload, kernel } = k;
@@ -41,7 +50,8 @@ export function leanKernels(
     const small = candidates(workload, target, level).filter((c) => !c.large);
     const options = explore(workload, target, small);
     const chosen = options.find((o) => o.schedule === k.schedule);
-    return leaner({ ...(chosen ?? options[0]), kernel }, options).map((o): ScheduledKernel => {
+    const own = { ...(chosen ?? options[0]), kernel, takes: estimate(kernel, target) };
+    return leaner(own, options, scarce).map((o): ScheduledKernel => {
       verifyKernel(o.kernel);
       return { ...k, schedule: o.schedule, kernel: o.kernel };
     });

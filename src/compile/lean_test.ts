@@ -1,11 +1,11 @@
 /** Leaner schedules: less scratch for more instructions, never other bits. */
 import assert from "node:assert/strict";
 import { assertSameBits, board, defaults, outputsOn, ownNet } from "../../tests/e2e/support.ts";
-import { compileStages } from "../compile.ts";
+import { compileStages, type ScheduledKernel } from "../compile.ts";
 import { estimate } from "../tir/estimate.ts";
 import { visitStmt } from "../tir/stmt.ts";
 import { interpreter } from "./interpret.ts";
-import { leanKernels, scratchOf } from "./lean.ts";
+import { leaner, leanKernels, scratchOf } from "./lean.ts";
 
 const m4 = board("mps2-an386");
 
@@ -13,8 +13,11 @@ Deno.test("each leaner kernel has less scratch, and none is better in both", asy
   let several = 0;
   for (const name of ["tf_residual", "tf_autoencoder", "qop_conv_u8u8"]) {
     const { kernels } = await compileStages(ownNet(name).bytes, defaults(m4));
-    const lean = leanKernels(kernels, m4.target, 3);
+    const lean = leanKernels(kernels, m4.target, 3, false);
+    const frugal = leanKernels(kernels, m4.target, 3, true);
+    const constants = (k: ScheduledKernel) => estimate(k.kernel, m4.target).constantBytes;
     kernels.forEach((k, i) => {
+      assert.ok(frugal[i].every((x) => constants(x) <= constants(k)), name);
       const all = [k, ...lean[i]].map((x) => scratchOf(x.kernel));
       assert.deepEqual(all, [...new Set(all)].sort((a, b) => b - a), name);
       const takes = lean[i].map((x) => estimate(x.kernel, m4.target).instructions);
@@ -25,13 +28,27 @@ Deno.test("each leaner kernel has less scratch, and none is better in both", asy
   assert.ok(several > 2, `${several} kernels with several`);
 });
 
+Deno.test("what has more constants is left out where flash is scarce", async () => {
+  const { kernels: [{ kernel, schedule }] } = await compileStages(
+    ownNet("tf_residual").bytes,
+    defaults(m4),
+  );
+  const takes = estimate(kernel, m4.target), constantBytes = takes.constantBytes + 1;
+  const chosen = { rule: "r", variant: "", schedule, kernel, takes };
+  const bare = { ...kernel, buffers: kernel.buffers.filter((b) => b.scope !== "scratch") };
+  const larger = { ...chosen, kernel: bare, takes: { ...takes, constantBytes } };
+  assert.ok(scratchOf(kernel) > 0);
+  assert.deepEqual(leaner(chosen, [larger], false), [larger]);
+  assert.deepEqual(leaner(chosen, [larger], true), []);
+});
+
 Deno.test("whatever takes the place of a kernel gives the same bits", async () => {
   let copied = 0;
   for (const name of ["tf_autoencoder", "tf_conv_dense", "qop_dense_u8u8", "tf_kernel_10x4"]) {
     const net = ownNet(name), samples = net.samples.slice(0, 2);
     const usual = await compileStages(net.bytes, defaults(m4));
     const want = samples.map(interpreter(usual.program));
-    const lean = leanKernels(usual.kernels, m4.target, 3);
+    const lean = leanKernels(usual.kernels, m4.target, 3, false);
     assert.ok(lean.some((list) => list.length > 0), name);
     const byOrigin = new Map(
       usual.kernels.map((k, i) => [

@@ -2,7 +2,7 @@
 import type { Group } from "../passes/fuse.ts";
 import type { Layout } from "../passes/layout.ts";
 import { choose, explore, goalOf, lowered } from "../schedule/choose.ts";
-import { memoryBlocks } from "../target/target.ts";
+import { flashOf } from "../target/target.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
@@ -17,8 +17,7 @@ export function scheduleGroups(
   { board, optLevel: level, optimize, flashBudget, schedule: other }: CompileOptions,
 ): ScheduledKernel[] {
   const { target } = board;
-  const flash = memoryBlocks(board, "flash").at(0)?.bytes ?? null;
-  const goal = goalOf(optimize, flashBudget, flash);
+  const goal = goalOf(optimize, flashBudget, flashOf(board));
   const own = groups.map((group) => groupKernel(group, storage));
   const parts = groups.filter((_, i) => !own[i])
     .map((group) => ({ group, ...groupWorkload(group, storage) }));

@@ -66,12 +66,17 @@ export interface Goal {
   readonly flash: number;
   /** Bytes of code and constants up to which that worth does not count; null: it always does. */
   readonly budget: number | null;
+  /** Bytes of code and constants that there is room for; the worth of time ends there. */
+  readonly room: number;
   /** How many times the fewest cycles a candidate may take and still count as no slower. */
   readonly slack: number;
 }
 
 /** How many percent of the time a percent of the flash is worth, by what is optimised for. */
 const WORTH = { balanced: 0.2, speed: 0, flash: 20, ram: 0.2 } as const;
+
+/** Bytes of flash for what is not of the model: start-up code, the C library, an application. */
+const REST = 16 * 1024;
 
 /**
  * The goal of options.
@@ -88,6 +93,7 @@ export function goalOf(
   return {
     flash: WORTH[optimize],
     budget: optimize === "flash" ? null : budget ?? own,
+    room: (flash ?? Infinity) - REST,
     slack: optimize === "speed" ? 1.1 : 1.03,
   };
 }
@@ -167,7 +173,7 @@ export function choose<O extends Option>(
     }, 0);
   };
   const picked = kernels.map((_, k) => pick(k, goal.budget === null ? goal.flash : 0));
-  if (goal.budget !== null) fit(picked, time, flash, goal.budget);
+  fit(picked, time, flash, Math.min(goal.budget ?? Infinity, goal.room));
   return kernels.map((options, k) => options[picked[k]]);
 }
 

@@ -112,6 +112,11 @@ Deno.test("choose: a budget is spent where it saves the most time, and kept", ()
   assert.deepEqual(sizes(1000), [400, 400, 100]);
   assert.deepEqual(sizes(600), [100, 400, 100]);
   assert.deepEqual(sizes(10), [100, 100, 100]);
+  // What a board has no room for is not taken, however fast.
+  const worth = [[option("a", 900, null, 40_000), option("a", 100, null, 60_000)]];
+  const onBoard = (kb: number) => choose(worth, goalOf("balanced", undefined, kb * 1024))[0];
+  assert.equal(onBoard(80).takes.codeBytes, 60_000);
+  assert.equal(onBoard(64).takes.codeBytes, 40_000);
   assert.equal(goalOf("speed", undefined, 1000).budget, 500);
   assert.equal(goalOf("balanced", undefined, 1000).budget, null);
   assert.equal(goalOf("flash", 1000, 1000).budget, null);

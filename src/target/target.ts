@@ -130,3 +130,7 @@ export function memoryBlocks(
   const main = blocks.find((b) => regions[0].base >= b.base && regions[0].base < b.base + b.bytes);
   return main ? [main, ...blocks.filter((b) => b !== main)] : [];
 }
+
+/** Bytes of the flash that code and constants go to; null for a board without memory regions. */
+export const flashOf = (board: Board): number | null =>
+  memoryBlocks(board, "flash").at(0)?.bytes ?? null;
