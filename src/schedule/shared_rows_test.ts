@@ -274,6 +274,21 @@ Deno.test("a row that is still read where another is written is not shared", () 
   // Twelve elements of seven, two by two: at the end of them each is read before it is written.
   assert.deepEqual(placed(far), [5, 0]);
   assert.deepEqual(placed({ ...far, far: 2 }), [undefined, 0]);
+  // Nor is one of which more rows are made, or rows of others.
+  const { parts, memories } = partsOf(far);
+  for (
+    const reach of [
+      null,
+      { rate: 1, first: 0, last: 1 },
+      { rate: 1, first: -1, last: 0 },
+      { rate: 2, first: 0, last: 0 },
+    ]
+  ) {
+    const other = parts.map((p, k) =>
+      k === 4 ? { ...p, uses: p.uses.map((u) => u && (u.writes ? u : { ...u, reach })) } : p
+    );
+    assert.ok(sharedRows(other, memories).every((r) => r.host !== 5), JSON.stringify(reach));
+  }
 });
 
 Deno.test("rings by classes keep each row until it is read, in no more rows than that takes", () => {
