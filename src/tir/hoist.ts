@@ -144,11 +144,11 @@ function outsideLoads(
 const address = (b: Buffer, idx: readonly Expr[]): Expr =>
   simplify(idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset)));
 
+/** The length of an expression's key, in which variables' numbers follow from what came before. */
+const lengthOf = (e: Expr): number => keyOf(e).replaceAll(/\bv\d+/g, "v").length;
+
 const smallest = (ds: readonly Division[]): Division | undefined =>
-  ds.reduce<Division | undefined>(
-    (a, d) => a && keyOf(a).length <= keyOf(d).length ? a : d,
-    undefined,
-  );
+  ds.reduce<Division | undefined>((a, d) => a && lengthOf(a) <= lengthOf(d) ? a : d, undefined);
 
 function nameOf(d: Division, last: Var): string {
   if (d.k === "select") return `${last.name}_slot`;

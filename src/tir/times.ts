@@ -66,6 +66,8 @@ class Tracer {
   readonly #js = new JsPrinter(refuse);
   /** Variables that hold what was read from a buffer. */
   readonly #data = new Set<Var>();
+  /** Memories that an intrinsic has for itself. */
+  readonly #hidden = new Set<string>();
 
   constructor(
     readonly names: Map<string, number>,
@@ -75,7 +77,8 @@ class Tracer {
   ) {}
 
   #follows(b: Buffer): boolean {
-    return b.scope !== "param" && (!this.of || this.of.has(memoryOf(b)));
+    const memory = memoryOf(b);
+    return b.scope !== "param" && !this.#hidden.has(memory) && (!this.of || this.of.has(memory));
   }
 
   /** The outermost statements: each iteration of a loop among them has a number of its own. */
@@ -124,36 +127,58 @@ class Tracer {
     return `${call};`;
   }
 
-  /** What an intrinsic stands for: one moment, after which its operands are still read. */
+  /**
+   * What an intrinsic stands for: one moment, after which its operands are still read. To tell twice
+   * what is touched in one moment is to tell it once.
+   */
   #meaning(s: Stmt): string {
+    return [...new Set(this.#pieces(s))].join("");
+  }
+
+  #pieces(s: Stmt): string[] {
     switch (s.k) {
       case "seq":
-        return s.body.map((x) => this.#meaning(x)).join("");
+        return s.body.flatMap((x) => this.#pieces(x));
       case "for":
-        return this.#turns(s, this.#meaning(s.body));
-      case "alloc":
-        return this.#alloc(s.buf) + this.#meaning(s.body);
+        return [this.#turns(s, [...new Set(this.#pieces(s.body))])];
+      case "alloc": {
+        // Nobody else sees it, and nothing of it is read that was not written before.
+        const outer = this.#hidden.has(memoryOf(s.buf));
+        this.#hidden.add(memoryOf(s.buf));
+        const pieces = this.#pieces(s.body);
+        if (!outer) this.#hidden.delete(memoryOf(s.buf));
+        return pieces;
+      }
       case "let":
-        return `${this.#reads(s.value, "t+2")}{${this.#let(s)}${this.#meaning(s.body)}}`;
+        return [
+          `${this.#reads(s.value, "t+2")}{${this.#let(s)}${this.#meaning(s.body)}}`,
+        ];
       case "if":
         if (this.#isData(s.cond)) throw DATA;
-        return `if(${this.#print(s.cond)}){${this.#meaning(s.then)}}${
-          s.else ? `else{${this.#meaning(s.else)}}` : ""
-        }`;
+        return [
+          `if(${this.#print(s.cond)}){${this.#meaning(s.then)}}${
+            s.else ? `else{${this.#meaning(s.else)}}` : ""
+          }`,
+        ];
       case "store":
-        return this.#reads(s.value, "t+2") + this.#write(s.buf, s.idx);
+        return [this.#reads(s.value, "t+2") + this.#write(s.buf, s.idx)];
       case "intrin":
-        return this.#meaning(s.op.meaning(s.args, s.scalars));
+        return this.#pieces(s.op.meaning(s.args, s.scalars));
     }
   }
 
-  /** The loop within one moment: turns that touch the same as the first one need no walk. */
-  #turns(s: Extract<Stmt, { k: "for" }>, body: string): string {
-    if (body === "" || new RegExp(`\\b${this.#js.name(s.v)}\\b`).test(body)) {
-      return this.#loop(s, body);
+  /** The loop within one moment: what touches the same in every turn is told in the first one. */
+  #turns(s: Extract<Stmt, { k: "for" }>, pieces: readonly string[]): string {
+    const v = this.#js.name(s.v), isMoved = new RegExp(`\\b${v}\\b`);
+    const some = pieces.filter((p) => p !== "");
+    if (some.some((p) => isMoved.test(p))) {
+      const lo = this.#print(s.lo);
+      const first = (p: string) => s.reversed ? p : `if(${v}===${lo}){${p}}`;
+      return this.#loop(s, some.map((p) => isMoved.test(p) ? p : first(p)).join(""));
     }
+    if (some.length === 0) return "";
     if (this.#isData(s.lo) || this.#isData(s.hi)) throw DATA;
-    return `if(${this.#print(s.lo)}<${this.#print(s.hi)}){${body}}`;
+    return `if(${this.#print(s.lo)}<${this.#print(s.hi)}){${some.join("")}}`;
   }
 
   #loop(s: Extract<Stmt, { k: "for" }>, body: string): string {
