@@ -68,9 +68,14 @@ export interface Goal {
   readonly budget: number | null;
   /** Bytes of code and constants that there is room for; the worth of time ends there. */
   readonly room: number;
+  /** Bytes that a model's flash counts as at least when shares of it are taken. */
+  readonly least: number;
   /** How many times the fewest cycles a candidate may take and still count as no slower. */
   readonly slack: number;
 }
+
+/** Bytes that a firmware takes beside any model: a part of a small model is a smaller part of its flash. */
+const FIRMWARE = 32 * 1024;
 
 /** How many percent of the time a percent of the flash is worth, by what is optimised for. */
 const WORTH = { balanced: 0.2, speed: 0, flash: 20, ram: 0.2 } as const;
@@ -94,6 +99,7 @@ export function goalOf(
     flash: WORTH[optimize],
     budget: optimize === "flash" ? null : budget ?? own,
     room: (flash ?? Infinity) - REST,
+    least: optimize === "flash" ? 1 : FIRMWARE,
     slack: optimize === "speed" ? 1.1 : 1.03,
   };
 }
@@ -162,7 +168,7 @@ export function choose<O extends Option>(
   const time = kernels.map((options) => times(options, goal.slack));
   const flash = kernels.map((options) => options.map((o) => flashOf(o, users)));
   const allTime = Math.max(1, rest.time + sum(time.map((t) => Math.min(...t))));
-  const allFlash = Math.max(1, rest.flash + sum(flash.map((f) => Math.min(...f))));
+  const allFlash = Math.max(goal.least, rest.flash + sum(flash.map((f) => Math.min(...f))));
   const pick = (k: number, worth: number): number => {
     const options = kernels[k];
     const score = (i: number, doubt: number): number =>

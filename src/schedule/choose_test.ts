@@ -78,16 +78,24 @@ Deno.test("choose: another rule has to be better by more than estimates are sure
 });
 
 Deno.test("choose: flash counts as its share of the model, as much as the goal says", () => {
-  const small = option("a", 110, null, 100), quick = option("a", 100, null, 300);
-  const rest = [option("a", 900, null, 400)];
+  const small = option("a", 110, null, 10_000), quick = option("a", 100, null, 30_000);
+  const rest = [option("a", 900, null, 40_000)];
   const picked = (goal: keyof typeof GOALS) => choose([[small, quick], rest], GOALS[goal])[0];
   // A percent of the time for four tenths of the flash.
   assert.equal(picked("speed"), quick);
   assert.equal(picked("balanced"), small);
-  const slow = option("a", 300, null, 100);
+  const slow = option("a", 300, null, 10_000);
   // A sixth of the time for four tenths of the flash.
   assert.equal(choose([[slow, quick], rest], GOALS.balanced)[0], quick);
   assert.equal(choose([[slow, quick], rest], GOALS.flash)[0], slow);
+});
+
+Deno.test("choose: of a small model's flash as much counts as firmware has, unless flash is the goal", () => {
+  const small = option("a", 110, null, 100), quick = option("a", 100, null, 300);
+  const rest = [option("a", 900, null, 400)];
+  // A percent of the time for some thousandths of a firmware.
+  assert.equal(choose([[small, quick], rest], GOALS.balanced)[0], quick);
+  assert.equal(choose([[small, quick], rest], GOALS.flash)[0], small);
 });
 
 Deno.test("explore: steps that do not fit leave a candidate out, but never the last", () => {

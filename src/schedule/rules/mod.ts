@@ -24,7 +24,7 @@ import { poolSchedule } from "./pool.ts";
 import { mapTilesSchedule, rowTilesSchedule } from "./row_tiles.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
-import { tilesSchedule } from "./tiles.ts";
+import { oneBlockSchedule, tilesSchedule } from "./tiles.ts";
 import { sumsSchedule } from "./sums.ts";
 import { vectorSchedule } from "./vector.ts";
 import { windowRowSchedule } from "./window_row.ts";
@@ -72,6 +72,8 @@ const PRODUCTS: readonly Rule[] = [
         "shared, filled apart": tilesSchedule(f, "shared", false, "axis"),
         "own, copy": mapTilesSchedule(f, "own"),
         "shared, copy": mapTilesSchedule(f, "shared"),
+        "own, one block": oneBlockSchedule(f, "own"),
+        "shared, one block": oneBlockSchedule(f, "shared"),
         "own, rows": rowTilesSchedule(f, "own"),
         "shared, rows": rowTilesSchedule(f, "shared"),
       }),

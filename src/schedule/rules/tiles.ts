@@ -139,6 +139,10 @@ export function canFill({ compute: { body } }: Stage, run: Run | null): boolean 
   return run.length % GROUP !== 0 && times > 1;
 }
 
+/** Elements along some axes of an output. */
+const widthOf = ({ compute: { axes, out } }: Stage, names: readonly string[]): number =>
+  names.reduce((p, n) => p * out.shape[axes.findIndex((v) => v.name === n)], 1);
+
 /**
  * The steps; null where the product is none of small integers, or the core lacks the instructions.
  *
@@ -160,15 +164,10 @@ export function tilesSchedule(
   if (!axes) return null;
   const [lo, hi] = valueRange(axes.weights) ?? [-Infinity, Infinity], i16 = intRange("int16");
   if (lo < i16.min || hi > i16.max) return null;
-  const extent = (of: readonly string[]) =>
-    of.reduce(
-      (p, n) => p * out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === n)],
-      1,
-    );
-  const pixels = extent(axes.rowAxes), rows = Math.max(1, Math.min(pixels, most));
+  const pixels = widthOf(out, axes.rowAxes), rows = Math.max(1, Math.min(pixels, most));
   // Fewer than there could be are for less memory, of which a single row takes the least.
   if (most > 0 && most < ROWS && rows >= Math.min(pixels, ROWS)) return null;
-  const cols = rows === 1 ? SINGLE_ROW_COLS : COLS;
+  const cols = Math.min(widthOf(out, axes.colAxes), rows === 1 ? SINGLE_ROW_COLS : COLS);
   const longest = rowRun(w, r), run = filled === "axis" ? rowRun(w, r, 1) : longest;
   if (filled && !canFill(r, run)) return null;
   if (filled === "axis" && run?.length === longest?.length) return null;
@@ -234,4 +233,11 @@ export function tilesSchedule(
     ...fill,
     ...direct,
   ];
+}
+
+/** As `tilesSchedule` with rows that are read where they lie, for a single block of columns. */
+export function oneBlockSchedule(form: Form, text: "own" | "shared"): Step[] | null {
+  const { w, s, r, out } = form, axes = tileAxes(w, s, r, out);
+  if (!axes || widthOf(out, axes.colAxes) > SINGLE_ROW_COLS) return null;
+  return tilesSchedule(form, text, false, undefined, 0);
 }
