@@ -101,6 +101,8 @@ export interface ScheduledKernel {
   readonly schedule: Schedule;
   readonly kernel: Kernel;
   readonly values: readonly Value[];
+  /** Itself under schedules that take less scratch memory and about as many instructions. */
+  readonly near?: readonly ScheduledKernel[];
   /** The kernels that it streams rows through, each with its own schedule. */
   readonly members?: readonly ScheduledKernel[];
 }

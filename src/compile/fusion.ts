@@ -94,7 +94,8 @@ export function fuseKernels(
   const goal = scarce ? goalOf("flash", undefined, flashOf(board)) : usual;
   const bands = { target, level, goal, lean, scarce };
   const streams = new Streams(kernels, storage, graph, bands);
-  const leaner = lean ? leanKernels(kernels, target, level, scarce) : [];
+  const near = optimize === "balanced" ? kernels.map((k) => k.near ?? []) : [];
+  const leaner = lean ? leanKernels(kernels, target, level, scarce) : near;
   const live = new Liveness(graph, kernels, storage, io === "arena");
   const ways = kernels.map((_, first) =>
     waysFrom(first, kernels, streams, live, target, leaner[first] ?? [])

@@ -1,6 +1,7 @@
 /** Leaner schedules: less scratch for more instructions, never other bits. */
 import assert from "node:assert/strict";
 import { assertSameBits, board, defaults, outputsOn, ownNet } from "../../tests/e2e/support.ts";
+import { layerNet } from "../../tests/efficiency/layers.ts";
 import { compileStages, type ScheduledKernel } from "../compile.ts";
 import { estimate } from "../tir/estimate.ts";
 import { visitStmt } from "../tir/stmt.ts";
@@ -40,6 +41,24 @@ Deno.test("what has more constants is left out where flash is scarce", async () 
   assert.ok(scratchOf(kernel) > 0);
   assert.deepEqual(leaner(chosen, [larger], false), [larger]);
   assert.deepEqual(leaner(chosen, [larger], true), []);
+});
+
+Deno.test("scratch memory is given up where that costs hardly any instructions", async () => {
+  const m55 = board("mps3-an547");
+  const net = layerNet([
+    { of: "convolution", map: [24, 24], cin: 32, cout: 32, kernel: [3, 3] },
+    { of: "depthwise", map: [48, 48], cin: 8, cout: 8, kernel: [3, 3], group: 8 },
+  ]);
+  const compiled = (optimize: "balanced" | "speed") =>
+    compileStages(net.bytes, { ...defaults(m55), optimize });
+  const [balanced, speed] = [await compiled("balanced"), await compiled("speed")];
+  const of = ({ kernels }: typeof speed) => ({
+    scratch: Math.max(...kernels.map((k) => scratchOf(k.kernel))),
+    takes: kernels.reduce((n, k) => n + estimate(k.kernel, m55.target).instructions, 0),
+  });
+  const [lean, quick] = [of(balanced), of(speed)];
+  assert.ok(lean.scratch < 0.9 * quick.scratch, `${lean.scratch} of ${quick.scratch} bytes`);
+  assert.ok(lean.takes <= 1.015 * quick.takes, `${lean.takes} for ${quick.takes}`);
 });
 
 Deno.test("whatever takes the place of a kernel gives the same bits", async () => {

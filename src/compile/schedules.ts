@@ -1,14 +1,18 @@
 /** The kernels of a model: every group's definitions under a schedule. */
 import type { Group } from "../passes/fuse.ts";
 import type { Layout } from "../passes/layout.ts";
-import { choose, explore, goalOf, lowered } from "../schedule/choose.ts";
+import { choose, explore, goalOf, lowered, type Option } from "../schedule/choose.ts";
 import { flashOf } from "../target/target.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
 import type { Workload } from "../schedule/state.ts";
 import type { Kernel } from "../tir/stmt.ts";
+import { leaner } from "./lean.ts";
 import { groupKernel, groupWorkload } from "./workload.ts";
+
+/** How many times a kernel's instructions are about as many. */
+const NEAR = 1.07;
 
 /** The kernels of all groups, each under the schedule that the goal chooses among its candidates. */
 export function scheduleGroups(
@@ -37,7 +41,8 @@ export function scheduleGroups(
       ? chosen[i].kernel
       : lowered(workload, { schedule });
     verifyKernel(kernel);
-    return { group, workload, schedule, kernel, values };
+    const own = { group, workload, schedule, kernel, values };
+    return other ? own : { ...own, near: near(own, chosen[i], options[i]) };
   });
   const rest = scheduled.values();
   return groups.map((group, i): ScheduledKernel => {
@@ -47,6 +52,15 @@ export function scheduleGroups(
     return { group, workload: withoutStages(mine.kernel), schedule: [], ...mine };
   });
 }
+
+/** A kernel under the options that take less scratch memory than the chosen one and hardly more instructions. */
+const near = (own: ScheduledKernel, chosen: Option, options: readonly Option[]) =>
+  leaner(chosen, options, true)
+    .filter((o) => o.takes.instructions <= NEAR * chosen.takes.instructions)
+    .map((o): ScheduledKernel => {
+      verifyKernel(o.kernel);
+      return { ...own, schedule: o.schedule, kernel: o.kernel };
+    });
 
 /** What there is to say of a kernel that was not made from definitions. */
 const withoutStages = ({ name, origin, ops, macs }: Kernel): Workload => ({

@@ -12,7 +12,7 @@ import { type ChannelWindows, channelWindows, rowsAtOnce } from "./lanes.ts";
 const CHANNELS = 16;
 
 /** Most bytes of the copy and of the words made of it: as many as are read, within these. */
-const ROOM = { least: 2048, most: 6144 };
+const ROOM = { least: 2048, most: 6144 }, LITTLE = { least: 1024, most: 4096 };
 
 /** Outputs along a row that a call takes at least. */
 const FEW = 8;
@@ -36,18 +36,23 @@ export function patchesSchedule(w: Workload, s: State, r: Stage, out: Stage): Pr
   const lanes = windows && lanesOf(windows.taps.map((a) => a.extent));
   if (!windows || !lanes) return [];
   const channels = windows.extent(windows.c), parts = Math.ceil(channels / CHANNELS);
-  const all = ["all", stepsFor(r, out, windows, lanes, channels)] as const;
-  if (parts === 1) return [all];
-  return [all, ["some", stepsFor(r, out, windows, lanes, Math.ceil(channels / parts))]];
+  const widths = { all: channels, ...(parts > 1 && { some: Math.ceil(channels / parts) }) };
+  return Object.entries(widths).flatMap(([name, width]): Proposals => {
+    const steps = stepsFor(r, out, windows, lanes, width, ROOM);
+    const few = stepsFor(r, out, windows, lanes, width, LITTLE);
+    const same = JSON.stringify(few) === JSON.stringify(steps);
+    return [[name, steps], ...(same ? [] : [[`${name}, little room`, few] as const])];
+  });
 }
 
 /** Outputs along both axes that a call takes. */
 function tileOf(
   { oh, ow, c, extent, reach, step }: ChannelWindows,
   width: number,
+  { least, most }: typeof ROOM,
 ): { rows: number; cols: number } {
   const read = extent(oh) * step(oh) * extent(ow) * step(ow) * extent(c);
-  const room = Math.min(ROOM.most, Math.max(ROOM.least, read));
+  const room = Math.min(most, Math.max(least, read));
   const span = (axis: string, n: number) => reach(axis) + (n - 1) * step(axis);
   const bytes = (rows: number, cols: number) =>
     (span(oh, rows) + 2 * rows) * span(ow, cols) * width;
@@ -75,9 +80,10 @@ function stepsFor(
   windows: ChannelWindows,
   lanes: readonly number[],
   width: number,
+  room: typeof ROOM,
 ): Step[] {
   const { taps, order, oh, ow, c, copyOrder, extent } = windows;
-  const { rows, cols } = tileOf(windows, width);
+  const { rows, cols } = tileOf(windows, width, room);
   const dense = width === extent(c), whole = cols >= extent(ow);
   const copied = `${r.name}_x`, names = copyOrder.map((d) => `d${d}`);
   const inner = dense ? c : `${c}_i`, along = whole ? ow : `${ow}_i`;
