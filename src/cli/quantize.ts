@@ -77,7 +77,8 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizedFile>
     board = COST_BOARD,
     ...options
   } = request;
-  const path = out ?? `${stemOf(model)}_${options.dtype ?? "int8"}.onnx`;
+  const type = options.weights === "float16" ? "float16" : options.dtype ?? "int8";
+  const path = out ?? `${stemOf(model)}_${type}.onnx`;
   if (userPath(path) === userPath(model)) {
     throw new BurinError(
       "usage/bad-value",
@@ -186,12 +187,12 @@ function summary(r: QuantizedFile, model: string): string {
     "",
     "Signal to noise of the outputs, as the generated C computes them",
     table(r.outputs.map(outputRow)),
-    "",
-    "Settings tried",
-    table(trials),
-    "",
-    "Tensors with the most noise: signal to noise, range, computed by",
-    table(worst),
+    ...(trials.length === 0 ? [] : ["", "Settings tried", table(trials)]),
+    ...(worst.length === 0 ? [] : [
+      "",
+      "Tensors with the most noise: signal to noise, range, computed by",
+      table(worst),
+    ]),
     ...mixedText(r),
     ...(worstSources.length === 0 ? [] : [
       "",
@@ -283,6 +284,7 @@ async function main(args: Args): Promise<number> {
     int16: args.list("int16"),
     minSnr: numberOption(args, "min-snr", 0),
     ramBudget: budgetOption(args, "ram-budget"),
+    flashBudget: budgetOption(args, "flash-budget"),
     instructionBudget: budgetOption(args, "instruction-budget"),
     mixFloat: !args.flag("no-float"),
     board: args.value("board"),
@@ -329,8 +331,8 @@ export const command: Command = {
     weights: {
       kind: "value",
       value: "TYPE",
-      help: "weights; default int8",
-      choices: ["int8", "int4"],
+      help: "weights; default int8; float16 leaves everything else in float",
+      choices: ["int8", "int4", "float16"],
     },
     symmetric: { kind: "flag", help: "activations symmetric around zero" },
     "per-tensor": { kind: "flag", help: "one scale a weight instead of one a channel" },
@@ -355,6 +357,11 @@ export const command: Command = {
       kind: "value",
       value: "N|P%",
       help: "the same in instructions; percent of the int8 model's",
+    },
+    "flash-budget": {
+      kind: "value",
+      value: "N|P%",
+      help: "the same in bytes of constants, for weights of int4 that become int8",
     },
     "no-float": { kind: "flag", help: "use int16 alone for both" },
     board: { kind: "value", value: "NAME", help: "where budgets count; default mps2-an386" },

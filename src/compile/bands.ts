@@ -7,7 +7,14 @@ import { hoistDivisions } from "../tir/hoist.ts";
 import type { Kernel, Stmt } from "../tir/stmt.ts";
 import { type Band, bandOfRows, bandOfSums } from "../schedule/band.ts";
 import { spread, staysInRows } from "../schedule/apart.ts";
-import { choose, type Goal, type Option, type Share, shareOf } from "../schedule/choose.ts";
+import {
+  choose,
+  compactOnly,
+  type Goal,
+  type Option,
+  type Share,
+  shareOf,
+} from "../schedule/choose.ts";
 import { lower } from "../schedule/lower.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { initialState, type Workload } from "../schedule/state.ts";
@@ -111,7 +118,7 @@ export class Bands {
     const small = candidates(w, target, level).filter((c) =>
       (lean || !c.lean) && (goal.budget !== null || !c.large)
     );
-    const options = small.flatMap((c): BandOption[] => {
+    const all = small.flatMap((c): BandOption[] => {
       const plain = attempt(() => lower(w, applySteps(initialState(w), c.schedule)));
       const kernel = plain && hoistDivisions(plain);
       if (!kernel || (block && !staysInRows(kernel, block))) return [];
@@ -120,6 +127,7 @@ export class Bands {
         : kernel.body;
       return [{ ...c, plain, kernel, takes: estimate({ ...kernel, body }, target) }];
     });
+    const options = compactOnly(all, goal);
     const usual = lean ? options : options.filter((o) => !o.lean);
     if (usual.length === 0) return null;
     const [chosen] = choose([usual], goal, this.#beside[i]);

@@ -48,7 +48,9 @@ export function leanKernels(
     const { workload, kernel } = k;
     if (workload.computes.length === 0 || scratchOf(kernel) === 0) return [];
     const small = candidates(workload, target, level).filter((c) => !c.large);
-    const options = explore(workload, target, small);
+    // What is stored in fewer bits stays so.
+    const compact = k.schedule.some((step) => step.do === "compact");
+    const options = explore(workload, target, small).filter((o) => !compact || o.compact);
     const chosen = options.find((o) => o.schedule === k.schedule);
     const own = { ...(chosen ?? options[0]), kernel, takes: estimate(kernel, target) };
     return leaner(own, options, scarce).map((o): ScheduledKernel => {

@@ -1,7 +1,7 @@
 /** The kernels of a model: every group's definitions under a schedule. */
 import type { Group } from "../passes/fuse.ts";
 import type { Layout } from "../passes/layout.ts";
-import { choose, explore, goalOf, lowered, type Option } from "../schedule/choose.ts";
+import { choose, explore, goalOf, lowered, type Option, withRoom } from "../schedule/choose.ts";
 import { flashOf } from "../target/target.ts";
 import { candidates } from "../schedule/rules/mod.ts";
 import { verifyKernel } from "../tir/verify.ts";
@@ -34,7 +34,7 @@ export function scheduleGroups(
       ),
     )
   );
-  const chosen = choose(options, goal);
+  const taken = withRoom(options, goal), chosen = choose(taken, goal);
   const scheduled = parts.map(({ group, workload, values }, i): ScheduledKernel => {
     const schedule = other?.(workload, chosen[i].schedule, options[i]) ?? chosen[i].schedule;
     const kernel = schedule === chosen[i].schedule
@@ -42,7 +42,7 @@ export function scheduleGroups(
       : lowered(workload, { schedule });
     verifyKernel(kernel);
     const own = { group, workload, schedule, kernel, values };
-    return other ? own : { ...own, near: near(own, chosen[i], options[i]) };
+    return other ? own : { ...own, near: near(own, chosen[i], taken[i]) };
   });
   const rest = scheduled.values();
   return groups.map((group, i): ScheduledKernel => {

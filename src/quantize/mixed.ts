@@ -37,6 +37,8 @@ export interface MixedGoal {
   readonly minSnr?: number;
   /** Most bytes of RAM. */
   readonly ram?: number;
+  /** Most bytes of constants. */
+  readonly flash?: number;
   /** Most instructions. */
   readonly instructions?: number;
   /** Of weights at first: from int4 they become int8, from int8 their layers float. */
@@ -115,11 +117,14 @@ export async function mix(
   tools: MixedTools,
 ): Promise<Mixed> {
   const { minSnr = Infinity } = goal;
-  const budgeted = goal.ram !== undefined || goal.instructions !== undefined;
+  const budgeted = [goal.ram, goal.flash, goal.instructions].some((n) => n !== undefined);
   const over = async (made: Made): Promise<string | null> => {
     if (!budgeted) return null;
-    const { ram, instructions } = await tools.cost(made);
+    const { ram, flash, instructions } = await tools.cost(made);
     if (ram > (goal.ram ?? Infinity)) return `${ram} bytes of RAM exceed the budget of ${goal.ram}`;
+    if (flash > (goal.flash ?? Infinity)) {
+      return `${flash} bytes of constants exceed the budget of ${goal.flash}`;
+    }
     if (instructions <= (goal.instructions ?? Infinity)) return null;
     return `${instructions} instructions exceed the budget of ${goal.instructions}`;
   };

@@ -28,7 +28,7 @@ function world(noise: ReadonlyMap<string, number>) {
       .reduce((sum, [, n]) => sum + n, 1e-9);
   const cost = (p: Precisions): Cost => ({
     ram: 100 + 10 * p.wide.size + 30 * p.float.length,
-    flash: 1000,
+    flash: 1000 + 50 * p.fine.size,
     instructions: 1000 + 100 * p.wide.size + 900 * p.float.length,
   });
   const quality = (p: Precisions) => ({ snr: -10 * Math.log10(left(p)), agreement: 1 });
@@ -135,4 +135,21 @@ Deno.test("mixed: weights of int4 become int8, not floats", async () => {
     0,
   ]);
   assert.equal(r.stopped, null);
+});
+
+Deno.test("mixed: weights of int4 become int8, those that matter most first, as flash allows", async () => {
+  await fc.assert(
+    fc.asyncProperty(someNoise, fc.integer({ min: 1000, max: 1200 }), async (noise, flash) => {
+      // Nothing else can be raised: what tensors make is no part of the noise.
+      const only = new Map([...noise].map(([n, v]) => [n, n.startsWith("t") ? 1e-12 : v] as const));
+      const w = world(only), r = await w.run({ flash, float: true, weights: "int4" });
+      const fine = [...r.precisions.fine], rest = LAYERS.filter((l) => !fine.includes(l));
+      assert(w.cost(r.precisions).flash <= flash);
+      const worth = LAYERS.filter((l) =>
+        only.get(l)! >= 0.0101 * [...only.values()].reduce((a, b) => a + b, 0)
+      );
+      assert(fine.length >= Math.min(worth.length, Math.floor((flash - 1000) / 50)));
+      for (const f of fine) assert(rest.every((l) => only.get(l)! <= only.get(f)!));
+    }),
+  );
 });

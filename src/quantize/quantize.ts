@@ -24,6 +24,7 @@ import {
   type TensorQuality,
 } from "./measure.ts";
 import { observe } from "./observe.ts";
+import { withHalfWeights } from "./half.ts";
 import { searchInputs } from "./inputs.ts";
 import {
   type Cost,
@@ -44,7 +45,9 @@ import type { WeightOptions } from "./weights.ts";
 export type Budget = number | { readonly percent: number };
 
 /** How to quantise; what is left out is searched or has the usual value. */
-export interface QuantizeSettings extends Partial<WeightOptions> {
+export interface QuantizeSettings extends Partial<Omit<WeightOptions, "weights">> {
+  /** Element type of the weights, default int8; with float16 everything else stays float. */
+  readonly weights?: WeightOptions["weights"] | "float16";
   /** `auto` (default) takes the method whose model comes nearest on the samples. */
   readonly method?: Method | "auto";
   /** Percent of the values that `percentile` keeps; default 99.99. */
@@ -70,6 +73,8 @@ export interface QuantizeSettings extends Partial<WeightOptions> {
   readonly minSnr?: number;
   /** Most RAM that this may lead to; without `minSnr` the best model within the budgets is taken. */
   readonly ramBudget?: Budget;
+  /** Most bytes of constants: with weights of int4, those that matter most become int8 up to it. */
+  readonly flashBudget?: Budget;
   /** Most instructions of a run, as the compiler predicts them. */
   readonly instructionBudget?: Budget;
   /** Whether layers may stay in float for that; default true. */
@@ -143,6 +148,7 @@ export async function quantizeModel(
   checkSamples(samples, notes);
   const source = sourceOf(file, options);
   notes.push(...floatNotes(source.plan));
+  if (options.weights === "float16") return await halfModel(source, samples, options, notes);
   doing(`running ${samples.length} samples in float`);
   const seen = await collect(source, samples, options.compile);
   checkRanges(source, seen);
@@ -232,8 +238,10 @@ export async function quantizeModel(
     cost: (made) => costOf(made.file, options.costOn ?? options.compile),
     doing,
   };
-  const { ramBudget, instructionBudget, minSnr } = options;
-  const mixing = [ramBudget, instructionBudget, minSnr].some((goal) => goal !== undefined);
+  const { ramBudget, flashBudget, instructionBudget, minSnr } = options;
+  const mixing = [ramBudget, flashBudget, instructionBudget, minSnr].some((goal) =>
+    goal !== undefined
+  );
   const wanted = options.sensitivity || mixing;
   const sources = wanted ? await noiseSources(source.plan, precisions, tools) : [];
   const alone = options.sensitivity ? await eachAlone(source.plan, precisions, tools) : null;
@@ -244,9 +252,10 @@ export async function quantizeModel(
     const goal = {
       minSnr,
       ram: budgetOf(ramBudget, plain.ram),
+      flash: budgetOf(flashBudget, plain.flash),
       instructions: budgetOf(instructionBudget, plain.instructions),
       float: options.mixFloat ?? true,
-      weights: options.weights ?? "int8",
+      weights: typeOf(options),
     };
     const mixed = await mix(source.plan, start, sources, goal, tools);
     cost = { plain, taken: await tools.cost(mixed.made) };
@@ -271,6 +280,42 @@ export async function quantizeModel(
     sources,
     cost,
     notes: [...new Set(notes)],
+  };
+}
+
+const typeOf = ({ weights = "int8" }: QuantizeOptions): WeightOptions["weights"] =>
+  weights === "float16" ? "int8" : weights;
+
+/** The model in float with weights of float16, and how near it comes. */
+async function halfModel(
+  source: Source,
+  samples: readonly Sample[],
+  options: QuantizeOptions,
+  notes: readonly string[],
+): Promise<QuantizeResult> {
+  const file = withHalfWeights(source.file, source.plan);
+  const plan: QuantPlan = { ...source.plan, tensors: [], operands: [], layers: [] };
+  const quantised = { plan, dtype: "int8", params: new Map(), layers: new Map() } as const;
+  const made: Made = { file, comparable: file, source, quantised };
+  options.progress?.("measuring the model with weights of float16");
+  const quality = await measure(source.file, made, samples, options);
+  const [first] = quality.outputs;
+  return {
+    file,
+    setting: {
+      method: "minmax",
+      equalized: false,
+      correctBias: false,
+      clippedInputs: false,
+      snr: first.snr,
+      agreement: first.agreement ?? 1,
+    },
+    trials: [],
+    ...quality,
+    layers: source.plan.layers.map((l) => ({ node: l.name, snr: null, alone: null })),
+    sources: [],
+    cost: null,
+    notes,
   };
 }
 
@@ -303,7 +348,7 @@ function buildOptions(
     dtype: o.dtype ?? "int8",
     symmetric: o.symmetric ?? false,
     integerPorts: o.integerPorts ?? false,
-    weights: o.weights ?? "int8",
+    weights: typeOf(o),
     perChannel: o.perChannel ?? true,
     rounding: o.rounding ?? "compensated",
     correctBias: o.correctBias ?? true,

@@ -296,3 +296,40 @@ Deno.test("quantise: layers stay in float until the outputs are near enough", as
   assert(Math.max(...of(true)) <= Math.min(...of(false)), "the worst ones");
   assert(r.notes.some((n) => /stays? in float/.test(n)));
 });
+
+Deno.test("quantise: weights of float16 leave everything else in float and take half of the flash", async () => {
+  const file = model({
+    inputs: [value("x", "float32", [1, 24])],
+    outputs: [value("y", "float32", [1, 20])],
+    initializers: [weights("w0", [24, 40]), weights("b0", [40]), weights("w1", [40, 20])],
+    nodes: [
+      node("MatMul", ["x", "w0"], ["m"]),
+      node("Add", ["m", "b0"], ["a"]),
+      node("Relu", ["a"], ["r"]),
+      node("MatMul", ["r", "w1"], ["y"]),
+    ],
+  });
+  const inputs = samples([1, 24], 24);
+  const r = await quantizeModel(file, inputs, { compile, weights: "float16" });
+  const { graph, opsets } = readModel(r.file);
+  assert.deepEqual(graph.nodes.filter((n) => n.opType === "Cast").length, 2);
+  const half = graph.initializers.filter((t) => t.dataType === 10);
+  assert.deepEqual(half.map((t) => t.name), ["w0_float16", "w1_float16"]);
+  assert(!graph.initializers.some((t) => /^w\d$/.test(t.name)), "float weights are gone");
+  assert.equal(opsets.get(""), 17);
+  assert(r.outputs[0].snr > 55 && r.outputs[0].snr < 100, `${r.outputs[0].snr} dB`);
+  const bytes = async (f: Uint8Array) => (await compileModel(f, m4)).paramsBytes;
+  const [before, after] = [await bytes(file), await bytes(r.file)];
+  assert(after < 0.58 * before, `${after} of ${before}`);
+  const huge = model({
+    inputs: [value("x", "float32", [1, 4])],
+    outputs: [value("y", "float32", [1, 2])],
+    initializers: [tensor("w", "float32", [4, 2], [1e6, 1, 1, 1, 1, 1, 1, 1])],
+    nodes: [node("MatMul", ["x", "w"], ["y"])],
+  });
+  const four = [[tensorData("float32", [1, 4], [1, 2, 3, -4])]];
+  await refused(
+    "model/nothing-to-quantize",
+    () => quantizeModel(huge, four, { compile, weights: "float16" }),
+  );
+});

@@ -2,6 +2,7 @@
  * Which of the candidates each kernel gets: all are lowered and estimated, and what they take of the
  * whole model's time and flash decides.
  */
+import { bytesOf } from "../util/dtype.ts";
 import { BurinError } from "../util/errors.ts";
 import type { Target } from "../target/target.ts";
 import { type Estimate, estimate } from "../tir/estimate.ts";
@@ -72,6 +73,52 @@ export interface Goal {
   readonly least: number;
   /** How many times the fewest cycles a candidate may take and still count as no slower. */
   readonly slack: number;
+  /** Constants that fit are stored in fewer bits, whatever time and memory that takes. */
+  readonly compact: boolean;
+}
+
+/** The options that store constants in fewer bits, where there are some and they are wanted. */
+export function compactOnly<T extends Pick<Candidate, "compact">>(
+  options: readonly T[],
+  goal: Goal,
+): readonly T[] {
+  const compact = goal.compact && goal.budget === null ? options.filter((o) => o.compact) : [];
+  return compact.length > 0 ? compact : options;
+}
+
+const bytesIn = ({ kernel: { buffers } }: Option, scratch: boolean): number =>
+  sum(
+    buffers.filter((b) => (b.scope === "scratch") === scratch)
+      .map((b) => b.length * bytesOf(b.dtype)),
+  );
+
+/** Part of what the largest kernel takes that unpacked constants may add to it. */
+const MORE = 1 / 8;
+
+/**
+ * The options of each kernel of which one is to be chosen: constants that fit are stored in fewer bits,
+ * where what they are unpacked to finds room beside a kernel's operands that the largest kernel takes
+ * anyway, or little more, or with the least memory there is.
+ */
+export function withRoom(
+  kernels: readonly (readonly Option[])[],
+  goal: Goal,
+): readonly (readonly Option[])[] {
+  const compact = kernels.map((options) => compactOnly(options, goal));
+  if (!compact.some(([o]) => o.compact)) return compact;
+  const plain = (options: readonly Option[]): readonly Option[] =>
+    options.filter((o) => !o.compact);
+  const needs = kernels.map((options) => {
+    const [first] = choose([plain(options)], goal);
+    return bytesIn(first, false) + bytesIn(first, true);
+  });
+  const room = (1 + MORE) * Math.max(...needs);
+  return compact.map((options) => {
+    if (!options[0].compact) return options;
+    const scratch = options.map((o) => bytesIn(o, true));
+    const most = Math.max(Math.min(...scratch), room - bytesIn(options[0], false));
+    return options.filter((_, i) => scratch[i] <= most);
+  });
 }
 
 /** Bytes that a firmware takes beside any model: a part of a small model is a smaller part of its flash. */
@@ -101,6 +148,7 @@ export function goalOf(
     room: (flash ?? Infinity) - REST,
     least: optimize === "flash" ? 1 : FIRMWARE,
     slack: optimize === "speed" ? 1.1 : 1.03,
+    compact: optimize === "balanced" || optimize === "flash",
   };
 }
 

@@ -4,22 +4,26 @@
  */
 import { tensor } from "../util/tensor.ts";
 import { add, type Expr, imm, type Load, mul, sub, transform, type Var } from "../te/expr.ts";
+import { loads, variables } from "../te/analyze.ts";
 import { coefficient, linear, simplify } from "../te/linear.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import { columns } from "../tir/columns.ts";
 import { columnsFit } from "../tir/columns_asm.ts";
 import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
 import {
+  blockWords,
   canFix,
   canShare,
   type Columns,
   fixedPart,
+  HEAD,
   headOf,
   type Result,
   streamBlock,
 } from "../tir/stream.ts";
 import { GROUP, type Tile, type TileIntrin } from "../tir/tile.ts";
 import { evaluate } from "../tir/trips.ts";
+import type { StreamBuffer } from "./codings.ts";
 
 /** A call, and the constants that it reads. */
 export interface Streamed {
@@ -90,9 +94,11 @@ function arranged(
   return found;
 }
 
-/** The value of a constant expression in block `g`; null where it is none. */
-function constantValue(e: Expr, v: Var | null, g: number): number | null {
-  const env = new Map(v ? [[v, g] as const] : []);
+/** Values of loop variables. */
+type Env = ReadonlyMap<Var, number>;
+
+/** The value of a constant expression; null where it is none. */
+function constantValue(e: Expr, env: Env): number | null {
   let known = true;
   const plain = transform(e, (x) => {
     if (x.k !== "load") return undefined;
@@ -103,7 +109,7 @@ function constantValue(e: Expr, v: Var | null, g: number): number | null {
   return known ? evaluate(plain, env) : null;
 }
 
-function element(l: Load, env: ReadonlyMap<Var, number>): number | null {
+function element(l: Load, env: Env): number | null {
   const b = l.src as Buffer;
   const at = evaluate(address(b, l.idx), env);
   return b.data && at !== null ? Number(b.data.data[at]) : null;
@@ -227,36 +233,57 @@ export function streamed(s: Stmt, name: string, own: boolean, alike: boolean): S
   const follows = v === null ||
     (moves(target.y) === tile.cols * target.colStep && moves(rows) === 0);
   if (!follows || !columnsFit(plain)) return null;
-  const wordsOf = (f: Columns): number[] | null => {
+  const wordsOf = (f: Columns, around: Env): number[] | null => {
     const words = headOf(f);
     for (let g = 0; g < blocks; g++) {
-      const block = blockOf(f, starts, w, target, v, g);
+      const env = new Map([...around, ...(v ? [[v, g] as const] : [])]);
+      const block = blockOf(f, starts, w, target, env);
       if (block === null) return null;
       words.push(...block);
     }
     return words;
   };
-  const words = wordsOf({ ...plain, fixed: canFix(plain) ? 1 : null });
-  if (words === null) return null;
+  const around = loopAround(starts, w, target, v);
+  if (around === undefined) return null;
+  const turns = around ? around.range![1] + 1 : 1;
+  const fixed: Columns = { ...plain, fixed: canFix(plain) ? 1 : null };
+  const streams: number[][] = [];
+  for (let t = 0; t < turns; t++) {
+    const words = wordsOf(fixed, new Map(around ? [[around, t] as const] : []));
+    if (words === null) return null;
+    streams.push(words);
+  }
+  const words = streams.flat(), { length } = streams[0];
   // Without any multiplier the words are those of floats.
-  const part = canFix(plain) ? fixedPart(plain, words) : null;
+  const part = canFix(plain)
+    ? streams.reduce((sum, x) => sum + fixedPart(plain, x), 0) / turns
+    : null;
   const f: Columns = { ...plain, fixed: part !== null && (part > 0 || alike) ? part : null };
-  const stream: Buffer = {
+  const stream: StreamBuffer = {
+    parts: {
+      head: HEAD,
+      blocks,
+      ...blockWords(f),
+      wide: tile.wide,
+    },
     name,
     dtype: "int32",
-    shape: [words.length],
-    strides: [1],
+    shape: around ? [turns, length] : [length],
+    strides: around ? [length, 1] : [1],
     offset: 0,
     scope: "param",
     length: words.length,
     align: 4,
-    data: tensor("int32", [words.length], words),
+    data: tensor("int32", around ? [turns, length] : [length], words),
   };
+  const from: Access = around
+    ? { buf: stream, idx: [around, imm(0)], axis: 1 }
+    : { buf: stream, idx: [imm(0)], axis: 0 };
   const begin = (a: Access): Access => ({ ...a, idx: a.idx.map((e) => first(e, v)) });
   const call: Intrin = {
     k: "intrin",
     op: columns(f),
-    args: [begin(target.y), begin(rows), { buf: stream, idx: [imm(0)], axis: 0 }],
+    args: [begin(target.y), begin(rows), from],
     scalars: [],
   };
   return { call, stream };
@@ -266,28 +293,46 @@ export function streamed(s: Stmt, name: string, own: boolean, alike: boolean): S
 const first = (e: Expr, v: Var | null): Expr =>
   v === null ? e : simplify(transform(e, (x) => x === v ? imm(0) : undefined));
 
-/** The words of block g. */
+/**
+ * The loop around that the constants are different in, each turn of which has a stream of its own;
+ * null where there is none, undefined where there are more, or others than loops from 0.
+ */
+function loopAround(
+  starts: readonly (readonly Store[])[],
+  w: Access,
+  target: Target,
+  v: Var | null,
+): Var | null | undefined {
+  const scales = starts[0].flatMap((_, c) => target.scale(c) ?? []);
+  const values = [...starts.flat().map((s) => s.value), ...scales];
+  const addresses = values.flatMap(loads).map((l) => address(l.src as Buffer, l.idx));
+  const found = variables(address(w.buf, w.idx), ...addresses);
+  if (v) found.delete(v);
+  if (found.size === 0) return null;
+  const [only, ...others] = found;
+  return others.length === 0 && only.range?.[0] === 0 ? only : undefined;
+}
+
+/** The words of a block. */
 function blockOf(
   f: Columns,
   starts: readonly (readonly Store[])[],
   w: Access,
   target: Target,
-  v: Var | null,
-  g: number,
+  env: Env,
 ): number[] | null {
   const { rows, cols, wide } = f.tile;
-  const env = new Map(v ? [[v, g] as const] : []);
   const base = evaluate(address(w.buf, w.idx), env);
   if (base === null || !w.buf.data) return null;
   const { data } = w.buf.data, { strides } = w.buf;
   const own: number[] = [], scales: number[] = [];
   for (let c = 0; c < cols; c++) {
-    const value = constantValue(starts[0][c].value, v, g);
+    const value = constantValue(starts[0][c].value, env);
     for (let p = 1; p < rows; p++) {
-      if (constantValue(starts[p][c].value, v, g) !== value) return null;
+      if (constantValue(starts[p][c].value, env) !== value) return null;
     }
     const scale = target.scale(c);
-    const s = scale === null ? 0 : constantValue(scale, v, g);
+    const s = scale === null ? 0 : constantValue(scale, env);
     if (value === null || s === null) return null;
     own.push(value);
     scales.push(s);

@@ -30,6 +30,7 @@ import {
   unconditionalBody,
 } from "./frame.ts";
 import { groupWorkload, joinGroups } from "./groups.ts";
+import { compacted } from "./compact.ts";
 import { joinPhases, phaseWorkload } from "./phases.ts";
 import { type Box, fresh, requiredBox } from "./region.ts";
 import { type Loop, refuse, type Stage, stageOf, type State, type Workload } from "./state.ts";
@@ -40,6 +41,12 @@ import { isWhole, matchWhole, tensorize, widthOf } from "./tensorize.ts";
 
 /** Lowers a workload under a schedule's state. */
 export function lower(w: Workload, s: State): Kernel {
+  const kernel = loweredPlain(w, s);
+  return s.compact === undefined ? kernel : compacted(kernel, s.compact);
+}
+
+/** With constants as they are read. */
+function loweredPlain(w: Workload, s: State): Kernel {
   if (s.windowRow !== undefined) return lowerWindowRow(w, s);
   const { groups, phases } = s;
   if (phases) {
@@ -196,7 +203,7 @@ class Lowering {
     const parts = this.#borders(i, f);
     if (parts) return parts;
     const { lo, hi, where } = this.#clip(loop, f);
-    return this.#iterate(loop, { ...f, where }, inside, lo, hi);
+    return this.#streamed(loop, this.#iterate(loop, { ...f, where }, inside, lo, hi), f);
   }
 
   /** A loop over blocks as one call, where it is marked and has the form. */

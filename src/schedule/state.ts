@@ -122,6 +122,8 @@ export interface Stage {
 export interface State {
   /** The reduction whose output's only row becomes one call. */
   readonly windowRow?: string;
+  /** Constants that fit are stored in fewer bits, and unpacked inside so many loops. */
+  readonly compact?: number;
   /** Absent where the stages are all there is. */
   readonly groups?: Groups;
   readonly phases?: Phases;

@@ -7,6 +7,7 @@ import { groups, type GroupsStep } from "./groups.ts";
 import { phases, type PhasesStep } from "./phases.ts";
 import { halves, type HalvesStep } from "./halves.ts";
 import { keep, type KeepStep } from "./keep.ts";
+import { compact, type CompactStep } from "./compact.ts";
 import { lanes, type LanesStep } from "./lanes.ts";
 import { narrow, type NarrowStep } from "./narrow.ts";
 import { patches, type PatchesStep } from "./patches.ts";
@@ -87,7 +88,11 @@ export type Step =
   | PatchesStep
   | WindowRowStep
   | KeepStep
-  | NarrowStep;
+  | NarrowStep
+  | CompactStep;
+
+/** A step that changes a stage. */
+type StageStep = Exclude<Step, CompactStep>;
 
 /** An immutable list of steps. */
 export type Schedule = readonly Step[];
@@ -95,7 +100,10 @@ export type Schedule = readonly Step[];
 /** Applies the steps in order; throws `model/schedule-step` where one does not fit. */
 export const applySteps = (s: State, steps: Schedule): State =>
   steps.reduce(
-    (before, step) => inGroups(before, (x) => checkAttached(applyStep(x, step), step)),
+    (before, step) =>
+      step.do === "compact"
+        ? compact(before, step)
+        : inGroups(before, (x) => checkAttached(applyStep(x, step), step)),
     s,
   );
 
@@ -108,7 +116,7 @@ function inGroups(s: State, f: (s: State) => State): State {
 }
 
 /** Loops that stages are attached to stay, and a stage is computed before another reads it. */
-function checkAttached(s: State, step: Step): State {
+function checkAttached(s: State, step: StageStep): State {
   for (const st of s.stages) {
     if (!st.at) continue;
     const { stage, loop } = st.at;
@@ -144,7 +152,7 @@ function readsStage(x: Stage, of: Stage): boolean {
   return found;
 }
 
-function applyStep(s: State, step: Step): State {
+function applyStep(s: State, step: StageStep): State {
   switch (step.do) {
     case "inline":
       return inline(s, step.stage);

@@ -121,7 +121,7 @@ __attribute__((noinline)) static void ${name}(${type}_t *y, const ${from}_t *a, 
 /** Column c of block g: where its sum starts, its constants, its scale, in terms of stream words. */
 function column(f: Columns, stream: Access, base: Expr, c: number) {
   const { cols, wide } = f.tile, w = blockWords(f);
-  const word = (i: Expr | number): Expr => load(stream.buf, [add(base, i)]);
+  const word = (i: Expr | number): Expr => load(stream.buf, behind(stream, add(base, i)));
   const pairs = Math.ceil(cols / 2);
   const first = inPair(f.tile, c) ? c - c % 2 : c;
   const start = isOdd(f.tile, c)
@@ -169,7 +169,7 @@ function meaning([y, a, stream]: readonly Access[], f: Columns, from: number): S
   const body: Stmt[] = [];
   for (let p = 0; p < tile.rows; p++) {
     for (let c = 0; c < tile.cols; c++) {
-      const of = column(f, stream, add(add(stream.idx[0], HEAD), mul(g, words)), c);
+      const of = column(f, stream, add(mul(g, words), HEAD), c);
       const by = add(mul(g, tile.cols * colStep), p * rowStep + c * colStep);
       const idx = behind(y, by);
       const total = load(sum, at0);

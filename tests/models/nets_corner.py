@@ -326,3 +326,42 @@ def corner_int4():
     y = n.node("Add", [n.node("MatMul", [n.dequantise(x), w], "dense/product"), b], "dense/prequant")
     n.output(n.quantise(y, "dense"), "int8", [1, 5])
     return n
+
+
+@net("constants that fit in four and two bits, signed and not: products of many columns and of one row, windows within "
+     "channels, groups, each large enough to be stored so", samples=5)
+def corner_int4_stored():
+    n = QdqNet("corner_int4_stored", 633, opset=21, ir=10)
+
+    def weights(name, x, shape, low=-7, high=7, zero=None, axis=0):
+        q = n.rng.integers(low, high + 1, shape)
+        s = np.exp(n.rng.uniform(-4, -2, shape[axis])).astype(F)
+        at = {"axis": axis}
+        if zero is None:
+            w = n.dequantised_constant(f"{name}/weight", q.astype(INT4), s, at)
+        else:
+            w = n.node("DequantizeLinear", [
+                n.const(f"{name}/weight", q.astype(np.uint8)), n.const(f"{name}/weight/scale", s),
+                n.const(f"{name}/weight/zero", np.full(shape[axis], zero, np.uint8))], f"{name}/weight/dequant", **at)
+        b = n.rng.integers(-400, 400, shape[axis]).astype(np.int32)
+        return w, n.dequantised_constant(f"{name}/bias", b, np.asarray(n.scale_of(x) * s, F), {"axis": 0})
+
+    def conv(x, name, shape, low=-7, high=7, zero=None, **attributes):
+        y = n.node("Conv", [n.dequantise(x), *weights(name, x, shape, low, high, zero)], f"{name}/prequant", **attributes)
+        return n.quantise(n.node("Relu", [y], f"{name}/relu"), name)
+
+    x = n.quantised_input("x", [1, 4, 9, 8], 0.02, -8)
+    x = conv(x, "c1", (32, 4, 3, 3), pads=[1, 1, 1, 1])
+    x = conv(x, "dw", (32, 1, 3, 3), group=32, pads=[1, 1, 1, 1])
+    x = conv(x, "pw", (40, 32, 1, 1))
+    x = conv(x, "two", (24, 40, 1, 1), -2, 1)
+    x = conv(x, "lowest", (24, 24, 1, 1), -8, 7)
+    x = conv(x, "unsigned", (18, 24, 1, 1), 0, 15, 9)
+    x = conv(x, "grouped", (24, 6, 3, 3), group=3, strides=[2, 2])
+    x = n.same("Reshape", x, "flat", [n.const("shape", np.array([1, -1], np.int64))])
+    y = n.node("Gemm", [n.dequantise(x), *weights("gemm", x, (24, 288))], "gemm/prequant", transB=1)
+    x = n.quantise(y, "gemm")
+    w, b = weights("dense", x, (24, 15), axis=1)
+    y = n.node("Add", [n.node("MatMul", [n.dequantise(x), w], "dense/product"), b], "dense/prequant")
+    n.output(n.quantise(y, "dense"), "int8", [1, 15])
+    return n

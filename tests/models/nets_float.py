@@ -119,3 +119,26 @@ def float_moves():
     x = n.node("Unsqueeze", [x, n.const("a2", np.array([1, 4], np.int64))], "y")
     n.output(x, "float32", ["batch", 1, 2, 24, 1])
     return n.model()
+
+
+@float_net("weights that are stored in 16 bits: float16 through Cast in Conv, depthwise and Gemm, float32 constants that are "
+           "bfloat16 in a MatMul")
+def float_half_weights():
+    n = Net("float_half_weights", 421)
+
+    def half(name, *shape):
+        w = (n.normal(*shape) / F(np.sqrt(np.prod(shape[1:])))).astype(np.float16)
+        return n.node("Cast", [n.const(name, w)], f"{name}_f32", to=1)
+
+    x = n.input("x", "float32", [1, 3, 9, 8])
+    x = n.node("Conv", [x, half("w1", 16, 3, 3, 3), n.const("b1", n.normal(16))], "c1", pads=[1, 1, 1, 1])
+    x = n.node("Relu", [x], "r1")
+    x = n.node("Conv", [x, half("w2", 16, 1, 3, 3)], "c2", group=16)
+    x = n.node("Conv", [x, half("w3", 13, 16, 1, 1), n.const("b3", n.normal(13))], "c3")
+    x = n.node("Relu", [x], "r3")
+    x = n.node("Flatten", [x], "flat")
+    x = n.node("Gemm", [x, half("w4", 17, 546), n.const("b4", n.normal(17))], "g4", transB=1)
+    bits = (n.normal(17, 19) / F(4)).view(np.uint32) & np.uint32(0xffff0000)
+    x = n.node("MatMul", [x, n.const("w5", bits.view(F))], "y")
+    n.output(x, "float32", [1, 19])
+    return n.model()

@@ -24,6 +24,8 @@ export interface Candidate {
   readonly large?: true;
   /** Only where little scratch memory is wanted: it takes less of that and more instructions. */
   readonly lean?: true;
+  /** Constants are stored in fewer bits than they are computed with. */
+  readonly compact?: true;
 }
 
 /** What a rule proposes: steps behind the inlining, by name; nothing where its form is another. */
@@ -34,6 +36,8 @@ export interface Rule {
   readonly name: string;
   readonly large?: true;
   readonly lean?: true;
+  /** For constants that are unpacked inside the outermost loop. */
+  readonly compact?: true;
   readonly propose: (f: Form) => Proposals;
 }
 

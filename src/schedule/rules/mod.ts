@@ -15,6 +15,7 @@ import { channelSchedule } from "./channels.ts";
 import { applied } from "./common.ts";
 import { type Candidate, type Form, type Proposals, type Rule, single } from "./form.ts";
 import { gemmSchedule } from "./gemm.ts";
+import { fitsCompact } from "../codings.ts";
 import { inlineSteps } from "./inline.ts";
 import { mapSchedule } from "./map.ts";
 import { lanesSchedule } from "./lanes.ts";
@@ -24,7 +25,7 @@ import { poolSchedule } from "./pool.ts";
 import { mapTilesSchedule, rowTilesSchedule } from "./row_tiles.ts";
 import { elementwise, scalarSchedule } from "./scalar.ts";
 import { streamSchedule } from "./stream.ts";
-import { oneBlockSchedule, tilesSchedule } from "./tiles.ts";
+import { oneBlockSchedule, ROWS, tilesSchedule } from "./tiles.ts";
 import { sumsSchedule } from "./sums.ts";
 import { vectorSchedule } from "./vector.ts";
 import { windowRowSchedule } from "./window_row.ts";
@@ -44,6 +45,9 @@ const STREAMS: Rule = {
   name: "streams",
   propose: ({ w, s, r, out, target }) => has(target, "mve") ? streamSchedule(w, s, r, out) : [],
 };
+
+/** Bytes of constants that are unpacked for a group of columns. */
+const GROUP_BYTES = 2048;
 
 /** The rules for products of rows by columns. */
 const PRODUCTS: readonly Rule[] = [
@@ -101,6 +105,17 @@ const PRODUCTS: readonly Rule[] = [
       }),
   },
   {
+    name: "tiles",
+    compact: true,
+    propose: (f) =>
+      variants({
+        "own, groups": tilesSchedule(f, "own", false, undefined, ROWS, GROUP_BYTES),
+        "shared, groups": tilesSchedule(f, "shared", false, undefined, ROWS, GROUP_BYTES),
+        "own, small groups": tilesSchedule(f, "own", false, undefined, ROWS, GROUP_BYTES / 4),
+        "shared, small groups": tilesSchedule(f, "shared", false, undefined, ROWS, GROUP_BYTES / 4),
+      }),
+  },
+  {
     ...single(
       "winograd",
       (f) => has(f.target, "dsp") && !has(f.target, "mve") ? winogradSchedule(f) : null,
@@ -148,6 +163,28 @@ const RULES: readonly Rule[] = [
  * them.
  */
 export function candidates(w: Workload, target: Target, level: number): readonly Candidate[] {
+  const all = allCandidates(w, target, level), plain = all.filter((c) => !c.compact);
+  if (level < 2 || ![...w.consts.values()].some(fitsCompact)) return plain;
+  const compact = all.filter((c) => !c.large).flatMap((c) =>
+    depthsOf(c).map((depth): Candidate => ({
+      ...c,
+      variant: `${c.variant && `${c.variant}, `}compact at ${depth}`,
+      schedule: [...c.schedule, { do: "compact", depth }],
+      compact: true,
+    }))
+  );
+  return [...compact, ...plain];
+}
+
+/** Loops inside which constants can be unpacked: a stream is read as a whole, or that of a group. */
+function depthsOf({ compact, schedule }: Candidate): readonly number[] {
+  if (compact) return [1];
+  if (!schedule.some((s) => s.do === "columns")) return [0, 1, 2, 3];
+  return schedule.some((s) => s.do === "groups") ? [0, 1] : [0];
+}
+
+/** With constants as they are read, those of rules for compact ones among them. */
+function allCandidates(w: Workload, target: Target, level: number): readonly Candidate[] {
   const plain = inlineSteps(w), before = applySteps(initialState(w), plain);
   // Vectors have roundings of their own.
   const sum = level >= 2 && !has(target, "mve") ? affineStep(before.stages.at(-1)!) : null;
@@ -181,13 +218,14 @@ export function candidates(w: Workload, target: Target, level: number): readonly
 }
 
 const proposed = (rules: readonly Rule[], f: Form): readonly Candidate[] =>
-  rules.flatMap(({ name: rule, large, lean, propose }) =>
+  rules.flatMap(({ name: rule, large, lean, compact, propose }) =>
     propose(f).map(([variant, schedule]) => ({
       rule,
       variant,
       schedule,
       ...(large && { large }),
       ...(lean && { lean }),
+      ...(compact && { compact }),
     }))
   );
 

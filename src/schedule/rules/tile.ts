@@ -21,24 +21,41 @@ export function tileAxes(w: Workload, s: State, r: Stage, out: Stage) {
   };
 }
 
+/** Rows and columns of a tile, and how many blocks of columns are taken at a time. */
+export interface TileSize {
+  readonly rows: number;
+  readonly cols: number;
+  /** Null: all of them for each tile of rows. */
+  readonly groups?: number | null;
+  /** One tile has all rows. */
+  readonly once?: boolean;
+}
+
 /** A tile of rows × columns: the product inside the loop over columns, its rows outside of it. */
-export const tileSteps = (
+export function tileSteps(
   r: Stage,
   out: Stage,
   { rowAxes, colAxes }: { rowAxes: readonly string[]; colAxes: readonly string[] },
-  tile: { rows: number; cols: number },
-): Step[] => [
-  { do: "reorder", stage: out.name, loops: [...rowAxes, ...colAxes] },
-  { do: "fuse", stage: out.name, loops: rowAxes, into: "row" },
-  { do: "fuse", stage: out.name, loops: colAxes, into: "col" },
-  { do: "split", stage: out.name, loop: "row", factor: tile.rows, tail: "cut" },
-  { do: "split", stage: out.name, loop: "col", factor: tile.cols, tail: "cut" },
-  { do: "reorder", stage: out.name, loops: ["row_o", "col_o", "row_i", "col_i"] },
-  { do: "unroll", stage: out.name, loop: "row_i" },
-  { do: "unroll", stage: out.name, loop: "col_i" },
-  { do: "computeAt", stage: r.name, at: out.name, loop: "col_o" },
-  { do: "computeAt", stage: `${r.name}_rows`, at: out.name, loop: "row_o" },
-];
+  { rows, cols, groups = null, once }: TileSize,
+): Step[] {
+  const stage = out.name, inner = groups === null ? "col_o" : "col_o_i";
+  const outer = groups === null ? ["row_o"] : once ? ["row_o", "col_o_o"] : ["col_o_o", "row_o"];
+  return [
+    { do: "reorder", stage, loops: [...rowAxes, ...colAxes] },
+    { do: "fuse", stage, loops: rowAxes, into: "row" },
+    { do: "fuse", stage, loops: colAxes, into: "col" },
+    { do: "split", stage, loop: "row", factor: rows, tail: "cut" },
+    { do: "split", stage, loop: "col", factor: cols, tail: "cut" },
+    ...(groups === null
+      ? []
+      : [{ do: "split", stage, loop: "col_o", factor: groups, tail: "exact" } as const]),
+    { do: "reorder", stage, loops: [...outer, inner, "row_i", "col_i"] },
+    { do: "unroll", stage, loop: "row_i" },
+    { do: "unroll", stage, loop: "col_i" },
+    { do: "computeAt", stage: r.name, at: stage, loop: inner },
+    { do: "computeAt", stage: `${r.name}_rows`, at: stage, loop: "row_o" },
+  ];
+}
 
 /**
  * Rows are filled in runs of elements that follow each other in memory, several at a time, and

@@ -143,6 +143,16 @@ export function canFill({ compute: { body } }: Stage, run: Run | null): boolean 
 const widthOf = ({ compute: { axes, out } }: Stage, names: readonly string[]): number =>
   names.reduce((p, n) => p * out.shape[axes.findIndex((v) => v.name === n)], 1);
 
+/** The most blocks of columns that divide all, whose constants take so many bytes; null for one group. */
+function groupSize(columns: number, cols: number, length: number, bytes: number): number | null {
+  if (columns % cols !== 0) return null;
+  const blocks = columns / cols;
+  for (let n = blocks - 1; n > 0; n--) {
+    if (blocks % n === 0 && n * cols * length <= bytes) return n;
+  }
+  return null;
+}
+
 /**
  * The steps; null where the product is none of small integers, or the core lacks the instructions.
  *
@@ -151,6 +161,7 @@ const widthOf = ({ compute: { axes, out } }: Stage, names: readonly string[]): n
  * @param filled whether what is left of several runs fills fours, be they as long as they can, or one
  *   axis each; null where that gives nothing new
  * @param most rows of a tile; 0: a single one whose bytes are read where they lie
+ * @param unpacked bytes of constants that are unpacked at a time: columns are taken in groups of so many
  */
 export function tilesSchedule(
   { w, s, r, out, target }: Form,
@@ -158,6 +169,7 @@ export function tilesSchedule(
   wide = false,
   filled?: "runs" | "axis",
   most = ROWS,
+  unpacked = 0,
 ): Step[] | null {
   if (!has(target, "dsp") || !has(target, "fpu")) return null;
   const axes = tileAxes(w, s, r, out);
@@ -190,10 +202,17 @@ export function tilesSchedule(
   const across = rows === ROWS ? acrossRows(w, r) : [];
   const fill = fillSteps(r, stage, run, rows, filled !== undefined, across);
   if (isRequantised(out, r)) {
+    const length = r.compute.body.k === "reduce"
+      ? r.compute.body.axes.reduce((n, a) => n * a.extent, 1)
+      : 0;
+    const groups = unpacked === 0
+      ? null
+      : groupSize(widthOf(out, axes.colAxes), cols, length, unpacked);
+    if (unpacked > 0 && groups === null) return null;
     return [
       gemm,
-      ...tileSteps(r, out, axes, { rows, cols }),
-      { do: "columns", stage: out.name, loop: "col_o", text },
+      ...tileSteps(r, out, axes, { rows, cols, groups, once: pixels <= rows }),
+      { do: "columns", stage: out.name, loop: groups ? "col_o_i" : "col_o", text },
       { do: "unroll", stage: r.name, loop: "row" },
       { do: "unroll", stage: r.name, loop: "col" },
       ...pairedProduct(r.name),
@@ -201,6 +220,7 @@ export function tilesSchedule(
       ...direct,
     ];
   }
+  if (unpacked > 0) return null;
   if (rows > 1 && narrowable(out, r)) {
     // All columns of a few rows as bytes, then what is made of them.
     const q = `${r.name}_q`;
