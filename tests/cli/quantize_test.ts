@@ -211,3 +211,36 @@ Deno.test("quantize: files that do not fit are named with the reason, in a line,
     assert.equal(code, 3, err);
     assert.match(err, /gcc is not installed[\s\S]*apt-get/);
   }));
+
+Deno.test("quantize: Ctrl-C at any time ends it with 130 and leaves no file behind", () =>
+  inFolder(async (cwd) => {
+    Deno.mkdirSync(`${cwd}/tmp`);
+    const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+    const [model, test] = [at("vowels/vowels_fp32.onnx"), at("vowels/test_fp32.npz")];
+    for (const doing of ["in float", "measuring minmax"]) {
+      const out = ["-o", "q.onnx", "--report", "q.html", "--method", "minmax"];
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [
+          ...["run", "-A", "--quiet", "--no-check", "--config", config, main],
+          ...["quantize", model, "--calibration", test, ...out],
+        ],
+        cwd,
+        env: { TMPDIR: `${cwd}/tmp`, NO_COLOR: "1", INIT_CWD: cwd },
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).spawn();
+      let said = "", killed = false;
+      const decoder = new TextDecoder();
+      for await (const chunk of child.stderr) {
+        said += decoder.decode(chunk, { stream: true });
+        if (!said.includes(doing) || killed) continue;
+        killed = true;
+        setTimeout(() => child.kill("SIGINT"), 150);
+      }
+      assert.equal((await child.status).code, 130, said);
+      assert.deepEqual([...Deno.readDirSync(cwd)].map((e) => e.name), ["tmp"], doing);
+      assert.deepEqual([...Deno.readDirSync(`${cwd}/tmp`)], [], doing);
+    }
+  }));
