@@ -202,8 +202,6 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     "depthwise 3x3 20→20 on 27x27, stride 3": 1.55,
     "first 8x3 1→20 on 88x27, stride 2": 1.3,
     "first 3x3 1→20 on 88x72, stride 2": 1.95,
-    "depthwise 3x3 20→20 on 44x36, stride 2": 1.25,
-    "depthwise 3x3 36→36 on 27x7, stride 2": 1.35,
   },
 };
 

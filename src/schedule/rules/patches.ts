@@ -12,7 +12,7 @@ import { type ChannelWindows, channelWindows, rowsAtOnce } from "./lanes.ts";
 const CHANNELS = 16;
 
 /** Most bytes of the copy and of the words made of it: as many as are read, within these. */
-const ROOM = { least: 2048, most: 6144 }, LITTLE = { least: 1024, most: 4096 };
+const ROOM = { least: 2048, most: 6400 }, LITTLE = { least: 1024, most: 4096 };
 
 /** Outputs along a row that a call takes at least. */
 const FEW = 8;
