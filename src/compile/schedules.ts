@@ -14,6 +14,9 @@ import { groupKernel, groupWorkload } from "./workload.ts";
 /** How many times a kernel's instructions are about as many. */
 const NEAR = 1.07;
 
+/** Bytes of flash that are about as many. */
+const NEAR_FLASH = 32;
+
 /** The kernels of all groups, each under the schedule that the goal chooses among its candidates. */
 export function scheduleGroups(
   groups: readonly Group[],
@@ -53,10 +56,15 @@ export function scheduleGroups(
   });
 }
 
+/** Bytes of code and constants, texts included that other kernels may share. */
+const flash = ({ takes }: Option): number =>
+  [...takes.texts.values()].reduce((a, b) => a + b, takes.codeBytes + takes.constantBytes);
+
 /** A kernel under the options that take less scratch memory than the chosen one and hardly more instructions. */
 const near = (own: ScheduledKernel, chosen: Option, options: readonly Option[]) =>
   leaner(chosen, options, true)
     .filter((o) => o.takes.instructions <= NEAR * chosen.takes.instructions)
+    .filter((o) => flash(o) <= NEAR_FLASH + flash(chosen))
     .map((o): ScheduledKernel => {
       verifyKernel(o.kernel);
       return { ...own, schedule: o.schedule, kernel: o.kernel };
