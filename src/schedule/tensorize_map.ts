@@ -188,10 +188,10 @@ export function tensorizeGather(
   if (s.buf.dtype !== "int16" || value.k !== "cast") return null;
   const x = value.a.k === "cast" ? value.a.a : value.a;
   if (x.k !== "load" || (x.dtype !== "int8" && x.dtype !== "uint8")) return null;
-  const src = x.src as Buffer, cols = loops.at(-1)!, rows = loops.at(-2);
+  const src = x.src as Buffer, [cols, rows, ...more] = loops.toReversed();
+  if (more.some((p) => p.extent > 1)) return null;
   if (stepOf(s.buf, s.idx, cols.v) !== 1) return null;
-  const step = (b: Buffer, idx: readonly Expr[], p: NestPart | undefined) =>
-    p ? stepOf(b, idx, p.v) : 0;
+  const step = (b: Buffer, idx: readonly Expr[], p?: NestPart) => p ? stepOf(b, idx, p.v) : 0;
   const [pitch, row, col] = [
     step(s.buf, s.idx, rows),
     step(src, x.idx, rows),
