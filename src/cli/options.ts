@@ -93,12 +93,20 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
-/** Regions from `REGION=BYTES`, with K or M for 1,024 or 1,048,576. @throws BurinError `usage/bad-value` */
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 * 1024 };
+
+/** Bytes such as 65536, 64K or 1M; null for anything else. */
+function bytesIn(text: string): number | null {
+  const [, number, unit] = /^([1-9]\d*)([KM]?)$/.exec(text) ?? [];
+  const bytes = Number(number) * UNITS[unit];
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+/** Regions from `REGION=BYTES`. @throws BurinError `usage/bad-value` */
 export function arenaOf(list: readonly string[]): { region: string; bytes: number }[] {
   return list.map((text) => {
-    const [, region, number, unit] = /^([^=]+)=([1-9]\d*)([KM]?)$/.exec(text) ?? [];
-    const bytes = Number(number) * (unit === "K" ? 1024 : unit === "M" ? 1024 * 1024 : 1);
-    if (region === undefined || !Number.isSafeInteger(bytes)) {
+    const [, region, size = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [], bytes = bytesIn(size);
+    if (region === undefined || bytes === null) {
       throw new BurinError(
         "usage/bad-value",
         `Cannot set --arena to ${text} as it takes REGION=BYTES`,
@@ -131,11 +139,11 @@ export function budgetOf(
   text: string | undefined,
 ): number | undefined {
   if (text === undefined) return undefined;
-  const bytes = Number(text);
-  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+  const bytes = bytesIn(text);
+  if (bytes === null) {
     throw new BurinError(
       "usage/bad-value",
-      `Cannot set --${option} to ${text} as it takes a number of bytes`,
+      `Cannot set --${option} to ${text} as it takes a number of bytes, or one with K or M`,
       `write --${option} ${option === "ram-budget" ? 16384 : 1048576}`,
     );
   }
