@@ -105,7 +105,7 @@ const PARAMS = "src/digits_int8_params.c";
 function flipWeight(files: Map<string, Uint8Array>): void {
   const source = text(files.get(PARAMS)!);
   const changed = source.replace(
-    /(int8_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
+    /(int(?:8|16)_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
     (_, head, list) => head + list.replace(/-?\d+/g, (w: string) => `${Number(w) ^ 64}`),
   );
   assert.notEqual(changed, source);

@@ -97,11 +97,11 @@ function flipWeight(path: string): void {
   Deno.writeFileSync(path, file);
 }
 
-/** Changes the weights of a layer whose constants are nothing but bytes by much. */
+/** Changes the weights of a layer whose constants are nothing but weights by much. */
 function flipParameter(path: string): void {
   const text = Deno.readTextFileSync(path);
   const changed = text.replace(
-    /(int8_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
+    /(int(?:8|16)_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
     (_, head, list) => head + list.replace(/-?\d+/g, (w: string) => `${Number(w) ^ 64}`),
   );
   assert.notEqual(changed, text, "no weight in it");
@@ -215,7 +215,7 @@ Deno.test("verify: a flipped byte in an archive fails", () =>
     await passes(cwd);
     const file = Deno.readFileSync(`${cwd}/kws.tar`);
     const text = new TextDecoder("latin1").decode(file);
-    const found = /(?<=int8_t \w*weight[^;]*\{[^;]*?[\s,])-?\d+(?=,)/.exec(
+    const found = /(?<=int(?:8|16)_t \w*weight[^;]*\{[^;]*?[\s,])-?\d+(?=,)/.exec(
       text.slice(text.indexOf("kws_params.c\0")),
     )!;
     const at = text.indexOf("kws_params.c\0") + found.index + found[0].length - 1;

@@ -98,7 +98,7 @@ Deno.test(`arduino: a wrong constant is reported, ${STANDIN}`, () =>
     const params = `${out}/src/digits_int8_params.c`;
     const text = Deno.readTextFileSync(params);
     const broken = text.replace(
-      /(int8_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
+      /(int(?:8|16)_t \w*weights\d+\[\d+\] = \{)([^}]*)/,
       (_, head, list) => head + list.replace(/-?\d+/g, (w: string) => `${Number(w) ^ 64}`),
     );
     assert.notEqual(broken, text);
