@@ -98,7 +98,7 @@ const MORE = 1 / 8;
 /**
  * The options of each kernel of which one is to be chosen: constants that fit are stored in fewer bits,
  * where what they are unpacked to finds room beside a kernel's operands that the largest kernel takes
- * anyway, or little more, or with the least memory there is.
+ * anyway, or little more.
  */
 export function withRoom(
   kernels: readonly (readonly Option[])[],
@@ -113,11 +113,11 @@ export function withRoom(
     return bytesIn(first, false) + bytesIn(first, true);
   });
   const room = (1 + MORE) * Math.max(...needs);
-  return compact.map((options) => {
+  return compact.map((options, k) => {
     if (!options[0].compact) return options;
-    const scratch = options.map((o) => bytesIn(o, true));
-    const most = Math.max(Math.min(...scratch), room - bytesIn(options[0], false));
-    return options.filter((_, i) => scratch[i] <= most);
+    const most = room - bytesIn(options[0], false);
+    const fitting = options.filter((o) => bytesIn(o, true) <= most);
+    return fitting.length > 0 ? fitting : plain(kernels[k]);
   });
 }
 

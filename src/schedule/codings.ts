@@ -150,7 +150,8 @@ export function quantumOf(s: Storing): number {
 
 /** Rows of equally many elements as they are stored, one after the other. */
 export function stored(s: Storing, rows: readonly ArrayLike<number>[]): TensorData {
-  const each = rows.map((row) => s.k === "floats" ? floats(s.dtype, row) : integers(s, row));
+  if (s.k === "floats") return floats(s.dtype, rows);
+  const each = rows.map((row) => integers(s, row));
   return tensor(storedType(s), [rows.length, each[0].length], each.flat());
 }
 
@@ -213,9 +214,13 @@ function packed(
   });
 }
 
-function floats(dtype: "float16" | "bfloat16", row: ArrayLike<number>): number[] {
-  const length = Math.ceil(row.length / FLOATS) * FLOATS;
-  const all = Float32Array.from({ length }, (_, i) => i < row.length ? row[i] : 0);
-  if (dtype === "float16") return [...new Uint16Array(new Float16Array(all).buffer)];
-  return Array.from(new Uint32Array(all.buffer), (u) => u >>> 16);
+function floats(dtype: "float16" | "bfloat16", rows: readonly ArrayLike<number>[]): TensorData {
+  const length = Math.ceil(rows[0].length / FLOATS) * FLOATS;
+  const all = new Float32Array(rows.length * length);
+  rows.forEach((row, r) => all.set(row, r * length));
+  const words = new Uint32Array(all.buffer);
+  const data = dtype === "float16"
+    ? new Uint16Array(new Float16Array(all).buffer)
+    : new Uint16Array(words.length).map((_, i) => words[i] >>> 16);
+  return { dtype, shape: [rows.length, length], data };
 }
