@@ -92,13 +92,16 @@ const bytesIn = ({ kernel: { buffers } }: Option, scratch: boolean): number =>
       .map((b) => b.length * bytesOf(b.dtype)),
   );
 
+/** Bytes that unpacked constants may always take, where no option takes fewer. */
+const LITTLE = 16 * 1024;
+
 /** Part of what the largest kernel takes that unpacked constants may add to it. */
 const MORE = 1 / 8;
 
 /**
  * The options of each kernel of which one is to be chosen: constants that fit are stored in fewer bits,
  * where what they are unpacked to finds room beside a kernel's operands that the largest kernel takes
- * anyway, or little more.
+ * anyway, or little more, or with the least memory there is if that is not much.
  */
 export function withRoom(
   kernels: readonly (readonly Option[])[],
@@ -115,7 +118,8 @@ export function withRoom(
   const room = (1 + MORE) * Math.max(...needs);
   return compact.map((options, k) => {
     if (!options[0].compact) return options;
-    const most = room - bytesIn(options[0], false);
+    const least = Math.min(...options.map((o) => bytesIn(o, true)));
+    const most = Math.max(room - bytesIn(options[0], false), Math.min(least, LITTLE));
     const fitting = options.filter((o) => bytesIn(o, true) <= most);
     return fitting.length > 0 ? fitting : plain(kernels[k]);
   });
