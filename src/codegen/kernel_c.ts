@@ -1,10 +1,10 @@
 /** Loop programs as C functions. */
 import { DTYPES } from "../util/dtype.ts";
 import type { Target } from "../target/target.ts";
-import { add, type Expr, imm, mul, sub } from "../tir/expr.ts";
+import { type Expr, sub } from "../tir/expr.ts";
 import { simplify } from "../tir/expr.ts";
 import { C_HELPERS, type TensorIntrin, variantFor } from "../tir/intrinsics.ts";
-import { type Access, type Buffer, memoryOf, type Stmt } from "../tir/stmt.ts";
+import { type Access, addressOf, type Buffer, memoryOf, type Stmt } from "../tir/stmt.ts";
 import { CExpr } from "./expr_c.ts";
 import { comment, kernelOrigin, kernelPrototype } from "./names.ts";
 import type { Call, Program } from "./program.ts";
@@ -83,7 +83,7 @@ class KernelPrinter {
   }
 
   #offset(b: Buffer, idx: readonly Expr[]): Expr {
-    return simplify(idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset)));
+    return simplify(addressOf(b, idx));
   }
   #element(b: Buffer, idx: readonly Expr[]): string {
     if (isScalar(b)) return this.#name(b);

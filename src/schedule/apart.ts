@@ -2,10 +2,11 @@
  * Bands whose rows may lie anywhere: they are scheduled as if rows were far from each other, so that
  * no loop goes on from one to the next, and what relies on the distance is refused.
  */
-import { add, type Expr, imm, mul, sub } from "../te/expr.ts";
+import { type Expr, sub } from "../te/expr.ts";
 import { loads } from "../te/analyze.ts";
 import { intervalOf } from "../te/linear.ts";
 import {
+  addressOf,
   type Buffer,
   expressions,
   type Kernel,
@@ -56,16 +57,13 @@ export function staysInRows(k: Kernel, band: Band): boolean {
   return stays;
 }
 
-const address = (b: Buffer, idx: readonly Expr[]): Expr =>
-  idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset));
-
 /** Elements from the first to the furthest one of an operand that an intrinsic touches. */
 function furthest(s: Extract<Stmt, { k: "intrin" }>, i: number): number {
-  const { buf, idx } = s.args[i], start = address(buf, idx);
+  const { buf, idx } = s.args[i], start = addressOf(buf, idx);
   let most = 0;
   const touch = (b: Buffer, at: readonly Expr[]): void => {
     if (memoryOf(b) !== memoryOf(buf)) return;
-    const range = intervalOf(sub(address(b, at), start));
+    const range = intervalOf(sub(addressOf(b, at), start));
     // Other operands may begin before this one; another row is further away than any of its own.
     most = Math.max(most, range ? Math.max(range[1], -range[0]) : Infinity);
   };

@@ -35,7 +35,8 @@ const LEAST = 256;
 export const partsOf = (b: Buffer): StreamParts | null =>
   (b as Partial<StreamBuffer>).parts ?? null;
 
-const blockOf = (p: StreamParts): number => p.starts + p.constants + p.scales;
+/** Words of a block. */
+export const blockOf = (p: StreamParts): number => p.starts + p.constants + p.scales;
 /** Words of a whole stream; a constant may hold several, one after the other. */
 export const streamWords = (p: StreamParts): number => p.head + p.blocks * blockOf(p);
 

@@ -3,13 +3,20 @@
  * one stream in the order in which the assembly takes them (tir/stream.ts).
  */
 import { tensor } from "../util/tensor.ts";
-import { add, type Expr, imm, type Load, mul, sub, transform, type Var } from "../te/expr.ts";
+import { type Expr, imm, type Load, sub, transform, type Var } from "../te/expr.ts";
 import { loads, variables } from "../te/analyze.ts";
 import { coefficient, linear, simplify } from "../te/linear.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import { columns } from "../tir/columns.ts";
 import { columnsFit } from "../tir/columns_asm.ts";
-import type { Access, Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
+import {
+  type Access,
+  addressOf,
+  type Buffer,
+  type Intrin,
+  type Stmt,
+  type Store,
+} from "../tir/stmt.ts";
 import {
   blockWords,
   canFix,
@@ -41,8 +48,7 @@ interface Parts {
   readonly results: readonly Store[];
 }
 
-const address = (b: Buffer, idx: readonly Expr[]): Expr =>
-  simplify(idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset)));
+const address = (b: Buffer, idx: readonly Expr[]): Expr => simplify(addressOf(b, idx));
 
 /** The constant distance of two addresses; null where it varies. */
 function distance(from: Expr, to: Expr): number | null {

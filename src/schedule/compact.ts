@@ -5,6 +5,7 @@ import { loads, variables } from "../te/analyze.ts";
 import { linear, rangeOf, simplify } from "../te/linear.ts";
 import { mapBuffers } from "../tir/remap.ts";
 import {
+  addressOf,
   type Buffer,
   expressions,
   type Kernel,
@@ -15,6 +16,7 @@ import {
 } from "../tir/stmt.ts";
 import { codingWords, unpack, widenFloats } from "../tir/unpack.ts";
 import {
+  blockOf,
   partsOf,
   quantumOf,
   stored,
@@ -178,9 +180,6 @@ function touches(s: Stmt, memory: string): boolean {
   return found;
 }
 
-const flat = (b: Buffer, idx: readonly Expr[]): Expr =>
-  idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset));
-
 /** Addresses of all elements that a statement reads of a memory. */
 function addresses(s: Stmt, memory: string): Expr[] {
   const found: Expr[] = [];
@@ -188,14 +187,14 @@ function addresses(s: Stmt, memory: string): Expr[] {
     visitStmt(t, (x) => {
       for (const l of expressions(x).flatMap(loads)) {
         const b = l.src as Buffer;
-        if (memoryOf(b) === memory) found.push(flat(b, l.idx));
+        if (memoryOf(b) === memory) found.push(addressOf(b, l.idx));
       }
       if (x.k !== "intrin") return;
       for (const { buf, idx } of x.args) {
         const parts = memoryOf(buf) === memory ? partsOf(buf) : null;
         if (!parts) continue;
         // A stream is read from its first word to its last.
-        found.push(flat(buf, idx), add(flat(buf, idx), streamWords(parts) - 1));
+        found.push(addressOf(buf, idx), add(addressOf(buf, idx), streamWords(parts) - 1));
       }
       const own = x.args.filter((a) => memoryOf(a.buf) === memory && !partsOf(a.buf));
       if (own.length > 0) look(x.op.meaning(x.args, x.scalars));
@@ -280,7 +279,7 @@ function unpacking(to: Buffer, from: Buffer, row: Expr, s: Storing): Stmt {
     return call(from.shape[1] * coding.lane / 32, imm(0), imm(0));
   }
   const { parts: p } = s, words = storedConstants(p, coding);
-  const block = p.starts + p.constants + p.scales, packed = storedBlock(p, coding);
+  const block = blockOf(p), packed = storedBlock(p, coding);
   const streams = from.shape[1] / (p.head + p.blocks * packed);
   const copy = (n: number, at: Expr, of: Expr): Stmt | null => {
     if (n === 0) return null;

@@ -1,7 +1,7 @@
 /** Loop programs taken apart: what a nest of constant loops does at which strides. */
-import { add, type Expr, imm, mul, substitute, type Var } from "../te/expr.ts";
+import { type Expr, imm, substitute, type Var } from "../te/expr.ts";
 import { coefficient, keyOf, type Linear, linear, simplify } from "../te/linear.ts";
-import type { Access, Buffer, For, Stmt } from "../tir/stmt.ts";
+import { type Access, addressOf, type Buffer, type For, type Stmt } from "../tir/stmt.ts";
 
 /** A loop: where it begins and how far it goes. */
 export interface Turn {
@@ -24,8 +24,7 @@ export function turnsAround(s: Stmt): { turns: Turn[]; body: Stmt } | null {
 }
 
 /** Position in the memory behind a buffer. */
-export const flat = (buf: Buffer, idx: readonly Expr[]): Linear =>
-  linear(idx.reduce<Expr>((e, x, i) => add(e, mul(x, buf.strides[i])), imm(buf.offset)));
+export const flat = (buf: Buffer, idx: readonly Expr[]): Linear => linear(addressOf(buf, idx));
 
 /** How far a position moves with each turn of loops; null where it is not linear in one. */
 export function stepsOf(l: Linear, turns: readonly Turn[]): number[] | null {

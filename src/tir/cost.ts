@@ -9,13 +9,14 @@
 import type { DType } from "../util/dtype.ts";
 import { bytesOf, isFloat } from "../util/dtype.ts";
 import { has, type Target } from "../target/target.ts";
-import { add, type Bin, children, type Expr, imm, type Load, mul, type Var } from "../te/expr.ts";
+import { type Bin, children, type Expr, type Load, type Var } from "../te/expr.ts";
 import type { ScalarFn } from "../te/functions.ts";
 import { keyOf, type Linear, linear } from "../te/linear.ts";
 import { REQUANTIZE, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
 import { type Costs, costsOf, type Operation } from "./cost_table.ts";
 import {
   type Access,
+  addressOf,
   type Buffer,
   type For,
   type Intrin,
@@ -279,9 +280,7 @@ class Counter {
 
   /** Pointers: one for all elements of a memory whose addresses differ by a constant. */
   #address(b: Buffer, idx: readonly Expr[], stepped = true): number {
-    const offset = linear(
-      idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset)),
-    );
+    const offset = linear(addressOf(b, idx));
     const depth = this.#depthOf(offset);
     const key = `&${b.scope}:${b.name}:${
       [...offset.terms].map(([k, t]) => `${t.coeff}${k}`).sort()

@@ -4,7 +4,7 @@ import type { DType } from "../util/dtype.ts";
 import { executed } from "./asm.ts";
 import { gatherAssembly, gatherCode } from "./gather_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
-import { type Access, type Buffer, seq, type Stmt } from "./stmt.ts";
+import { type Access, addressOf, type Buffer, seq, type Stmt } from "./stmt.ts";
 
 /** What the text of a gather depends on. */
 export interface Gather {
@@ -99,7 +99,7 @@ ${inner}        dst += ${g.pitch - done};
 
 /** The memory of an access as one row of elements, and the first element's place in it. */
 export function flat(a: Access): { buf: Buffer; at: Expr } {
-  const at = a.idx.reduce<Expr>((e, x, i) => add(e, mul(x, a.buf.strides[i])), imm(a.buf.offset));
+  const at = addressOf(a.buf, a.idx);
   return { buf: { ...a.buf, shape: [a.buf.length], strides: [1], offset: 0 }, at };
 }
 

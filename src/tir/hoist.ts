@@ -2,19 +2,9 @@
  * Names for the quotients and remainders that survive in indices, bound where their last variable is:
  * `row_div5 = row / 5` once, instead of in every index of the loops inside.
  */
-import {
-  add,
-  type Expr,
-  imm,
-  type Load,
-  mul,
-  transform,
-  type Var,
-  variable,
-  visit,
-} from "../te/expr.ts";
+import { type Expr, imm, type Load, transform, type Var, variable, visit } from "../te/expr.ts";
 import { intervalOf, keyOf, simplify } from "../te/linear.ts";
-import { type Buffer, type Kernel, mapStmt, type Stmt, visitStmt } from "./stmt.ts";
+import { addressOf, type Buffer, type Kernel, mapStmt, type Stmt, visitStmt } from "./stmt.ts";
 
 /** The kernel with its divisions named. */
 export const hoistDivisions = (k: Kernel): Kernel => ({
@@ -141,8 +131,7 @@ function outsideLoads(
   collect(plain);
 }
 
-const address = (b: Buffer, idx: readonly Expr[]): Expr =>
-  simplify(idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset)));
+const address = (b: Buffer, idx: readonly Expr[]): Expr => simplify(addressOf(b, idx));
 
 /** The length of an expression's key, in which variables' numbers follow from what came before. */
 const lengthOf = (e: Expr): number => keyOf(e).replaceAll(/\bv\d+/g, "v").length;

@@ -1,12 +1,11 @@
 /** When a kernel may write its output over one of its inputs. */
 import { bytesOf } from "../util/dtype.ts";
-import { add, type Expr, imm, mul } from "../te/expr.ts";
+import type { Expr } from "../te/expr.ts";
 import { loads } from "../te/analyze.ts";
 import { keyOf, simplify } from "../te/linear.ts";
-import { type Buffer, expressions, type Kernel, visitStmt } from "./stmt.ts";
+import { addressOf, type Buffer, expressions, type Kernel, visitStmt } from "./stmt.ts";
 
-const address = (b: Buffer, idx: readonly Expr[]): string =>
-  keyOf(simplify(idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset))));
+const address = (b: Buffer, idx: readonly Expr[]): string => keyOf(simplify(addressOf(b, idx)));
 
 /**
  * Whether `output` can lie where `input` lies: every element of the input is read only by the

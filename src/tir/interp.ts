@@ -1,11 +1,11 @@
 /** Runs loop programs: the definition of what the generated C must do. */
 import { allocate, type ElementArray } from "../util/tensor.ts";
 import { intRange } from "../util/dtype.ts";
-import { add, type Expr, imm, type Load, mul } from "../te/expr.ts";
+import type { Expr, Load } from "../te/expr.ts";
 import { simplify } from "../te/linear.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
 import { outerNames } from "./outer.ts";
-import { type Buffer, type Kernel, mapStmt, memoryOf, type Stmt } from "./stmt.ts";
+import { addressOf, type Buffer, type Kernel, mapStmt, memoryOf, type Stmt } from "./stmt.ts";
 
 /** A kernel made runnable: takes the memory of each of its buffers, then of its params, in order. */
 export type RunnableKernel = (memory: readonly ElementArray[]) => void;
@@ -40,7 +40,7 @@ export function interpretKernel(k: Kernel, options: { checked?: boolean } = {}):
     return n;
   };
   const address = (b: Buffer, idx: readonly Expr[], print: (e: Expr) => string): string => {
-    const sum = idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset));
+    const sum = addressOf(b, idx);
     const a = print(simplify(sum));
     return options.checked ? `at(${a},${b.length},${JSON.stringify(b.name)})` : a;
   };

@@ -7,7 +7,7 @@
  */
 import type { DType } from "../util/dtype.ts";
 import { sizeOf, type TensorData } from "../util/tensor.ts";
-import { add, type Expr, type Indexable, type Var } from "../te/expr.ts";
+import { add, type Expr, imm, type Indexable, mul, type Var } from "../te/expr.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 
 /**
@@ -117,6 +117,10 @@ export interface Kernel {
 
 /** Bytes of the memory behind a buffer. */
 export const bufferBytes = (b: Buffer, elementBytes: number): number => b.length * elementBytes;
+/** The place of an element in the memory behind a buffer, in elements. */
+export const addressOf = ({ strides, offset }: Buffer, idx: readonly Expr[]): Expr =>
+  idx.reduce<Expr>((e, x, i) => add(e, mul(x, strides[i])), imm(offset));
+
 /** Names the memory behind a buffer: views of it share scope and name. */
 export const memoryOf = (b: Buffer): string => `${b.scope}:${b.name}`;
 

@@ -1,9 +1,17 @@
 /** When a kernel touches each element of its buffers: its loops are walked, its arithmetic is not. */
-import { add, children, type Expr, imm, mul, type Var } from "../te/expr.ts";
+import { children, type Expr, type Var } from "../te/expr.ts";
 import { simplify } from "../te/linear.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
 import { outerNames } from "./outer.ts";
-import { type Buffer, expressions, type Kernel, memoryOf, type Stmt, visitStmt } from "./stmt.ts";
+import {
+  addressOf,
+  type Buffer,
+  expressions,
+  type Kernel,
+  memoryOf,
+  type Stmt,
+  visitStmt,
+} from "./stmt.ts";
 
 /**
  * Times of one run, per buffer of the kernel and element of its memory; -1: never. A statement
@@ -227,7 +235,7 @@ class Tracer {
 
   #address(b: Buffer, idx: readonly Expr[]): string {
     if (idx.some((e) => this.#isData(e))) throw DATA;
-    const sum = idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset));
+    const sum = addressOf(b, idx);
     return this.#print(simplify(sum));
   }
 

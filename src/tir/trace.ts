@@ -4,10 +4,10 @@
  */
 import { bytesOf } from "../util/dtype.ts";
 import type { ElementArray } from "../util/tensor.ts";
-import { add, children, type Expr, imm, type Load, mul, type Var } from "../te/expr.ts";
+import { children, type Expr, type Load, type Var } from "../te/expr.ts";
 import { compileJs, JsPrinter } from "../te/js.ts";
 import { simplify } from "../te/linear.ts";
-import { type Buffer, type Kernel, memoryOf, type Stmt, visitStmt } from "./stmt.ts";
+import { addressOf, type Buffer, type Kernel, memoryOf, type Stmt, visitStmt } from "./stmt.ts";
 import { countTrips } from "./trips.ts";
 
 /** Told of accesses; `m` numbers a memory, `at` is the first byte in it, `n` their number. */
@@ -118,7 +118,7 @@ class Tracer {
   }
 
   #address(b: Buffer, idx: readonly Expr[]): string {
-    const sum = idx.reduce<Expr>((e, x, i) => add(e, mul(x, b.strides[i])), imm(b.offset));
+    const sum = addressOf(b, idx);
     return this.js.print(simplify(sum));
   }
 
