@@ -3,6 +3,7 @@ import { dirname } from "@std/path";
 import { DEFAULTS } from "../compile/defaults.ts";
 import { allBoards, loadBoard } from "../target/boards.ts";
 import { BurinError } from "../util/errors.ts";
+import { bytesOfSize } from "../util/size.ts";
 import type { Args, OptionSpec } from "./args.ts";
 import { folderFiles } from "./external.ts";
 import { stemOf, userPath } from "./paths.ts";
@@ -93,19 +94,10 @@ export const COMPILE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 * 1024 };
-
-/** Bytes such as 65536, 64K or 1M; null for anything else. */
-function bytesIn(text: string): number | null {
-  const [, number, unit] = /^([1-9]\d*)([KM]?)$/.exec(text) ?? [];
-  const bytes = Number(number) * UNITS[unit];
-  return Number.isSafeInteger(bytes) ? bytes : null;
-}
-
 /** Regions from `REGION=BYTES`. @throws BurinError `usage/bad-value` */
 export function arenaOf(list: readonly string[]): { region: string; bytes: number }[] {
   return list.map((text) => {
-    const [, region, size = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [], bytes = bytesIn(size);
+    const [, region, size = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [], bytes = bytesOfSize(size);
     if (region === undefined || bytes === null) {
       throw new BurinError(
         "usage/bad-value",
@@ -139,7 +131,7 @@ export function budgetOf(
   text: string | undefined,
 ): number | undefined {
   if (text === undefined) return undefined;
-  const bytes = bytesIn(text);
+  const bytes = bytesOfSize(text);
   if (bytes === null) {
     throw new BurinError(
       "usage/bad-value",

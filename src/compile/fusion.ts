@@ -3,7 +3,7 @@ import type { MemoryPoint } from "../codegen/artifact.ts";
 import { flashOf, type Target } from "../target/target.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import type { Storage } from "../ir/storage.ts";
-import { estimate } from "../tir/estimate.ts";
+import { estimate, flashBytes } from "../tir/estimate.ts";
 import { goalOf } from "../schedule/choose.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
 import { type Edge, frontierOf, type FrontierPoint } from "./frontier.ts";
@@ -156,10 +156,10 @@ export function fuseKernels(
 /** What kernels take together, as estimated; a text that several kernels call counts for each. */
 function takes(kernels: readonly ScheduledKernel[], target: Target) {
   const each = kernels.map(({ kernel }) => estimate(kernel, target));
-  const sum = (ns: Iterable<number>) => [...ns].reduce((a, b) => a + b, 0);
+  const sum = (ns: readonly number[]) => ns.reduce((a, b) => a + b, 0);
   return {
     instructions: sum(each.map((e) => e.instructions)),
-    flash: sum(each.map((e) => e.codeBytes + e.constantBytes + sum(e.texts.values()))),
+    flash: sum(each.map(flashBytes)),
   };
 }
 

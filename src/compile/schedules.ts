@@ -4,6 +4,7 @@ import type { Layout } from "../passes/layout.ts";
 import { choose, explore, goalOf, lowered, type Option, withRoom } from "../schedule/choose.ts";
 import { flashOf } from "../target/target.ts";
 import { candidates } from "../schedule/rules/mod.ts";
+import { flashBytes } from "../tir/estimate.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import type { CompileOptions, ScheduledKernel } from "../compile.ts";
 import type { Workload } from "../schedule/state.ts";
@@ -56,15 +57,11 @@ export function scheduleGroups(
   });
 }
 
-/** Bytes of code and constants, texts included that other kernels may share. */
-const flash = ({ takes }: Option): number =>
-  [...takes.texts.values()].reduce((a, b) => a + b, takes.codeBytes + takes.constantBytes);
-
 /** A kernel under the options that take less scratch memory than the chosen one and hardly more instructions. */
 const near = (own: ScheduledKernel, chosen: Option, options: readonly Option[]) =>
   leaner(chosen, options, true)
     .filter((o) => o.takes.instructions <= NEAR * chosen.takes.instructions)
-    .filter((o) => flash(o) <= NEAR_FLASH + flash(chosen))
+    .filter((o) => flashBytes(o.takes) <= NEAR_FLASH + flashBytes(chosen.takes))
     .map((o): ScheduledKernel => {
       verifyKernel(o.kernel);
       return { ...own, schedule: o.schedule, kernel: o.kernel };

@@ -10,19 +10,20 @@ const X = tensor(
 );
 const VECTORS = [0.5, -1.0, 0.25, 1.0, 0.0, -0.5, -0.75, 0.5, 1.0, 0.25, 0.25, 0.25];
 const RBF = { kernel_type: "RBF", kernel_params: [0.5, 0.0, 3.0], support_vectors: VECTORS };
+const TWO_CLASSES = {
+  ...RBF,
+  coefficients: [1.0, -0.5, -0.25, -0.75],
+  rho: [0.25],
+  vectors_per_class: [1, 3],
+  classlabels_ints: [3, 1],
+  prob_a: [-1.5],
+  prob_b: [0.125],
+};
 
 Deno.test("support vectors: probabilities of two classes", () => {
   agrees(ops, {
     type: "SVMClassifier",
-    attrs: {
-      ...RBF,
-      coefficients: [1.0, -0.5, -0.25, -0.75],
-      rho: [0.25],
-      vectors_per_class: [1, 3],
-      classlabels_ints: [3, 1],
-      prob_a: [-1.5],
-      prob_b: [0.125],
-    },
+    attrs: TWO_CLASSES,
     ins: [X],
     outs: [[[5], [1, 1, 3, 3, 3]], [[5, 2], [
       ...[0.4175135, 0.58248645, 0.45531738, 0.5446827, 0.55869347, 0.44130647],
@@ -77,13 +78,8 @@ Deno.test("support vectors: a probability for each pair of classes, or it is ref
     agrees(ops, {
       type: "SVMClassifier",
       attrs: {
-        ...RBF,
-        coefficients: [1.0, -0.5, -0.25, -0.75],
-        rho: [0.25],
-        vectors_per_class: [1, 3],
-        classlabels_ints: [3, 1],
+        ...TWO_CLASSES,
         prob_a: [-1.5, 1],
-        prob_b: [0.125],
       },
       ins: [X],
       outs: [[[5], []], [[5, 2], []]],

@@ -3,7 +3,7 @@
  * input into a reduction over all of them. Rows are what runs slowest through the memory. Which rows
  * of its inputs a block reads follows from the definitions.
  */
-import { type Compute, compute, type Tensor } from "../te/compute.ts";
+import { type Compute, compute, inlined, type Tensor } from "../te/compute.ts";
 import {
   add,
   cast,
@@ -241,15 +241,7 @@ export function bandOfSums(w: Workload): Band | null {
 function withoutMaps(computes: readonly Compute[]): readonly Compute[] {
   const [map, ...rest] = computes;
   if (rest.length === 0 || map.body.k === "reduce") return computes;
-  const read = (e: Expr): Expr =>
-    rewrite(
-      e,
-      (x) =>
-        x.k === "load" && x.src === map.out
-          ? substitute(map.body, new Map(map.axes.map((v, i) => [v, x.idx[i]])))
-          : undefined,
-    );
-  return withoutMaps(rest.map((c) => ({ ...c, body: read(c.body) })));
+  return withoutMaps(rest.map((c) => ({ ...c, body: inlined(c.body, map) })));
 }
 
 /** The smallest type that holds the sums of a reduction at any time. */

@@ -86,11 +86,9 @@ export function compactOnly<T extends Pick<Candidate, "compact">>(
   return compact.length > 0 ? compact : options;
 }
 
-const bytesIn = ({ kernel: { buffers } }: Option, scratch: boolean): number =>
-  sum(
-    buffers.filter((b) => (b.scope === "scratch") === scratch)
-      .map((b) => b.length * bytesOf(b.dtype)),
-  );
+/** Bytes of inputs and outputs. */
+const operandBytes = ({ kernel: { buffers } }: Option): number =>
+  sum(buffers.map((b) => b.scope === "scratch" ? 0 : b.length * bytesOf(b.dtype)));
 
 /** Bytes that unpacked constants may always take, where no option takes fewer. */
 const LITTLE = 16 * 1024;
@@ -113,14 +111,14 @@ export function withRoom(
     options.filter((o) => !o.compact);
   const needs = kernels.map((options) => {
     const [first] = choose([plain(options)], goal);
-    return bytesIn(first, false) + bytesIn(first, true);
+    return operandBytes(first) + first.takes.scratchBytes;
   });
   const room = (1 + MORE) * Math.max(...needs);
   return compact.map((options, k) => {
     if (!options[0].compact) return options;
-    const least = Math.min(...options.map((o) => bytesIn(o, true)));
-    const most = Math.max(room - bytesIn(options[0], false), Math.min(least, LITTLE));
-    const fitting = options.filter((o) => bytesIn(o, true) <= most);
+    const least = Math.min(...options.map((o) => o.takes.scratchBytes));
+    const most = Math.max(room - operandBytes(options[0]), Math.min(least, LITTLE));
+    const fitting = options.filter((o) => o.takes.scratchBytes <= most);
     return fitting.length > 0 ? fitting : plain(kernels[k]);
   });
 }

@@ -1,7 +1,8 @@
 /**
  * The schedule primitives. A schedule is a list of steps: plain data, printable, replayable.
  */
-import { type Expr, rewrite, substitute, visit } from "../te/expr.ts";
+import { inlined } from "../te/compute.ts";
+import { visit } from "../te/expr.ts";
 import { BLOCKS, INTRINSICS } from "./tensorize.ts";
 import { groups, type GroupsStep } from "./groups.ts";
 import { phases, type PhasesStep } from "./phases.ts";
@@ -254,8 +255,7 @@ function replaceLoop(st: Stage, name: string, f: (l: Loop) => readonly Loop[]): 
  */
 function inline(s: State, name: string): State {
   const st = stageOf(s, name);
-  const { out, axes, body } = st.compute;
-  if (body.k === "reduce") {
+  if (st.compute.body.k === "reduce") {
     refuse(
       `inline ${name}`,
       "it is a reduction",
@@ -263,19 +263,11 @@ function inline(s: State, name: string): State {
     );
   }
   if (s.stages.at(-1) === st) refuse(`inline ${name}`, "it is the output", "inline its producers");
-  const replace = (e: Expr): Expr =>
-    rewrite(
-      e,
-      (x) =>
-        x.k === "load" && x.src === out
-          ? substitute(body, new Map(axes.map((v, i) => [v, x.idx[i]])))
-          : undefined,
-    );
   return {
     ...s,
     stages: s.stages.filter((x) => x !== st).map((x) => ({
       ...x,
-      compute: { ...x.compute, body: replace(x.compute.body) },
+      compute: { ...x.compute, body: inlined(x.compute.body, st.compute) },
     })),
   };
 }

@@ -2,6 +2,7 @@
 import { basename } from "@std/path";
 import * as v from "valibot";
 import { BurinError } from "../util/errors.ts";
+import { bytesOfSize } from "../util/size.ts";
 import { aliasHint } from "./aliases.ts";
 import { ARCHITECTURES } from "./architecture.ts";
 import { lacking } from "./isa.ts";
@@ -19,7 +20,6 @@ const FEATURES = [
   "sat",
 ] as const satisfies readonly Feature[];
 
-const UNITS: Readonly<Record<string, number>> = { K: 1024, M: 1024 * 1024 };
 const text = v.pipe(v.string("has to be text"), v.minLength(1, "has to say something"));
 const address = v.pipe(
   v.string("has to be text such as 0x20000000"),
@@ -28,8 +28,8 @@ const address = v.pipe(
 );
 const size = v.pipe(
   v.string("has to be text such as 256K"),
-  v.regex(/^[1-9][0-9]*[KM]?$/, "has to be a size such as 262144, 256K or 1M"),
-  v.transform((s) => parseInt(s) * (UNITS[s.at(-1)!] ?? 1)),
+  v.transform(bytesOfSize),
+  v.number("has to be a size such as 262144, 256K or 1M"),
   v.maxValue(2 ** 32, "has to be at most 4096M"),
 );
 const oneOf = <const T extends readonly string[]>(names: T) =>

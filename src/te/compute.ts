@@ -10,7 +10,9 @@ import {
   REDUCE_STEP,
   type ReduceAxis,
   type ReduceOp,
+  rewrite,
   select,
+  substitute,
   type Var,
   variable,
 } from "./expr.ts";
@@ -83,3 +85,13 @@ export const sum = (
   options: { init?: Expr; where?: readonly Expr[] } = {},
 ): Expr =>
   reduce("sum", axes, body, { init: options.init ?? imm(0, body.dtype), where: options.where });
+
+/** An expression that computes the elements of an element-wise stage where it reads them. */
+export const inlined = (e: Expr, { out, axes, body }: Compute): Expr =>
+  rewrite(
+    e,
+    (x) =>
+      x.k === "load" && x.src === out
+        ? substitute(body, new Map(axes.map((v, i) => [v, x.idx[i]])))
+        : undefined,
+  );

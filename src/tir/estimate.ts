@@ -59,6 +59,10 @@ export function estimate(kernel: Kernel, target: Target): Estimate {
   };
 }
 
+/** Bytes of code and constants, texts included that other kernels may share. */
+export const flashBytes = (e: Estimate): number =>
+  [...e.texts.values()].reduce((a, b) => a + b, e.codeBytes + e.constantBytes);
+
 const BRANCH = /^(b(eq|ne|cs|cc|hi|ls|ge|lt|gt|le)?|le)$/;
 
 /** A line of assembly. */

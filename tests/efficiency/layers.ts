@@ -29,6 +29,22 @@ export interface Layer {
   readonly weightZero?: number;
 }
 
+/** A convolution of `channels` input and output channels. */
+export const conv = (
+  map: readonly number[],
+  channels: readonly [number, number],
+  kernel: readonly number[],
+  more: Partial<Layer> = {},
+): Layer => ({ of: "convolution", map, cin: channels[0], cout: channels[1], kernel, ...more });
+
+/** A convolution of each channel on its own. */
+export const depthwise = (
+  map: readonly number[],
+  channels: number,
+  kernel: readonly number[],
+  more: Partial<Layer> = {},
+): Layer => conv(map, [channels, channels], kernel, { of: "depthwise", group: channels, ...more });
+
 const stridesOf = ({ map, stride = 1 }: Layer): number[] =>
   map.map((_, d) => typeof stride === "number" ? stride : stride[d]);
 

@@ -5,24 +5,11 @@
 import { compileStages } from "../../src/compile.ts";
 import { interpreter } from "../../src/compile/interpret.ts";
 import type { CompileOptions } from "../../src/compile.ts";
-import { type Layer, layerNet } from "../efficiency/layers.ts";
+import { conv, depthwise, type Layer, layerNet } from "../efficiency/layers.ts";
 import { assertSameBits, board, defaults, outputsOn } from "../e2e/support.ts";
 import { accepts } from "./schedules.ts";
 
 const host = board("host");
-
-const conv = (
-  map: readonly number[],
-  channels: readonly [number, number],
-  kernel: readonly number[],
-  more: Partial<Layer> = {},
-): Layer => ({ of: "convolution", map, cin: channels[0], cout: channels[1], kernel, ...more });
-const depthwise = (
-  map: readonly number[],
-  channels: number,
-  kernel: readonly number[],
-  more: Partial<Layer> = {},
-) => conv(map, [channels, channels], kernel, { of: "depthwise", group: channels, ...more });
 
 /** Layers that are compiled and run together. */
 const NETS: Readonly<Record<string, readonly Layer[]>> = {
