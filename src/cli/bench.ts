@@ -30,7 +30,7 @@ import {
 } from "./bench_models.ts";
 import { compileWhole } from "./compile.ts";
 import { budgetOf, COMPILE_OPTIONS } from "./options.ts";
-import { readUserFile, stemOf, writeUserFile } from "./paths.ts";
+import { checkWritable, readUserFile, stemOf, writeUserFile } from "./paths.ts";
 import { print, printJson, say } from "./terminal.ts";
 
 /** A Cortex-M3, M4, M7, M33 and M55. */
@@ -298,6 +298,7 @@ async function main(args: Args): Promise<number> {
   const missing = await ensureTools([...new Set(tools)]);
   if (missing.length > 0) throw missingError(missing, "measure");
   const write = args.value("write");
+  if (write !== undefined) checkWritable(write);
   const result = await bench({
     models: args.operands,
     folder: args.value("models"),

@@ -53,6 +53,13 @@ async function readFile(
 ): Promise<Sample[]> {
   const file = readUserFile(path), kind = extname(path).toLowerCase();
   if (kind === ".npy") {
+    if (ports.length > 1) {
+      throw fail(
+        path,
+        `it is one array and the model has ${ports.length} inputs`,
+        `give an .npz with in0 … in${ports.length - 1}, or ${ports.map((p) => p.name).join(", ")}`,
+      );
+    }
     return splitSamples(new Map([["in0", readNpy(file, path)]]), ports, "in", path);
   }
   if (!IMAGES.includes(kind)) return splitSamples(readNpz(file, path), ports, "in", path);

@@ -7,7 +7,7 @@ import type { Args, Command } from "./args.ts";
 import { type CaseResult, runSuite, type Verdict, VERDICTS } from "./conformance/run.ts";
 import { byOperator } from "./conformance/results.ts";
 import { listCases } from "./conformance/suite.ts";
-import { userPath, writeUserFile } from "./paths.ts";
+import { checkWritable, userPath, writeUserFile } from "./paths.ts";
 import { print, printJson, say } from "./terminal.ts";
 
 const countOf = (results: readonly CaseResult[], v: Verdict): number =>
@@ -38,6 +38,8 @@ async function main(args: Args): Promise<number> {
   if (missing.length > 0) throw missingError(missing, `build for ${board.target.cpu}`);
   const filter = args.value("filter") ?? "";
   const part = args.flag("quarter") ? (i: number) => i % 4 === 0 : () => true;
+  const file = args.value("write");
+  if (file !== undefined) checkWritable(file);
   const suite = listCases(userPath(folder));
   const cases = suite.filter((c) => c.name.includes(filter)).filter((_, i) => part(i));
   let said = 0;
@@ -51,7 +53,6 @@ async function main(args: Args): Promise<number> {
       say(`${done} of ${cases.length} cases …`);
     },
   });
-  const file = args.value("write");
   if (file !== undefined) {
     const text = JSON.stringify(byOperator(cases, results, suite), null, 1);
     writeUserFile(file, new TextEncoder().encode(`${text}\n`));

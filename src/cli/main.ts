@@ -58,6 +58,6 @@ if (import.meta.main) {
   try {
     Deno.exitCode = await main(Deno.args);
   } catch (e) {
-    Deno.exitCode = report(e);
+    Deno.exitCode = report(e, Deno.args.includes("--json"));
   }
 }

@@ -1,6 +1,7 @@
 /** Files that the user names: paths are relative to where the user stands. */
 import { basename, dirname, extname, resolve } from "@std/path";
 import { BurinError } from "../util/errors.ts";
+import { whyNotWritten, writeWhole } from "../util/files.ts";
 import { didYouMean } from "../util/near.ts";
 
 /** The folder where the user stands; `deno task` changes folder and notes it here. */
@@ -41,8 +42,13 @@ export function readUserFile(typed: string): Uint8Array {
   }
 }
 
-const cannotWrite = (typed: string, e: unknown): BurinError =>
-  new BurinError("data/cannot-write", `Cannot write ${typed} as ${(e as Error).message}`);
+function cannotWrite(typed: string, e: unknown): BurinError {
+  const why = whyNotWritten(e) ?? (e as Error).message;
+  const hint = /^the disk (is full|quota)/.test(why)
+    ? "make room, or name a file elsewhere"
+    : "name a file in a folder that is there and may be written to";
+  return new BurinError("data/cannot-write", `Cannot write ${typed} as ${why}`, hint);
+}
 
 const exists = (path: string): boolean => {
   try {
@@ -69,12 +75,12 @@ export function checkWritable(typed: string): void {
 }
 
 /**
- * Writes a file that the user named.
+ * Writes a file that the user named, whole or not at all.
  * @throws BurinError `data/cannot-write`
  */
 export function writeUserFile(typed: string, bytes: Uint8Array): void {
   try {
-    Deno.writeFileSync(userPath(typed), bytes);
+    writeWhole(userPath(typed), bytes);
   } catch (e) {
     throw cannotWrite(typed, e);
   }

@@ -94,17 +94,14 @@ export async function quantize(request: QuantizeRequest): Promise<QuantizedFile>
   const { inputs } = await compileModel(bytes, compile);
   const samples = await readSamples(calibration, inputs, pixels ?? [0, 255]);
   const labels = labelFile === undefined ? undefined : readLabels(labelFile);
-  if (labels && labels.shape[0] !== samples.length) {
-    throw new BurinError(
-      "data/samples",
-      `Cannot use ${labelFile} as it holds ${
-        labels.shape[0] ?? 1
-      } labels for ${samples.length} samples`,
-      "give one label a sample",
-    );
-  }
   const { quantizeModel } = await import("../quantize/quantize.ts");
-  const result = await quantizeModel(bytes, samples, { ...options, compile, costOn, labels });
+  const result = await quantizeModel(bytes, samples, {
+    ...options,
+    compile,
+    costOn,
+    labels,
+    labelsFrom: labelFile,
+  });
   writeUserFile(path, result.file);
   if (report !== undefined) {
     const { quantizePage } = await import("./quantize_report.ts");

@@ -18,7 +18,7 @@ import { type LayerFigures, layerFigures, layerTable } from "./layers.ts";
 import { sayFrontier } from "./frontier.ts";
 import { checkSamples } from "./golden.ts";
 import { COMPILE_OPTIONS, type CompileRequest, requestOf } from "./options.ts";
-import { readUserFile, userPath, writeUserFile } from "./paths.ts";
+import { checkWritable, readUserFile, userPath, writeUserFile } from "./paths.ts";
 import { archiveBoard, namesArchive, readArchive, runArchive } from "./run_archive.ts";
 import { grouped, print, printJson, say, table } from "./terminal.ts";
 
@@ -55,6 +55,7 @@ function matchCounts(inputs: readonly Sample[], expected: readonly Sample[], fil
   throw new BurinError(
     "data/samples",
     `Cannot compare with ${file} as it holds ${expected.length} samples for ${inputs.length} inputs`,
+    "give --inputs and --expect of the same run",
   );
 }
 
@@ -64,6 +65,7 @@ function matchCounts(inputs: readonly Sample[], expected: readonly Sample[], fil
  */
 export async function run(request: RunRequest): Promise<LayeredExecution> {
   checkSamples(request);
+  for (const file of [request.outputs, request.report]) if (file !== undefined) checkWritable(file);
   const doing = request.progress ?? (() => {});
   doing(`compiling ${request.model === undefined ? "the example" : basename(request.model)}`);
   const read = (file: string) => readNpz(readUserFile(file), file);

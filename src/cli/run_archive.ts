@@ -8,7 +8,7 @@ import { boardNames, loadBoard } from "../target/boards.ts";
 import type { Board } from "../target/target.ts";
 import { BurinError } from "../util/errors.ts";
 import { readNpz, writeNpz } from "../util/npz.ts";
-import { readUserFile, userPath, writeUserFile } from "./paths.ts";
+import { checkWritable, readUserFile, userPath, writeUserFile } from "./paths.ts";
 import type { RunRequest } from "./run.ts";
 
 /** Floats of golden vectors, relative to the largest: another libm may change their last bits. */
@@ -97,7 +97,15 @@ export async function runArchive(
   typed: string,
   request: RunRequest,
 ): Promise<Execution[]> {
-  const { board: named } = request;
+  const { board: named, outputs } = request;
+  if (outputs !== undefined && models.length > 1) {
+    throw new BurinError(
+      "usage/several-models",
+      `Cannot write ${outputs} as ${typed} holds ${models.length} models with outputs of their own`,
+      "run their ONNX files one by one, or leave --outputs away",
+    );
+  }
+  if (outputs !== undefined) checkWritable(outputs);
   const board = loadBoard(named.endsWith(".json") ? userPath(named) : named);
   const executions: Execution[] = [];
   for (const m of models) {
@@ -108,9 +116,8 @@ export async function runArchive(
       request;
     const options = { model: name, expected, maxLsb, rtol, progress };
     const execution = await runOnBoard(m.library, board, samples, options);
-    if (request.outputs !== undefined) {
-      const file = writeNpz(joinSamples(execution.outputs, m.library.outputs, "out"));
-      writeUserFile(request.outputs, file);
+    if (outputs !== undefined) {
+      writeUserFile(outputs, writeNpz(joinSamples(execution.outputs, m.library.outputs, "out")));
     }
     executions.push(execution);
   }

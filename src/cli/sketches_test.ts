@@ -24,7 +24,6 @@ Deno.test("sketches: a folder with its .ino and what lies beside it, named in ei
       code("data/no-sketch", /has an example Blink/),
     );
     assert.throws(() => readSketches([sketch], "plain"), code("usage/no-sketches", /plain/));
-    return Promise.resolve();
   }));
 
 Deno.test("sketches: what is none is refused", () =>
@@ -36,5 +35,4 @@ Deno.test("sketches: what is none is refused", () =>
     refused(`${folder}/Empty`, /it holds no Empty\.ino/);
     refused(`${folder}/SelfTest`, /has an example SelfTest/);
     assert.deepEqual([...readSketches([], "plain")], []);
-    return Promise.resolve();
   }));

@@ -1,5 +1,6 @@
 /** What the commands print: results on stdout, everything else on stderr. */
 import { BurinError } from "../util/errors.ts";
+import { whyNotWritten } from "../util/files.ts";
 
 const encoder = new TextEncoder();
 
@@ -51,21 +52,11 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** What the system says of a file that cannot be written, by error number (Linux, macOS). */
-const SYSTEM: Readonly<Record<string, string>> = {
-  13: "it may not be written to",
-  27: "files may not get as large (ulimit -f)",
-  28: "the disk is full",
-  30: "the disk is read-only",
-  69: "the disk quota is used up",
-  122: "the disk quota is used up",
-};
-
 /** A failure of the system to write a temporary file, as an error of its own. */
 function explained(e: unknown): unknown {
-  const [, number, path] = /\(os error (\d+)\)(?:.*'([^']+)')?/.exec(`${e}`) ?? [];
-  const why = SYSTEM[number];
-  if (e instanceof BurinError || why === undefined) return e;
+  const [, path] = /\(os error \d+\).*'([^']+)'/.exec(`${e}`) ?? [];
+  const why = /\(os error (2|20|21)\)/.test(`${e}`) ? null : whyNotWritten(e);
+  if (e instanceof BurinError || why === null) return e;
   return new BurinError(
     "data/cannot-write",
     `Cannot write ${path ?? "a file"} as ${why}`,
@@ -73,21 +64,33 @@ function explained(e: unknown): unknown {
   );
 }
 
-/** Prints an error as the user sees it and returns the exit code. */
-export function report(error: unknown): number {
+/** Any failure as one with a code; what nobody foresaw is a defect of Burin. */
+function asBurinError(error: unknown): BurinError {
   const e = explained(error);
-  if (e instanceof BurinError) {
-    say(`${e.message}${e.hint ? `\n  ${e.hint}` : ""}\n  [${e.code}]`);
-    return e.exitCode;
-  }
+  if (e instanceof BurinError) return e;
   const { message, stack } = e instanceof Error ? e : new Error(String(e));
   const where = /at (.*)/.exec(stack?.split("\n").slice(1).join("\n") ?? "")?.[1] ?? "unknown";
-  say(`Cannot go on as Burin itself failed: ${message}`);
-  say(
-    `  please report this with the model; it happened in ${
+  return new BurinError(
+    "internal/unexpected",
+    `Cannot go on as Burin itself failed: ${message}`,
+    `please report this with the model; it happened in ${
       where.replace(/\(?file:\/\/.*\/src\//, "(src/")
     }`,
   );
-  say("  [internal/unexpected]");
-  return 4;
+}
+
+/**
+ * Prints an error as the user sees it and returns the exit code.
+ * @param json whether a program reads the result: it finds `{"error": {code, message, hint}}`
+ */
+export function report(error: unknown, json = false): number {
+  const e = asBurinError(error), { code, message, hint = null, exitCode } = e;
+  say(`${message}${hint ? `\n  ${hint}` : ""}\n  [${code}]`);
+  if (json) {
+    try {
+      printJson({ error: { code, message, hint } });
+    } catch { // Standard output itself is what failed.
+    }
+  }
+  return exitCode;
 }

@@ -1,6 +1,7 @@
 /** Writing a project's files to disk: complete, or not at all. */
 import { dirname, join, resolve } from "@std/path";
 import { BurinError } from "../util/errors.ts";
+import { asideName, isAside, whyNotWritten, writeWhole } from "../util/files.ts";
 import type { ProjectFiles } from "./bundle.ts";
 import { exchangeFiles } from "./exchange.ts";
 
@@ -22,16 +23,11 @@ const remove = (path: string): void => {
   }
 };
 
-/** Where the files of a write are until they are complete; inside a folder that is there already. */
-const ASIDE = /^\.burin-[0-9a-f]{8}$/;
-
-const asideName = () => `.burin-${crypto.randomUUID().slice(0, 8)}`;
-
 /** All files under a folder, relative to it; not what a write has there that is not complete. */
 function listFiles(folder: string, under = ""): string[] {
   return [...Deno.readDirSync(join(folder, under))].flatMap((entry) => {
     const path = under === "" ? entry.name : `${under}/${entry.name}`;
-    if (under === "" && ASIDE.test(entry.name)) return [];
+    if (under === "" && isAside(entry.name)) return [];
     return entry.isDirectory ? listFiles(folder, path) : [path];
   });
 }
@@ -144,18 +140,10 @@ function put(aside: string, out: string, files: ProjectFiles): void {
 function explain(out: string, e: unknown): BurinError {
   if (e instanceof BurinError) return e;
   const text = (e as Error).message ?? String(e);
-  const full = /os error (28|122)\b|No space left|quota/i.test(text);
-  const limited = /os error 27\b|File too large/i.test(text);
   const denied = e instanceof Deno.errors.PermissionDenied || e instanceof Deno.errors.NotCapable ||
     /Read-only file system/i.test(text);
-  const why = full
-    ? "the disk is full"
-    : limited
-    ? "files may not get as large (ulimit -f)"
-    : denied
-    ? "the folder cannot be written to"
-    : text;
-  const hint = full
+  const why = denied ? "the folder cannot be written to" : whyNotWritten(e) ?? text;
+  const hint = /^the disk (is full|quota)/.test(why)
     ? "make room, or name another folder with --out"
     : "name another folder with --out";
   return new BurinError("data/cannot-write", `Cannot write ${out} as ${why}`, hint);
@@ -233,18 +221,15 @@ export function writeFileWhole(
   replaceable: (contents: Uint8Array) => boolean,
 ): void {
   const target = resolve(path);
-  const aside = join(dirname(target), asideName());
   let made: string | null = null;
   try {
     checkFile(target, replaceable);
     made = firstMissing(dirname(target));
     Deno.mkdirSync(dirname(target), { recursive: true });
     const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-    Deno.writeFileSync(aside, bytes);
-    Deno.renameSync(aside, target);
+    writeWhole(target, bytes);
   } catch (e) {
     try {
-      remove(aside);
       removeEmpty(dirname(target), made);
     } catch { // What cannot be written to cannot be cleaned either.
     }

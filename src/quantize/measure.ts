@@ -67,6 +67,12 @@ export function spread<T>(samples: readonly T[], most: number): T[] {
 const isFloat = (types: Source["types"], name: string): boolean =>
   types.get(name)?.dtype === "float32";
 
+/** Tensors that are shown: the outputs of floats, then what else is judged. */
+export function shown(model: EditableModel, types: Source["types"]): string[] {
+  const floats = model.outputs.filter((name) => isFloat(types, name));
+  return [...new Set([...floats, ...judged(model, types)])];
+}
+
 /**
  * What is compared for each output: itself, the floats that it is made of where it is no float (a
  * label), and of one that saturates the tensor in front, which tells more.
@@ -137,8 +143,7 @@ export async function measure(
   { compile, labels }: { readonly compile: CompileOptions; readonly labels?: TensorData },
 ): Promise<{ readonly outputs: OutputQuality[]; readonly tensors: TensorQuality[] }> {
   const original = EditableModel.read(float), model = EditableModel.read(comparable);
-  const floats = original.outputs.filter((name) => isFloat(source.types, name));
-  const names = [...new Set([...floats, ...judged(original, source.types)])];
+  const names = shown(original, source.types);
   const wanted = await record(float, names, samples, compile);
   const meters = names.map((name, i) => new QualityMeter(name, i === 0 ? labels ?? null : null));
   const inside = names.map((name) => inQuantised(model, q, name));

@@ -5,7 +5,7 @@ import { importModel } from "../onnx/import.ts";
 import { dims, type TensorType } from "../ir/graph.ts";
 import type { Sample } from "../run/samples.ts";
 import { BurinError } from "../util/errors.ts";
-import type { TensorData } from "../util/tensor.ts";
+import { sizeOf, type TensorData } from "../util/tensor.ts";
 import { checkSamples } from "./calibration.ts";
 import { Columns, readingOf } from "./columns.ts";
 import { build, type BuildOptions, type Precisions, resultsOf, type Seen } from "./build.ts";
@@ -19,6 +19,7 @@ import {
   type Made,
   measure,
   record,
+  shown,
   type Source,
   spread,
   type TensorQuality,
@@ -34,6 +35,7 @@ import {
   type NoiseSource,
   noiseSources,
 } from "./mixed.ts";
+import { checkLabels } from "./labels.ts";
 import { layerNodes, nameOf, planQuantisation, type QuantPlan } from "./plan.ts";
 import { checkFloat, prepare } from "./prepare.ts";
 import { type ActivationType, type Method, METHODS } from "./ranges.ts";
@@ -91,6 +93,8 @@ export interface QuantizeOptions extends QuantizeSettings {
   readonly costOn?: CompileOptions;
   /** Class numbers or targets of the first output, one a sample. */
   readonly labels?: TensorData;
+  /** What holds the labels, for messages. */
+  readonly labelsFrom?: string;
 }
 
 /** What one layer does to the quality. */
@@ -136,17 +140,18 @@ const COLUMN_SAMPLES = 256;
  *
  * @param file the ONNX file; @param samples inputs in graph order
  * @throws BurinError `model/quantized`, `model/nothing-to-quantize`, `data/calibration`,
- *   `model/old-opset`, and what importing, compiling and running throw
+ *   `data/samples`, `model/old-opset`, and what importing, compiling and running throw
  */
 export async function quantizeModel(
   file: Uint8Array,
   samples: readonly Sample[],
-  options: QuantizeOptions,
+  given: QuantizeOptions,
 ): Promise<QuantizeResult> {
-  const doing = options.progress ?? (() => {});
+  const doing = given.progress ?? (() => {});
   const notes: string[] = [];
-  checkSamples(samples, notes);
-  const source = sourceOf(file, options);
+  const source = sourceOf(file, given);
+  checkSamples(samples, EditableModel.read(source.file).inputs, notes);
+  const options = { ...given, labels: labelsOf(source, samples.length, given) };
   notes.push(...floatNotes(source.plan));
   if (options.weights === "float16") return await halfModel(source, samples, options, notes);
   doing(`running ${samples.length} samples in float`);
@@ -373,6 +378,17 @@ async function eachAlone(
 }
 
 type Ranges = BuildOptions["ranges"];
+
+/** The labels, in the form in which they are compared with the first tensor that is shown. */
+function labelsOf(
+  { file, types }: Source,
+  samples: number,
+  { labels, labelsFrom }: QuantizeOptions,
+): TensorData | undefined {
+  const [name] = shown(EditableModel.read(file), types);
+  if (labels === undefined || name === undefined) return undefined;
+  return checkLabels(labels, samples, { name, elements: sizeOf(shapeOf(types, name)) }, labelsFrom);
+}
 
 /** A float model that may be quantised, and what its samples showed. */
 interface Candidate {

@@ -52,7 +52,10 @@ export function splitSamples(
       );
     }
     if (array.dtype !== port.dtype) {
-      return fail(`array ${prefix}${i} (${port.name}) is ${array.dtype}, not ${port.dtype}`);
+      return fail(
+        `array ${prefix}${i} (${port.name}) is ${array.dtype}, not ${port.dtype}`,
+        `convert it, in numpy by array.astype("${port.dtype}")`,
+      );
     }
     const count = countSamples(array.shape, port.shape);
     if (count === null) {
@@ -66,7 +69,14 @@ export function splitSamples(
     return Array.from({ length: count }, (_, s) => slice(array, port.shape, s));
   });
   const counts = perPort.map((samples) => samples.length);
-  if (new Set(counts).size > 1) fail(`its arrays hold ${counts.join(", ")} samples`);
+  const other = counts.findIndex((count) => count !== counts[0]);
+  if (other > 0) {
+    fail(
+      `array ${prefix}0 (${ports[0].name}) holds ${counts[0]} samples and ` +
+        `${prefix}${other} (${ports[other].name}) ${counts[other]}`,
+      "give every sample its part in each array",
+    );
+  }
   return Array.from({ length: counts[0] ?? 0 }, (_, s) => perPort.map((samples) => samples[s]));
 }
 

@@ -1,7 +1,7 @@
 /** What tests of several folders share. */
 
 /** Runs a test in a folder of its own, whose name has spaces and a letter beyond ASCII. */
-export async function inFolder(task: (folder: string) => Promise<void>): Promise<void> {
+export async function inFolder(task: (folder: string) => Promise<void> | void): Promise<void> {
   const folder = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "burin test é " }));
   try {
     await task(folder);

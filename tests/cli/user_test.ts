@@ -117,6 +117,38 @@ Deno.test({
 });
 
 Deno.test({
+  name: "user: a file that cannot be written whole is not written, and said so before long work",
+  ignore: !canMount,
+  fn: () =>
+    inFolder(async (cwd) => {
+      Deno.mkdirSync(`${cwd}/disk`);
+      const at = (path: string) =>
+        fileURLToPath(new URL(`../../examples/${path}`, import.meta.url));
+      const files = { FLOAT: at("digits/digits_fp32.onnx"), DATA: at("digits/test_fp32.npz") };
+      const typed =
+        `quantize() { deno quantize "$FLOAT" --calibration "$DATA" --weights float16; }; ` +
+        `outputs() { deno run "$FLOAT" --board host --inputs "$DATA" --outputs o.npz; }`;
+      const disk = (options: string, line: string) =>
+        shell(
+          `${typed}; export -f deno quantize outputs; unshare -rm bash -c '` +
+            `mount -t tmpfs -o ${options} tmpfs disk && cd disk && { ${line}; ls -A; }'`,
+          cwd,
+          files,
+        );
+      const locked = await disk("ro", "quantize; echo $?; outputs; echo $?");
+      assert.equal(locked.out, "1\n1\n", locked.err);
+      for (const file of ["digits_fp32_float16.onnx", "o.npz"]) {
+        const why = `Cannot write ${file} as the disk is read-only\n  name a file in a folder`;
+        assert(locked.err.includes(why), locked.err);
+      }
+      assert.doesNotMatch(locked.err, /running|measuring/);
+      const full = await disk("size=4k", "echo old > o.npz; outputs; echo $?; cat o.npz");
+      assert.match(full.err, /Cannot write o\.npz as the disk is full\n {2}make room/);
+      assert.equal(full.out, "1\nold\no.npz\n");
+    }),
+});
+
+Deno.test({
   name: "user: a limit on the size of files ends in a message and leaves nothing",
   ignore: Deno.build.os !== "linux",
   fn: () =>
