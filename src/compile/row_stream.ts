@@ -15,7 +15,14 @@ import {
   type StreamPlan,
   type StreamUse,
 } from "../schedule/row_stream_plan.ts";
-import { placeInRow, type SharedRow, sharedRows, withShared } from "../schedule/shared_rows.ts";
+import {
+  isPaced,
+  placeInRow,
+  type SharedRow,
+  sharedRows,
+  withShared,
+} from "../schedule/shared_rows.ts";
+import { earlyParts } from "../schedule/early_parts.ts";
 import { bytesOver, isConsumed, piecesOf } from "../schedule/over_input.ts";
 import type { ScheduledKernel } from "../compile.ts";
 import { scratchOf } from "./lean.ts";
@@ -94,7 +101,8 @@ export class Streams {
       const draft = this.#draft(first, last, rows, order);
       const plan = draft && planStream(draft.parts, draft.memories);
       if (!draft || !plan) return [];
-      const plans = [{ draft, plan }, ...sharedDraft(draft, plan)];
+      const ordered = [{ draft, plan }, ...earlyDraft(draft, plan)];
+      const plans = ordered.flatMap((d) => [d, ...sharedDraft(d.draft, d.plan)]);
       return plans.flatMap((d) => leanDrafts(d.draft, d.plan).map((x) => this.#choice(x, d.plan)));
     });
   }
@@ -232,21 +240,42 @@ export class Streams {
   }
 }
 
+/** Bytes of all rings. */
+const ringBytes = (d: Draft, { rings }: StreamPlan): number =>
+  d.memories.reduce((sum, m, i) => sum + (m.inside ? rings[i].rows * rowBytes(d, i) : 0), 0);
+
+/** The draft with parts that come later than others first, if less has to be kept then. */
+function earlyDraft(draft: Draft, plan: StreamPlan): { draft: Draft; plan: StreamPlan }[] {
+  const order = earlyParts(draft.parts);
+  if (order.every((k, n) => k === n)) return [];
+  const early: Draft = {
+    ...draft,
+    members: order.map((k) => draft.members[k]),
+    bands: order.map((k) => draft.bands[k]),
+    parts: order.map((k) => draft.parts[k]),
+  };
+  const found = planStream(early.parts, early.memories);
+  return found && ringBytes(early, found) < ringBytes(draft, plan)
+    ? [{ draft: early, plan: found }]
+    : [];
+}
+
 /**
  * The draft with rows in the memory of those that are made of them, wherever that is less for the
  * rings; none where it is nowhere.
  */
 function sharedDraft(draft: Draft, plan: StreamPlan): { draft: Draft; plan: StreamPlan }[] {
-  const ringBytes = (d: Draft, { rings }: StreamPlan): number =>
-    d.memories.reduce((sum, m, i) => sum + (m.inside ? rings[i].rows * rowBytes(d, i) : 0), 0);
   let best: { draft: Draft; plan: StreamPlan } | null = null;
   const taken: SharedRow[] = [];
-  for (const row of sharedRows(draft.parts, draft.memories)) {
+  for (const row of sharedRows(draft.parts, draft.memories, plan)) {
+    if (taken.some((t) => t.guest === row.guest)) continue;
     const { left, ...made } = withShared(draft.parts, draft.memories, [...taken, row]);
     const shared: Draft = { ...draft, ...made, owners: left.map((m) => draft.owners[m]) };
     const found = planStream(shared.parts, shared.memories);
     const old = best ?? { draft, plan };
-    if (!found || ringBytes(shared, found) >= ringBytes(old.draft, old.plan)) continue;
+    // What is read in time is so under the same paces alone.
+    if (!found || !isPaced(found, plan)) continue;
+    if (ringBytes(shared, found) >= ringBytes(old.draft, old.plan)) continue;
     if (phasesOf(shared, found).kept > phasesOf(old.draft, old.plan).kept) continue;
     best = { draft: shared, plan: found };
     taken.push(row);

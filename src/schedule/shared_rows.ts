@@ -7,7 +7,7 @@ import { memoryOf } from "../tir/stmt.ts";
 import type { Kernel } from "../tir/stmt.ts";
 import { timeAccesses } from "../tir/times.ts";
 import { streamKernel } from "./row_stream.ts";
-import type { StreamMemory, StreamPart, StreamUse } from "./row_stream_plan.ts";
+import type { StreamMemory, StreamPart, StreamPlan, StreamUse } from "./row_stream_plan.ts";
 
 /** A memory whose rows lie in those of another one, from element `at` of a row on. */
 export interface SharedRow {
@@ -16,20 +16,30 @@ export interface SharedRow {
   readonly at: number;
 }
 
+/** What is known of a stream without shared rows. */
+export type Times = Pick<StreamPlan, "lastRead" | "firstWrite">;
+
 const usesOf = (p: StreamPart): StreamUse[] =>
   [...p.uses, ...(p.finish?.uses ?? [])].flatMap((u) => u ? [u] : []);
 
-/** Memories whose rows may lie in the rows that a part makes of them: at most one in each other. */
+/**
+ * Memories whose rows may lie in the rows that a part makes of them: at most one in each other.
+ *
+ * @param times when rows are read and written as long as they lie apart; they are shared only under
+ *   the same paces
+ */
 export function sharedRows(
   parts: readonly StreamPart[],
   memories: readonly StreamMemory[],
+  times: Times,
 ): SharedRow[] {
   return parts.flatMap((p) => {
     const [output, ...more] = p.uses.flatMap((u) => u?.writes ? [u] : []);
     if (!output || more.length > 0 || p.finish || !isAlone(parts, p, output.memory)) return [];
     const guests = [...new Set(usesOf(p).flatMap((u) => u.writes ? [] : [u.memory]))];
     for (const guest of guests) {
-      if (!isOwnRow(parts, memories, p, guest, output)) continue;
+      if (!isOwnRow(memories, p, guest, output)) continue;
+      if (!isReadBefore(parts, p, guest, output, times)) continue;
       const at = placeInRow(p, memories, guest, output.memory);
       if (at !== null) return [{ guest, host: output.memory, at }];
     }
@@ -41,9 +51,8 @@ export function sharedRows(
 const isAlone = (parts: readonly StreamPart[], p: StreamPart, memory: number): boolean =>
   parts.every((q) => q === p || usesOf(q).every((u) => u.memory !== memory || !u.writes));
 
-/** Whether a part alone reads a memory, of each row what it makes of it. */
+/** Whether a part reads of each row of a memory what it makes of it. */
 function isOwnRow(
-  parts: readonly StreamPart[],
   memories: readonly StreamMemory[],
   p: StreamPart,
   guest: number,
@@ -53,17 +62,34 @@ function isOwnRow(
   if (!x.inside || !y.inside || x.rows !== y.rows || x.stride > y.stride || guest === memory) {
     return false;
   }
-  return parts.every((q) =>
-    usesOf(q).every((u) => {
-      if (u.memory !== guest) return true;
-      if (u.buffer.dtype !== buffer.dtype) return false;
-      if (u.writes) return q !== p;
-      const { reach } = u;
-      return q === p && reach !== null && reach.rate === p.rows && reach.first >= 0 &&
-        reach.last < p.rows;
-    })
+  return p.uses.every((u) =>
+    u?.memory !== guest ||
+    (!u.writes && u.buffer.dtype === buffer.dtype && u.reach !== null && u.reach.rate === p.rows &&
+      u.reach.first === 0 && u.reach.last === p.rows - 1)
   );
 }
+
+/** Whether others have read the rows of a memory when a part writes over them. */
+function isReadBefore(
+  parts: readonly StreamPart[],
+  p: StreamPart,
+  guest: number,
+  { memory: host, buffer }: StreamUse,
+  { lastRead, firstWrite }: Times,
+): boolean {
+  const others = parts.filter((q) => q !== p);
+  const alike = others.flatMap(usesOf)
+    .every((u) => u.memory !== guest || u.buffer.dtype === buffer.dtype);
+  const atEnd = others.some((q) => q.finish?.uses.some((u) => u?.memory === guest));
+  // A block reads before it writes: its own reads are of the same time.
+  return alike && !atEnd &&
+    firstWrite[host].every((time, r) => time < 0 || lastRead[guest][r] <= time);
+}
+
+/** Whether all parts do their blocks when they do them under another plan. */
+export const isPaced = (a: StreamPlan, b: StreamPlan): boolean =>
+  a.steps === b.steps &&
+  a.paces.every((p, k) => p.period === b.paces[k].period && p.offset === b.paces[k].offset);
 
 const found = new WeakMap<Kernel, Map<string, number | null>>();
 

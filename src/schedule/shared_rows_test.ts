@@ -4,6 +4,7 @@ import { add, and, cast, type Expr, ge, imm, load, lt, mul, select, variable } f
 import { interpretKernel } from "../tir/interp.ts";
 import { type Buffer, denseBuffer, type Kernel, seq, type Stmt } from "../tir/stmt.ts";
 import type { Reach } from "./band.ts";
+import { earlyParts } from "./early_parts.ts";
 import { bytesOver, shiftsOver } from "./over_input.ts";
 import { streamKernel } from "./row_stream.ts";
 import {
@@ -13,7 +14,7 @@ import {
   type StreamPart,
   type StreamUse,
 } from "./row_stream_plan.ts";
-import { sharedRows, withShared } from "./shared_rows.ts";
+import { isPaced, sharedRows, withShared } from "./shared_rows.ts";
 
 interface Shape {
   /** Rows of the input, and of the output one in `rate`. */
@@ -29,6 +30,9 @@ interface Shape {
   readonly taps: number;
   readonly pad: number;
   readonly lag: number;
+  /** The other branch is what the windows are of; these are taken so many rows ahead. */
+  readonly residual: boolean;
+  readonly ahead: number;
 }
 
 const shapes: fc.Arbitrary<Shape> = fc.record({
@@ -42,7 +46,9 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
   taps: fc.integer({ min: 1, max: 5 }),
   pad: fc.integer({ min: 0, max: 2 }),
   lag: fc.integer({ min: 0, max: 6 }),
-});
+  residual: fc.boolean(),
+  ahead: fc.integer({ min: 0, max: 3 }),
+}).map((f) => f.residual ? { ...f, rate: 1, lag: 0 } : { ...f, ahead: 0 });
 
 const int8 = (e: Expr): Expr => cast("int8", e), int32 = (e: Expr): Expr => cast("int32", e);
 const buffer = (name: string, shape: number[], scope: Buffer["scope"]): Buffer =>
@@ -57,7 +63,7 @@ function partsOf(f: Shape): { parts: StreamPart[]; memories: StreamMemory[] } {
     ["copy", f.rows, wide, true],
     ["made", f.rows, made, true],
     ["windows", outRows, made, true],
-    ["singles", outRows, made, true],
+    ...(f.residual ? [] : [["singles", outRows, made, true] as const]),
     ["sums", outRows, made, true],
     ["output", outRows, made, false],
   ].map(([name, rows, stride, inside]) => ({ name, rows, stride, inside } as StreamMemory));
@@ -106,6 +112,16 @@ function partsOf(f: Shape): { parts: StreamPart[]; memories: StreamMemory[] } {
   const staging: Buffer = { ...buffer("staged", [1, 2], "scratch"), shape: [2], strides: [1] };
   const inside = (at: Expr, value: Expr): Expr =>
     select(and(ge(at, 0), lt(at, f.rows)), int32(value), imm(0));
+  const sums = f.residual ? 4 : 5;
+  const singles = f.residual ? [] : [part(
+    [[2, { rate: f.rate, first: -f.lag, last: -f.lag }]],
+    4,
+    (row, [x], y) =>
+      each(made, (i) => {
+        const at = add(mul(row, f.rate), -f.lag);
+        return store(y, i, int8(inside(at, load(x, [at, i]))));
+      }),
+  )];
   const parts = [
     part(
       [[0, same]],
@@ -153,27 +169,20 @@ function partsOf(f: Shape): { parts: StreamPart[]; memories: StreamMemory[] } {
           return store(y, i, int8(sum));
         }),
     ),
+    ...singles,
     part(
-      [[2, { rate: f.rate, first: -f.lag, last: -f.lag }]],
-      4,
-      (row, [x], y) =>
+      [[3, { rate: 1, first: f.ahead, last: f.ahead }], [f.residual ? 2 : 4, same]],
+      sums,
+      (row, [a, b], y) =>
         each(made, (i) => {
-          const at = add(mul(row, f.rate), -f.lag);
-          return store(y, i, int8(inside(at, load(x, [at, i]))));
+          const at = add(row, f.ahead);
+          const window = select(lt(at, outRows), int32(load(a, [at, i])), imm(0));
+          return store(y, i, int8(add(window, int32(load(b, [row, i])))));
         }),
     ),
     part(
-      [[3, same], [4, same]],
-      5,
-      (row, [a, b], y) =>
-        each(
-          made,
-          (i) => store(y, i, int8(add(int32(load(a, [row, i])), int32(load(b, [row, i]))))),
-        ),
-    ),
-    part(
-      [[5, same]],
-      6,
+      [[sums, same]],
+      sums + 1,
       (row, [x], y) => each(made, (i) => store(y, i, load(x, [row, i]))),
     ),
   ];
@@ -191,9 +200,9 @@ function expected(f: Shape, input: Int8Array): number[] {
     return byte(x(r, at) + x(r, at + f.far));
   };
   return Array.from({ length: f.rows / f.rate * made }, (_, n) => {
-    const row = Math.floor(n / made) * f.rate, i = n % made;
+    const row = Math.floor(n / made) * f.rate, i = n % made, first = row + f.ahead;
     let sum = 0;
-    for (let t = 0; t < f.taps; t++) sum += y(row + t - f.pad, i);
+    for (let t = 0; t < f.taps && first < f.rows; t++) sum += y(first + t - f.pad, i);
     return byte(byte(sum) + y(row - f.lag, i));
   });
 }
@@ -219,17 +228,26 @@ function run(
 }
 
 Deno.test("rows in others' memory, rings by classes, and rings over the input lose nothing", () => {
-  let shared = 0, classes = 0, moved = 0, consumed = 0;
+  let shared = 0, residuals = 0, classes = 0, moved = 0, consumed = 0, earlier = 0;
   fc.assert(
     fc.property(shapes, (f) => {
-      const plain = partsOf(f), [first] = plain.memories;
+      const given = partsOf(f), [first] = given.memories;
+      const early = { ...given, parts: earlyParts(given.parts).map((k) => given.parts[k]) };
+      const plans = [given, early].map((p) => planStream(p.parts, p.memories));
+      const kept = plans.map((p) => p?.rings.reduce((sum, r) => sum + r.rows, 0) ?? Infinity);
+      const plain = kept[1] < kept[0] ? early : given;
+      earlier += Number(kept[1] < kept[0]);
       const input = Int8Array.from({ length: first.rows * first.stride }, (_, i) => i * 37 % 119);
       const want = expected(f, input);
-      const rows = sharedRows(plain.parts, plain.memories);
+      const usual = planStream(plain.parts, plain.memories);
+      assert.ok(usual);
+      const rows = sharedRows(plain.parts, plain.memories, usual);
       for (const list of [[], ...rows.map((r) => [r]), rows]) {
         const made = withShared(plain.parts, plain.memories, list);
         const plan = planStream(made.parts, made.memories);
         assert.ok(plan);
+        assert.ok(isPaced(plan, usual));
+        residuals += Number(f.residual && list.some((r) => r.guest === 2));
         const kernel = streamKernel(made.parts, made.memories, plan);
         assert.deepEqual(run(kernel, input, want.length), want);
         for (const { name, over } of kernel.buffers) {
@@ -248,8 +266,8 @@ Deno.test("rows in others' memory, rings by classes, and rings over the input lo
     }),
     { seed: 11, numRuns: 150 },
   );
-  const counts = [shared, classes, moved, consumed];
-  assert.ok(counts.every((n, i) => n > [50, 20, 5, 100][i]), String(counts));
+  const counts = [shared, classes, moved, consumed, residuals, earlier];
+  assert.ok(counts.every((n, i) => n > [50, 20, 5, 100, 50, 20][i]), String(counts));
 });
 
 Deno.test("a row that is still read where another is written is not shared", () => {
@@ -264,12 +282,16 @@ Deno.test("a row that is still read where another is written is not shared", () 
     taps: 1,
     pad: 0,
     lag: 0,
+    residual: false,
+    ahead: 0,
+  };
+  const rowsOf = ({ parts, memories }: ReturnType<typeof partsOf>) => {
+    const plan = planStream(parts, memories);
+    return plan ? sharedRows(parts, memories, plan) : [];
   };
   const placed = (f: Shape): (number | undefined)[] => {
-    const { parts, memories } = partsOf(f);
-    return [1, 5].map((m) =>
-      sharedRows(parts, memories).find((r) => r.guest === m || r.host === m)?.at
-    );
+    const made = partsOf(f);
+    return [1, 5].map((m) => rowsOf(made).find((r) => r.guest === m || r.host === m)?.at);
   };
   // Twelve elements of seven, two by two: at the end of them each is read before it is written.
   assert.deepEqual(placed(far), [5, 0]);
@@ -287,8 +309,17 @@ Deno.test("a row that is still read where another is written is not shared", () 
     const other = parts.map((p, k) =>
       k === 4 ? { ...p, uses: p.uses.map((u) => u && (u.writes ? u : { ...u, reach })) } : p
     );
-    assert.ok(sharedRows(other, memories).every((r) => r.host !== 5), JSON.stringify(reach));
+    assert.ok(
+      rowsOf({ parts: other, memories }).every((r) => r.host !== 5),
+      JSON.stringify(reach),
+    );
   }
+  // What windows read lies in the memory of sums with it only where they are as far ahead as they look back.
+  const residual: Shape = { ...far, residual: true, taps: 3, pad: 1 };
+  const hosted = (ahead: number) =>
+    rowsOf(partsOf({ ...residual, ahead })).flatMap((r) => r.host === 4 ? [r.guest] : []);
+  assert.deepEqual(hosted(0), [3]);
+  assert.deepEqual(hosted(1), [2]);
 });
 
 Deno.test("rings by classes keep each row until it is read, in no more rows than that takes", () => {
