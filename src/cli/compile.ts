@@ -113,15 +113,10 @@ async function compileAll(
   const compilations: Compilation[] = [];
   for (const [i, model] of models.entries()) {
     const naming = single ? {} : { name: own[i], sharedMemory };
-    compilations.push(
-      await compileStages(readUserFile(model), {
-        ...options[i],
-        golden,
-        progress: request.progress &&
-          ((doing) => request.progress!(`${basename(model)}: ${doing}`)),
-        ...naming,
-      }),
-    );
+    const progress = request.progress &&
+      ((doing: string) => request.progress!(`${basename(model)}: ${doing}`));
+    const file = readUserFile(model), how = { ...options[i], golden, progress, ...naming };
+    compilations.push(await ofModel(model, single, () => compileStages(file, how)));
   }
   return { board, name: single ? compilations[0].artifact.name : name, compilations };
 }
@@ -142,6 +137,31 @@ async function pages(
     found.set(folder + REPORT_FILE, await reportPage(c, options));
   }
   return found;
+}
+
+/** A name of another archive than .tar would become that of a folder. */
+function checkExtension(out: string | undefined): void {
+  const other = /\.(zip|7z|rar|t?gz|t?bz2|t?xz)$/i.exec(out ?? "");
+  if (other === null) return;
+  throw new BurinError(
+    "usage/bad-value",
+    `Cannot write ${out} as the archive of a project is a .tar`,
+    `write --out ${out!.slice(0, other.index).replace(/\.tar$/, "")}.tar, or name a folder`,
+  );
+}
+
+/** Says of a model of several which one is refused. */
+async function ofModel<T>(model: string, single: boolean, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (e) {
+    if (single || !(e instanceof BurinError) || !e.code.startsWith("model/")) throw e;
+    throw new BurinError(
+      e.code,
+      `Cannot compile ${basename(model)} as it is refused:\n  ${e.message}`,
+      e.hint,
+    );
+  }
 }
 
 /**
@@ -165,6 +185,7 @@ export async function compile(request: ProjectRequest): Promise<Project> {
     );
   }
   checkSamples(request);
+  checkExtension(request.out);
   const archive = request.out?.endsWith(".tar") ?? false;
   if (request.out !== undefined && !archive) checkOut(userPath(request.out), request.force);
   const sketches = readSketches(request.sketches ?? [], kind);

@@ -64,7 +64,7 @@ export function checkSamples({ inputs, expect }: GoldenOptions): void {
 
 /**
  * What is to be said of golden vectors: where they differ from what the user expects, and where
- * there are none.
+ * there are fewer than asked for, or none.
  */
 export function goldenNotes(artifact: Artifact, options: GoldenOptions): string[] {
   const { golden, name } = artifact;
@@ -74,18 +74,24 @@ export function goldenNotes(artifact: Artifact, options: GoldenOptions): string[
       : "they would cost too much; add --golden 1";
     return [`the self-test of ${name} has no samples, so that it never passes, as ${why}`];
   }
-  if (options.expect === undefined) return [];
-  const path = options.expect;
+  const { inputs, golden: wanted = 0, expect: path } = options;
+  const fewer = inputs !== undefined && golden.length < wanted
+    ? [
+      `the self-test of ${name} has ${golden.length} samples, as ${basename(inputs)} holds no more`,
+    ]
+    : [];
+  if (path === undefined) return fewer;
   // The note stands in the project, where no folder of this computer belongs.
   const file = basename(path);
   const expected = splitSamples(readNpz(readUserFile(path), path), artifact.outputs, "out", path)
     .slice(0, golden.length);
   const actual = golden.slice(0, expected.length).map((g) => g.outputs);
   const { match } = compareSamples(artifact.outputs, actual, expected);
-  return Object.entries(match).flatMap(([out, m]) =>
+  const differing = Object.entries(match).flatMap(([out, m]) =>
     m.mismatched === 0 ? [] : [
       `the golden ${out} of ${name} differs from ${file} in ${m.mismatched} of ${m.elements} ` +
       "elements; the self-test expects what the generated C computes",
     ]
   );
+  return [...fewer, ...differing];
 }

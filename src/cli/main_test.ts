@@ -77,7 +77,7 @@ Deno.test("cli: an .npz that is none", () =>
   inFolder(async (cwd) => {
     Deno.writeTextFileSync(`${cwd}/x.npz`, "not a zip");
     const args = ["run", MODEL, "--board", "host", "--inputs", "x.npz"];
-    refused(await type(args, { cwd }), 1, /Cannot read x\.npz as an \.npz archive/);
+    refused(await type(args, { cwd }), 1, /Cannot read x\.npz as it is no \.npz archive/);
     Deno.writeFileSync(
       `${cwd}/x.npz`,
       writeNpz(new Map([["in0", tensor("int8", [3], [1, 2, 3])]])),

@@ -204,6 +204,17 @@ function levelTable(executions: readonly Execution[]): string {
   return `${result.model} on ${result.board} (${result.engine})\n${table([head, ...rows])}`;
 }
 
+/** What makes no sense for four runs at once. */
+function checkLevels(args: Args): void {
+  const other = ["O", "layers", "cycles", "outputs", "report"].find((name) => args.flag(name));
+  if (other === undefined) return;
+  throw new BurinError(
+    "usage/levels",
+    `Cannot use ${other.length === 1 ? "-" : "--"}${other} as --levels runs every level`,
+    "leave one of the two out",
+  );
+}
+
 async function runLevels(request: RunRequest, json: boolean): Promise<number> {
   const executions: Execution[] = [];
   for (const optLevel of LEVELS) executions.push(await run({ ...request, optLevel }));
@@ -258,6 +269,7 @@ async function main(args: Args): Promise<number> {
       "run the ONNX file itself",
     );
   }
+  if (args.flag("levels")) checkLevels(args);
   if (args.flag("levels")) return await runLevels(request, args.flag("json"));
   const executions: readonly (Execution & Partial<LayeredExecution>)[] = models
     ? await runArchive(models, model, request)

@@ -4,6 +4,7 @@
  * editable.ts, which writes.
  */
 import proto from "onnx-proto";
+import { foreignFormat } from "./foreign.ts";
 import { LaterFields, type LaterFunction } from "./later.ts";
 import { checkWire, malformed } from "./wire.ts";
 
@@ -111,6 +112,16 @@ export interface ModelView {
   readonly unknownFields: readonly string[];
 }
 
+/** The fields that are not read; a file of another format is named as what it is. */
+function checkFile(bytes: Uint8Array, { visit }: LaterFields): string[] {
+  try {
+    return checkWire(bytes, "Model", visit);
+  } catch (e) {
+    const foreign = foreignFormat(bytes);
+    throw foreign === null ? e : malformed(`it is ${foreign.what}`, foreign.hint);
+  }
+}
+
 /**
  * Reads a serialised ModelProto.
  *
@@ -119,7 +130,7 @@ export interface ModelView {
 export function readModel(bytes: Uint8Array): ModelView {
   if (bytes.length === 0) throw malformed("the file is empty");
   const later = new LaterFields(bytes);
-  const unknownFields = checkWire(bytes, "Model", later.visit);
+  const unknownFields = checkFile(bytes, later);
   const model = decoded(() => proto.onnx.ModelProto.decode(later.renumbered()));
   if (!model.graph) throw malformed("it has no graph");
   const irVersion = int(model.irVersion);

@@ -8,7 +8,7 @@ import { arrayOver } from "../util/tensor.ts";
 /** Values of all inputs (or outputs) of one run, in graph order. */
 export type Sample = readonly TensorData[];
 
-const shapeText = (shape: readonly number[]) => `[${shape.join(",")}]`;
+const shapeText = (shape: readonly (number | string)[]) => `[${shape.join(",")}]`;
 
 function slice(t: TensorData, shape: readonly number[], index: number): TensorData {
   const size = sizeOf(shape);
@@ -63,7 +63,9 @@ export function splitSamples(
         `array ${prefix}${i} (${port.name}) has shape ${shapeText(array.shape)}, not ${
           shapeText(port.shape)
         }`,
-        "put samples along a first axis of their own",
+        `give one sample as ${shapeText(port.shape)}, N of them as ${
+          shapeText(["N", ...port.shape])
+        }`,
       );
     }
     return Array.from({ length: count }, (_, s) => slice(array, port.shape, s));

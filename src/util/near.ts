@@ -30,7 +30,10 @@ export function nearNames(typed: string, names: Iterable<string>): string[] {
       const inside = word.length >= 3 && n.includes(word);
       return { name, distance: inside ? 1 : editDistance(word, n) };
     })
-    .filter(({ name, distance }) => distance <= Math.max(2, Math.floor(name.length / 3)))
+    // Of a name of one or two letters at least one has to be there.
+    .filter(({ name, distance }) =>
+      distance < name.length && distance <= Math.max(2, Math.floor(name.length / 3))
+    )
     .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
     .slice(0, 3)
     .map(({ name }) => name);

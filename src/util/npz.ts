@@ -27,7 +27,7 @@ export function readNpz(file: Uint8Array, where = "the .npz"): Map<string, Tenso
     const why = e instanceof Error ? e.message : String(e);
     throw new BurinError(
       "data/npz",
-      `Cannot read ${where} as an .npz archive as ${why}`,
+      `Cannot read ${where} as it is no .npz archive that can be unpacked (${why})`,
       "write it with numpy.savez",
     );
   }
