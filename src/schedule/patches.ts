@@ -25,11 +25,11 @@ export interface PatchesStep {
 /** Lanes of a vector. */
 const LANES = 16;
 
-/** Zeros before a channel's first tap, and its bytes: taps can be moved as far as a vector holds them. */
+/** Zeros before a channel's first tap, and its bytes: taps can be moved as far as vectors hold them. */
 export function patchLayout(extents: readonly number[], lanes: readonly number[]) {
   const last = extents.reduce((n, e, i) => n + (e - 1) * lanes[i], 0);
-  const lead = LANES - 1 - last;
-  return { lead, length: Math.ceil((lead + LANES) / 4) * 4 };
+  const all = LANES * Math.ceil((last + 1) / LANES), lead = all - 1 - last;
+  return { lead, length: Math.ceil((lead + all) / 4) * 4 };
 }
 
 export function patches(s: State, step: PatchesStep): State {
@@ -41,11 +41,11 @@ export function patches(s: State, step: PatchesStep): State {
   const { reduce } = f, { axes, out: acc } = st.compute, channel = channelAxis(s, st)!;
   const count = acc.shape[channel], extents = reduce.axes.map((a) => a.extent);
   const { lead, length } = patchLayout(extents, step.lanes);
-  if (reduce.where.length > 0 || lead < 0 || step.lanes.length !== extents.length) {
+  if (reduce.where.length > 0 || step.lanes.length !== extents.length) {
     refuse(
       `take ${step.stage} in patches`,
-      "it has borders, or a vector does not hold its taps",
-      "pad first; choose other lanes",
+      "it has borders, or other axes than lanes are given for",
+      "pad first; give lanes for each axis",
     );
   }
   const taps = sizeOf(extents);

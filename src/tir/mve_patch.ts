@@ -1,7 +1,7 @@
 /**
- * Windows within channels (depthwise) as dot products of sixteen bytes, requantised (MVE). Four places
- * of every element are put side by side first, so that one load by four addresses is what a tile of up
- * to four outputs reads in a channel.
+ * Windows within channels (depthwise) as dot products of vectors of sixteen bytes, requantised (MVE).
+ * Four places of every element are put side by side first, so that one load by four addresses is a
+ * vector of what a tile of up to four outputs reads in a channel.
  */
 import { add, bits, cast, type Expr, imm, load, mul, variable } from "../te/expr.ts";
 import { requantize } from "../te/rounding.ts";
@@ -33,37 +33,27 @@ export interface PatchShape {
 }
 
 const VECTOR = 16;
+
+/** Offsets that VLDRB takes. */
+const NEAR = 127;
+
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /** Instructions around the calls' loops, and around the copy of a strip. */
 const AROUND = 45, STRIP = 22, BLOCK = 9;
 
 /** Elements of a strip that words are made of, in whole vectors. */
-function stripLength(s: PatchShape, { grid, tiles }: PatchPlan): number {
-  const last = Math.max(...tiles.map((t) => t.at)) + lastWord(s, grid.words) * grid.between;
+function stripLength(s: PatchShape, { tiles }: PatchPlan): number {
+  const last = Math.max(...tiles.flatMap((t) => t.words.map((w) => w.at)));
   return Math.ceil((last + s.channels) / VECTOR) * VECTOR;
 }
 
-/** The last word of a vector that taps of some output reach. */
-function lastWord(s: PatchShape, words: number): number {
-  const plan = planOf(s)!;
-  const flat = !s.taps.some((t) => t.extent > 1 && t.lane === WORD);
-  const most = Math.max(...plan.moved);
-  return flat
-    ? Math.floor((plan.grid.places - 1 + most) / WORD)
-    : words - 1 + Math.max(...plan.moved.map((m) => Math.floor(m / WORD)));
-}
-
-/** The last place of a word that taps of some output reach. */
-function lastPlace(s: PatchShape): number {
-  const plan = planOf(s)!;
-  const flat = !s.taps.some((t) => t.extent > 1 && t.lane === WORD);
-  return flat ? WORD - 1 : plan.grid.places - 1 + Math.max(...plan.moved.map((m) => m % WORD));
-}
+/** Vectors that hold a channel's taps. */
+export const vectorsOf = (s: PatchShape): number => Math.floor((s.length - s.lead) / VECTOR);
 
 const plans = new WeakMap<PatchShape, PatchPlan | null>();
 function planOf(s: PatchShape): PatchPlan | null {
-  if (!plans.has(s)) plans.set(s, planPatches(s.taps, s.rows, s.cols));
+  if (!plans.has(s)) plans.set(s, planPatches(s.taps, s.rows, s.cols, vectorsOf(s)));
   return plans.get(s)!;
 }
 
@@ -81,7 +71,7 @@ export function patchFits(s: PatchShape): boolean {
   const p = planOf(s);
   if (!p || s.channels < 1 || s.rows.step < 0 || s.cols.step < 0) return false;
   if (p.tiles.some((t) => t.out < 0) || Math.max(...p.moved) > s.lead) return false;
-  if (s.length - s.lead < VECTOR || s.length > 127) return false;
+  if (vectorsOf(s) < 1 || s.length > NEAR) return false;
   const { outputs } = tables(s, p);
   return patchBytes(s) < 65536 && Math.max(...outputs) < 65536 && turnsOf(p) < 4096 &&
     stripLength(s, p) / VECTOR < 65536 && s.channels < 65536;
@@ -90,12 +80,10 @@ export function patchFits(s: PatchShape): boolean {
 /** Where the words of vectors lie from a channel's first, and where outputs go: eight for a turn. */
 function tables(s: PatchShape, p: PatchPlan): { words: number[][]; outputs: number[] } {
   const strip = stripLength(s, p) * WORD, per = p.outs.length;
-  const turns = turnsOf(p), reach = lastWord(s, p.grid.words);
+  const turns = turnsOf(p);
   // What fills the last turn is the last tile again: it gives the same.
   const tiles = range(turns * AT_ONCE / per).map((i) => p.tiles[Math.min(i, p.tiles.length - 1)]);
-  const vectors = tiles.map((t) =>
-    range(WORDS).map((i) => t.strip * strip + WORD * (t.at + Math.min(i, reach) * p.grid.between))
-  );
+  const vectors = tiles.map((t) => t.words.map((w) => w.strip * strip + WORD * w.at));
   const outs = tiles.flatMap((t) => p.outs.map((o) => t.out + o));
   const outputs = range(turns).flatMap((t) =>
     // Two fours, lane by lane.
@@ -110,15 +98,18 @@ const START = "r8", SCALE = "r9", COUNT = "r10", WEIGHTS = "r11", PARAMS = "r12"
 const FREE = SUMS[0];
 
 /** Four outputs' sums in a vector. */
-function four(p: PatchPlan, into: string): string[] {
-  const per = p.outs.length;
-  const sums = range(4 / per).flatMap((v) => [
+function four(s: PatchShape, p: PatchPlan, into: string): string[] {
+  const per = p.outs.length, many = vectorsOf(s) > 1;
+  const product = (tile: number, vector: number): string[] => [
     `vldrh.u32 q4, [${TABLE}], #8`,
     `vldrw.u32 ${into}, [${WORDS_AT}, q4]`,
-    ...range(per).map((o) => `vmladav.s8 ${SUMS[v * per + o]}, ${into}, q${o}`),
-  ]);
+    ...p.moved.flatMap((m, o) => [
+      ...(many ? [`vldrb.8 q${o}, [${WEIGHTS}, #${VECTOR * vector + s.lead - m}]`] : []),
+      `vmladav${vector > 0 ? "a" : ""}.s8 ${SUMS[tile * per + o]}, ${into}, q${o}`,
+    ]),
+  ];
   return [
-    ...sums,
+    ...range(4 / per).flatMap((t) => range(vectorsOf(s)).flatMap((v) => product(t, v))),
     `vmov ${into}[2], ${into}[0], ${SUMS[0]}, ${SUMS[2]}`,
     `vmov ${into}[3], ${into}[1], ${SUMS[1]}, ${SUMS[3]}`,
   ];
@@ -136,8 +127,8 @@ function turn(s: PatchShape, p: PatchPlan): string[] {
     ])
     : [];
   return [
-    ...four(p, "q5"),
-    ...four(p, "q6"),
+    ...four(s, p, "q5"),
+    ...four(s, p, "q6"),
     ...both((q) => `vadd.i32 ${q}, ${q}, ${START}`),
     ...both((q) => `vcvt.f32.s32 ${q}, ${q}`),
     ...both((q) => `vmul.f32 ${q}, ${q}, ${SCALE}`),
@@ -153,16 +144,19 @@ function turn(s: PatchShape, p: PatchPlan): string[] {
 }
 
 /** Bytes of the table that a turn reads. */
-const turnBytes = (p: PatchPlan): number => 2 * (2 * 4 / p.outs.length * WORDS + AT_ONCE);
+const turnBytes = (p: PatchPlan): number =>
+  2 * (2 * 4 / p.outs.length * WORDS * p.grid.vectors + AT_ONCE);
 
 /** All channels. */
 function channels(s: PatchShape, p: PatchPlan): AsmItem[] {
   const turns = turnsOf(p), back = turns * turnBytes(p);
   const one: AsmItem[] = [
-    ...p.moved.map((m, o) => `vldrb.8 q${o}, [${WEIGHTS}, #${s.lead - m}]`),
+    ...(vectorsOf(s) > 1
+      ? []
+      : p.moved.map((m, o) => `vldrb.8 q${o}, [${WEIGHTS}, #${s.lead - m}]`)),
     `ldrd ${START}, ${SCALE}, [${PARAMS}], #8`,
-    `add ${WEIGHTS}, ${WEIGHTS}, #${s.length}`,
     { turns, counter: "lr", body: turn(s, p) },
+    `add ${WEIGHTS}, ${WEIGHTS}, #${s.length}`,
     ...(back < 4096
       ? [`subw ${TABLE}, ${TABLE}, #${back}`]
       : [`movw ${FREE}, #${back}`, `sub ${TABLE}, ${TABLE}, ${FREE}`]),
@@ -238,11 +232,33 @@ __attribute__((noinline)) static void ${name}(${dtype}_t *y, const int8_t *a, co
 
 /** Elements from the first to the last that is read, whatever becomes of it. */
 const sourceReach = (s: PatchShape, p: PatchPlan): number =>
-  Math.max(...p.strips) + lastPlace(s) * p.grid.within + stripLength(s, p);
+  Math.max(...p.strips.map(({ start, last }) => start + last * p.grid.within)) + stripLength(s, p);
 
-/** Where the places of a word lie: what no tap meets is the last that one does. */
-const placesOf = (s: PatchShape, p: PatchPlan): number[] =>
-  range(WORD).map((j) => Math.min(j, lastPlace(s)) * p.grid.within);
+/** Where the places of a strip's words lie: what the operand has none of is the last one. */
+const placesOf = (p: PatchPlan, strip: number): number[] =>
+  range(WORD).map((j) => p.strips[strip].start + Math.min(j, p.strips[strip].last) * p.grid.within);
+
+/** Where strips begin, as a table of C and what reads the places of strip i from it. */
+function stripsText(p: PatchPlan): { table: string; at: (j: number) => string } {
+  const all = range(p.strips.length).map((i) => placesOf(p, i));
+  const type = Math.max(...all.flat()) < 65536 ? "uint16_t" : "int32_t";
+  const plus = (n: number) => n === 0 ? "" : ` + ${n}`;
+  if (all.length === 1) return { table: "", at: (j) => plus(all[0][j]) };
+  const [first] = all;
+  const same = all.every((places) => places.every((n, j) => n - places[0] === first[j] - first[0]));
+  const begin = `    static const ${type} strips[${all.length}]`;
+  return same
+    ? {
+      table: `${begin} = { ${all.map(([n]) => n).join(", ")} };\n`,
+      at: (j) => ` + strips[i]${plus(first[j] - first[0])}`,
+    }
+    : {
+      table: `${begin}[${WORD}] = {\n${
+        all.map((places) => `        { ${places.join(", ")} },\n`).join("")
+      }    };\n`,
+      at: (j) => ` + strips[i][${j}]`,
+    };
+}
 
 function vectorText(s: PatchShape, p: PatchPlan): string {
   const { words, outputs } = tables(s, p), per = 2 * 4 / p.outs.length;
@@ -251,9 +267,7 @@ function vectorText(s: PatchShape, p: PatchPlan): string {
     ...outputs.slice(t * AT_ONCE, (t + 1) * AT_ONCE),
   ]);
   const blocks = stripLength(s, p) / VECTOR;
-  const places = placesOf(s, p);
-  const at = (n: number) => n === 0 ? "from" : `from + ${n}`;
-  const many = p.strips.length > 1;
+  const strips = stripsText(p);
   const copy: AsmItem[] = [
     "ldm r0, {r1, r2, r3, r4, r5}",
     {
@@ -283,19 +297,9 @@ function vectorText(s: PatchShape, p: PatchPlan): string {
     static const uint16_t table[${table.length}] = {
 ${rows}
     };
-${
-    many
-      ? `    static const ${
-        Math.max(...p.strips) < 65536 ? "uint16_t" : "int32_t"
-      } strips[${p.strips.length}] = { ${p.strips.join(", ")} };
-`
-      : ""
-  }
+${strips.table}
     for (int32_t i = 0; i < ${p.strips.length}; i++) {
-        const int8_t *from = a${
-    many ? " + strips[i]" : p.strips[0] === 0 ? "" : ` + ${p.strips[0]}`
-  };
-        const void *given[5] = { ${places.map(at).join(", ")}, t + ${
+        const void *given[5] = { ${range(WORD).map((j) => `a${strips.at(j)}`).join(", ")}, t + ${
     stripLength(s, p) * WORD
   } * i };
         register const void **r0 __asm__("r0") = given;
@@ -331,16 +335,12 @@ function portableText(s: PatchShape, p: PatchPlan): string {
   const pad = " ".repeat(16);
   const open = loops.map((l, i) => `${pad}${"    ".repeat(i)}${l}`).join("\n");
   const close = loops.map((_, i) => `${pad}${"    ".repeat(loops.length - 1 - i)}}`).join("\n");
-  const { rows, cols } = s;
+  const { rows, cols } = s, strips = stripsText(p);
   return `{
-    static const int32_t strips[${p.strips.length}] = { ${p.strips.join(", ")} };
-
+${strips.table}
     for (int32_t i = 0; i < ${p.strips.length}; i++) {
         for (int32_t n = 0; n < ${stripLength(s, p)}; n++) {
-${
-    placesOf(s, p).map((by) => `            *t++ = a[strips[i] + n${by === 0 ? "" : ` + ${by}`}];`)
-      .join("\n")
-  }
+${range(WORD).map((j) => `            *t++ = a[n${strips.at(j)}];`).join("\n")}
         }
     }
     for (int32_t r = 0; r < ${rows.extent}; r++) {
@@ -379,16 +379,16 @@ function meaning([y, a, w, p, t]: readonly Access[], s: PatchShape, plan: PatchP
     body,
   });
   const strip = stripLength(s, plan), n = turn("n", strip);
-  const words = plan.strips.map((from, i) =>
+  const words = plan.strips.map((_, i) =>
     loop(
       n,
       strip,
       seq(
-        ...placesOf(s, plan).map((by, j): Stmt => ({
+        ...placesOf(plan, i).map((from, j): Stmt => ({
           k: "store",
           buf: t.buf,
           idx: behind(t, add(mul(n, WORD), i * strip * WORD + j)),
-          value: load(a.buf, behind(a, add(n, from + by))),
+          value: load(a.buf, behind(a, add(n, from))),
         })),
       ),
     )

@@ -114,6 +114,10 @@ const CLASSES: readonly Class[] = [
       depthwise([88, 72], 12),
       depthwise([27, 7], 60, { dilation: 2 }),
       depthwise([27, 7], 60, { kernel: [5, 5] }),
+      depthwise([27, 7], 20, { kernel: [5, 5] }),
+      depthwise([27, 7], 36, { kernel: [5, 5], dilation: 2 }),
+      depthwise([27, 7], 20, { kernel: [7, 7] }),
+      depthwise([27, 7], 36, { kernel: [5, 3] }),
       { of: "depthwise", map: [132], cin: 60, cout: 60, kernel: [9], group: 60 },
       { of: "depthwise", map: [189], cin: 36, cout: 36, kernel: [5], group: 36 },
       { of: "depthwise", map: [189], cin: 68, cout: 68, kernel: [3], group: 68 },
@@ -127,6 +131,7 @@ const CLASSES: readonly Class[] = [
       depthwise([44, 36], 20, { stride: 2 }),
       depthwise([27, 7], 36, { stride: 2 }),
       depthwise([27, 27], 20, { stride: 3 }),
+      depthwise([13, 9], 36, { kernel: [5, 5], stride: 2 }),
     ],
   },
   {

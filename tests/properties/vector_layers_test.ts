@@ -38,6 +38,15 @@ const NETS: Readonly<Record<string, { rule: string; layers: readonly Layer[] }>>
       depthwise([5, 33], 33, [3, 3], { dilation: 2 }),
     ],
   },
+  "windows of several vectors": {
+    rule: "patches",
+    layers: [
+      depthwise([9, 6], 5, [5, 5]),
+      depthwise([8, 11], 20, [7, 7], { stride: 2 }),
+      depthwise([11, 9], 6, [3, 5], { dilation: 2 }),
+      depthwise([7, 9], 17, [5, 3], { stride: [2, 1] }),
+    ],
+  },
 };
 
 for (const [name, { rule, layers }] of Object.entries(NETS)) {

@@ -1,5 +1,5 @@
 /** Reductions within channels (depthwise), some outputs of a channel at a time (MVE). */
-import { sizeOf } from "../../util/tensor.ts";
+import { WORD } from "../../tir/mve_patch_tiles.ts";
 import { patchLayout } from "../patches.ts";
 import { COPIES, PATCHES } from "../tensorize.ts";
 import type { Stage, State, Workload } from "../state.ts";
@@ -20,14 +20,16 @@ const FEW = 8;
 /** Most parts of a row that are written out one by one. */
 const MOST_PARTS = 8;
 
-/** Lanes between taps of each axis: one axis runs through words, the other one from word to word. */
+/** Most bytes of a channel's taps: loads reach them. */
+const MOST_TAPS = 127;
+
+/** Lanes between taps of each axis: one axis runs through words, the other one from run to run. */
 function lanesOf(extents: readonly number[]): number[] | null {
-  const used = extents.filter((n) => n > 1).length;
-  if (used > 2 || sizeOf(extents) < 2) return null;
-  let lane = used === 2 ? 1 : 0;
-  const lanes = extents.map((n) => n === 1 ? 0 : used === 1 ? 1 : lane++ === 1 ? 1 : 4);
-  const fits = used === 1 || extents.every((n) => n <= 4);
-  return fits && patchLayout(extents, lanes).lead >= 0 ? lanes : null;
+  const used = extents.flatMap((n, i) => n > 1 ? [i] : []);
+  if (used.length === 0 || used.length > 2) return null;
+  const run = WORD * Math.ceil(extents[used[0]] / WORD);
+  const lanes = extents.map((_, i) => i === used[0] ? 1 : i === used[1] ? run : 0);
+  return patchLayout(extents, lanes).length <= MOST_TAPS ? lanes : null;
 }
 
 /** The steps, for rows of an output whose channels are innermost: all of them at a time, or some. */
