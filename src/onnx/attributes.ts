@@ -164,8 +164,9 @@ export class NodeAttributes implements AttrReader {
       if (fallback !== undefined) return fallback;
       throw new OpError(`its attribute '${name}' is missing`);
     }
-    // A list may be written as a single element, and an empty list has no kind of its own.
-    if (a.kind === kind) return a.value as T;
+    // A list may be written as a single element, an empty list has no kind of its own, and a whole
+    // number is a float too.
+    if (a.kind === kind || (a.kind === "int" && kind === "float")) return a.value as T;
     if (`${a.kind}s` === kind) return [a.value] as T;
     if (a.kind === "other" && kind.endsWith("s")) return [] as T;
     throw new OpError(

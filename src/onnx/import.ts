@@ -97,7 +97,7 @@ export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imp
   );
   const graph = importer.graph(model.graph, values, options.name ?? model.graph.name);
   if (graph === null) throw new UnsupportedNodes(importer.problems, importer.total);
-  checkOutputs(graph, model.graph.outputs, sizes);
+  notes.push(...checkOutputs(graph, model.graph.outputs, sizes));
   return {
     graph,
     notes: [...notes, ...importer.droppedAttributes()],

@@ -153,6 +153,7 @@ export class GraphImporter {
       if (foreign) throw new OpError(`its input '${foreign[0]}' is ${foreign[1]}`, TYPES_HINT);
       const found = this.table.find(n, this.#opsets(n));
       if (!("op" in found)) throw new OpError(found.reason, found.hint);
+      this.#noteVersion(n);
       if (known.length < inputs.length) return;
       if (concernsItems(n, found, known)) this.#applyItems(n, name, found, known, scope);
       else this.#apply(n, name, found, tensorsOnly(n, known), scope);
@@ -167,6 +168,14 @@ export class GraphImporter {
     // The rest of the graph is still looked at, so that one run names all that is missing.
     for (const g of nestedGraphs(n)) this.#survey(g, ` in '${name}'${scope.where}`);
     for (const x of n.outputs) if (x !== "") define(scope, x, this.#standIn(scope, x));
+  }
+
+  /** Says once by which version a domain is read that the file does not import. */
+  #noteVersion(n: NodeView): void {
+    const opsets = this.#opsets(n), version = this.table.version(n, opsets);
+    if (opsets.has(n.domain)) return;
+    const note = `the model imports no operator set '${n.domain}'; version ${version} is taken`;
+    if (!this.notes.includes(note)) this.notes.push(note);
   }
 
   #opsets(n: NodeView): ReadonlyMap<string, number> {
@@ -198,7 +207,7 @@ export class GraphImporter {
     scope: Scope,
   ): void {
     const reader = new NodeAttributes(n, {
-      opset: this.#opsets(n).get(n.domain)!,
+      opset: this.table.version(n, this.#opsets(n))!,
       ins: inputs.map((v) => isSeveral(v) ? null : v),
       known: (v) => this.#data(v),
       outs: n.outputs.map((x) => this.#declared(scope, x)),
@@ -271,7 +280,7 @@ export class GraphImporter {
     scope: Scope,
   ): Reading[] {
     const reader = new NodeAttributes(n, {
-      opset: this.#opsets(n).get(n.domain)!,
+      opset: this.table.version(n, this.#opsets(n))!,
       ins: inputs,
       known: (v) => this.#data(v),
       outs: declared,

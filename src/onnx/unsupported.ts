@@ -50,6 +50,8 @@ export const typeName = (domain: string, opType: string): string =>
 /** The operators by domain and ONNX type. */
 export class OpTable {
   readonly #bindings = new Map<string, Found[]>();
+  /** The newest version of each domain that an operator is read from. */
+  readonly #newest = new Map<string, number>();
 
   constructor(ops: readonly AnyOp[]) {
     for (const op of ops) {
@@ -58,11 +60,21 @@ export class OpTable {
         const list = this.#bindings.get(key);
         if (list) list.push({ op, binding });
         else this.#bindings.set(key, [{ op, binding }]);
+        const { domain, since } = binding;
+        this.#newest.set(domain, Math.max(since, this.#newest.get(domain) ?? 0));
       }
     }
     for (const list of this.#bindings.values()) {
       list.sort((a, b) => b.binding.since - a.binding.since);
     }
+  }
+
+  /**
+   * The version by which a node is read, undefined where none is imported: of domains beside ONNX's
+   * own the newest then, as onnxruntime takes them.
+   */
+  version(n: NodeView, opsets: ReadonlyMap<string, number>): number | undefined {
+    return opsets.get(n.domain) ?? (n.domain === "" ? undefined : this.#newest.get(n.domain));
   }
 
   /** The newest reading that is not newer than the model's operator set, or why there is none. */
@@ -72,9 +84,9 @@ export class OpTable {
   ): Found | { readonly reason: string; readonly hint?: string } {
     const list = this.#bindings.get(typeName(n.domain, n.opType));
     if (!list) return { reason: "Burin does not have this operator" };
-    const version = opsets.get(n.domain);
+    const version = this.version(n, opsets);
     if (version === undefined) {
-      return { reason: `the model imports no operator set '${n.domain || "ai.onnx"}'` };
+      return { reason: `the model imports no operator set 'ai.onnx'` };
     }
     const fits = list.filter((f) => f.binding.since <= version);
     const found = fits.find((f) => !f.binding.runtime);

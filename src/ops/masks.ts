@@ -71,7 +71,7 @@ const eyeLike: OpDef<EyeAttrs> = {
         "y",
         out.dtype,
         dims(out),
-        (i, j) => select(eq(sub(j, i), k), imm(1, out.dtype), imm(0, out.dtype)),
+        (i, j) => cast(out.dtype, select(eq(sub(j, i), k), imm(1), imm(0))),
       ),
     ],
   },

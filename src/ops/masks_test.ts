@@ -61,6 +61,14 @@ Deno.test("EyeLike", () => {
     ins: [pattern([2, 2])],
     outs: [[[2, 2], [0, 0, 1, 0]]],
   });
+  // Of a type that is storage only a one is the bits 0x3c00.
+  agrees(ops, {
+    type: "EyeLike",
+    opset: 22,
+    attrs: { dtype: 10 },
+    ins: [pattern([2, 2])],
+    outs: [[[2, 2], [0x3c00, 0, 0, 0x3c00]]],
+  });
 });
 
 Deno.test("OneHot counts indices from either end", () => {

@@ -208,10 +208,10 @@ const CASES: readonly [string, Uint8Array, string, RegExp][] = [
     /'y_node' \(MatMul\): /,
   ],
   [
-    "an output of another shape than declared",
-    file({ outputs: [value("y", "float32", [1, 5])] }),
+    "an output of another element type than declared",
+    file({ outputs: [value("y", "int8", [1, 4])] }),
     "model/output-mismatch",
-    /'y' as it is declared with a dimension of 5 but computed as float32\[1,4\]/,
+    /'y' as it is declared with the element type int8 but computed as float32\[1,4\]/,
   ],
 ];
 
