@@ -1,7 +1,7 @@
 /** Activation functions. All are one expression of their input, so that chains become tables. */
-import { isInt } from "../util/dtype.ts";
+import { isFloat, isInt } from "../util/dtype.ts";
 import * as te from "../te/expr.ts";
-import { add, div, type Expr, imm, mul, select, sub, un } from "../te/expr.ts";
+import { add, cast, div, type Expr, imm, mul, select, sub, un } from "../te/expr.ts";
 import { type OpDef, OpError } from "../ir/opdef.ts";
 import type { PostTraining } from "../ir/post_training.ts";
 import type { Acc, QuantRule } from "../ir/quant.ts";
@@ -141,13 +141,17 @@ const shrink = elementwise<ShrinkAttrs>({
   name: "Shrink",
   onnx: 9,
   attrs: (r) => ({ bias: r.float("bias", 0), lambd: r.float("lambd", 0.5) }),
-  accepts: "float",
+  accepts: "number",
   body([x], { bias, lambd }) {
-    const b = imm(bias, x.dtype);
-    return select(
-      te.lt(x, -lambd),
-      add(x, b),
-      select(te.gt(x, lambd), sub(x, b), imm(0, x.dtype)),
+    // Integers are compared and moved as floats and cut to their type, as in onnxruntime.
+    const wide = isFloat(x.dtype) ? x : cast("float32", x), b = imm(bias, wide.dtype);
+    return cast(
+      x.dtype,
+      select(
+        te.lt(wide, imm(-lambd, wide.dtype)),
+        add(wide, b),
+        select(te.gt(wide, imm(lambd, wide.dtype)), sub(wide, b), imm(0, wide.dtype)),
+      ),
     );
   },
 });

@@ -127,6 +127,12 @@ Deno.test("activations against their formulas", () => {
   close(tanh, numbers(gelu), 5e-4);
 });
 
+Deno.test("Shrink cuts integers to their type", () => {
+  const op = named(activation, "Shrink"), attrs = { bias: 1.5, lambd: 2.5 };
+  const x = tensor("int8", [5], [-4, -2, 0, 3, 9]);
+  expect(op, attrs, [x], tensor("int8", [5], [-2, 0, 0, 1, 7]));
+});
+
 Deno.test("Cast truncates towards zero; text is refused", () => {
   const op = named(cast, "Cast");
   expect(op, { to: "int8" }, [floats([3], [1.9, -1.9, 0.5])], tensor("int8", [3], [1, -1, 0]));

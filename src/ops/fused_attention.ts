@@ -149,6 +149,8 @@ interface Places {
   readonly past: number;
   /** −1: there is none. */
   readonly bias: number;
+  /** Behind the last of them. */
+  readonly end: number;
 }
 
 function selfExtents(a: SelfAttrs, ins: Types, at: Places) {
@@ -174,7 +176,18 @@ function selfExtents(a: SelfAttrs, ins: Types, at: Places) {
   return { batch: shape[0], queries: shape[1], hidden, size, past: past?.[3] ?? 0 };
 }
 
+/** Whatever of the past lies in a buffer that the present one fills up is not read. */
+function noBuffer(ins: Types, from: number): void {
+  const i = ins.findIndex((t, at) => at >= from && t !== null);
+  if (i < 0) return;
+  throw new OpError(
+    `its input ${i} tells how much of a shared buffer is the past`,
+    "export the model with a past and a present of their own",
+  );
+}
+
 function selfTypes(a: SelfAttrs, ins: Types, at: Places): readonly TensorType[] {
+  noBuffer(ins, at.end);
   const e = selfExtents(a, ins, at), keys = e.past + e.queries;
   const mask = ins[at.mask];
   if (mask) {
@@ -215,7 +228,7 @@ function selfAttention(
   return a.outputs === 1 ? [y] : [y, g.concat([wide(k), wide(v)], 0)];
 }
 
-const SELF: Places = { mask: 3, past: 4, bias: 5 };
+const SELF: Places = { mask: 3, past: 4, bias: 5, end: 6 };
 
 /** Inputs x, weights of query, key and value, their bias, mask, past, what is added to scores. */
 const projected: OpDef<SelfAttrs> = {
@@ -234,7 +247,7 @@ const projected: OpDef<SelfAttrs> = {
   },
 };
 
-const QUANTIZED: Places = { mask: 5, past: 8, bias: -1 };
+const QUANTIZED: Places = { mask: 5, past: 8, bias: -1, end: 9 };
 
 /** The same of stored integers: x, weights, bias, their scales, mask, their zero points, past. */
 const quantizedAttention: OpDef<SelfAttrs> = {
@@ -299,6 +312,7 @@ const multiHeadAttention: OpDef<MultiAttrs> = {
     if (ins[3] && `${dims(ins[3])}` !== `${[all]}`) {
       throw new OpError(`its bias is [${dims(ins[3])}]`, `it takes [${all}]`);
     }
+    noBuffer(ins, 8);
     if (!ins[6] !== !ins[7]) throw new OpError("it has one past of two", "give keys and values");
     if (ins[4]) {
       const attrs = { batch: e.batch, queries: e.queries, keys, filter: a.filter };

@@ -343,6 +343,15 @@ Deno.test("operands that do not fit their heads are refused", () => {
   refuses(infer("ProjectedAttention", 3, x, w, b), /4, 4, 4 do not divide into 3 heads/);
   refuses(infer("ProjectedAttention", 2, x, type(5, 12), b), /weights \[5,12\] do not fit/);
   refuses(infer("MultiHeadAttention", 2, x, x), /have none of its forms/);
+  const nothing = new Array<never>(5), count = { ...type(1), dtype: "int32" as const };
+  refuses(
+    infer("MultiHeadAttention", 2, x, x, x, ...nothing.fill(null as never), count as never),
+    /input 8 tells how much of a shared buffer is the past/,
+  );
+  refuses(
+    infer("ProjectedAttention", 2, x, w, b, ...[null, null, null] as never[], count as never),
+    /input 6 tells how much of a shared buffer is the past/,
+  );
   const mask = { ...type(2, 4), dtype: "int32" as const };
   const masked = () =>
     named(ops, "ProjectedAttention")

@@ -15,7 +15,7 @@ const mean = (g: Building, x: Value, axes: readonly number[]): Value =>
   g.apply(reduceMean, { axes, keepDims: true }, x);
 
 /** 1/√(x + ε). */
-const inverseRoot = (g: Building, x: Value, epsilon: number): Value =>
+export const inverseRoot = (g: Building, x: Value, epsilon: number): Value =>
   g.apply(
     reciprocal,
     null,
@@ -97,7 +97,8 @@ const groupNormalization: OpDef<GroupAttrs> = {
     onnx("GroupNormalization", since, (r) => ({
       groups: r.int("num_groups"),
       epsilon: r.float("epsilon", 1e-5),
-      perChannel: since >= 21,
+      // Writers of operator set 18 give parameters for every channel too, as later versions have it.
+      perChannel: since >= 21 || r.type(1)?.shape[0] !== r.int("num_groups"),
     }))
   ),
   infer: (a, ins) => [groupType(a, ins)],

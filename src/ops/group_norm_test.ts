@@ -94,4 +94,16 @@ Deno.test("GroupNormalization of operator set 18 has parameters for every group"
     ],
     outs: [[[1, 2, 2], [-1.68328157, 0.105572809, 1.89442719, 3.68328157]]],
   });
+  // As version 21 has it, where they are not as many as the groups.
+  agrees(ops, {
+    type: "GroupNormalization",
+    opset: 18,
+    attrs: { num_groups: 1, epsilon: 0 },
+    ins: [
+      tensor("float32", [1, 2, 2], [1, 2, 3, 4]),
+      tensor("float32", [2], [2, 0]),
+      tensor("float32", [2], [1, 5]),
+    ],
+    outs: [[[1, 2, 2], [-1.68328157, 0.105572809, 5, 5]]],
+  });
 });

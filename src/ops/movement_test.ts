@@ -93,6 +93,7 @@ Deno.test("Squeeze and Unsqueeze read axes from attributes or inputs", () => {
   assert.deepEqual(read(squeeze, "Squeeze", { opset: 13, inputs: [x, int64s(2)] }), { axes: [2] });
   assert.deepEqual(read(squeeze, "Squeeze", { opset: 13, inputs: [x] }), { axes: null });
   expect(squeeze, { axes: [-1] }, [x], counting([1, 2]));
+  expect(squeeze, { axes: [] }, [x], counting([2]));
   refuses(() => squeeze.infer({ axes: [1] }, [typeOf(x)], () => undefined), /drops axis 1/);
   refuses(() => unsqueeze.infer({ axes: [0, 0] }, [typeOf(x)], () => undefined), /repeat/);
 });

@@ -27,9 +27,9 @@ interface EpsilonAttrs {
   readonly epsilon: number;
 }
 
-/** One parameter for each channel of x [N, C, …]. */
-function channelParameters(ins: Types, from: number, to: number): TensorType {
-  const x = operand(ins, 0, "float"), c = dims(x)[1];
+/** One parameter for each channel of x [N, C, …]; a vector may be numbers of one channel. */
+function channelParameters(ins: Types, from: number, to: number, vector = false): TensorType {
+  const x = operand(ins, 0, "float"), c = vector && x.shape.length === 1 ? 1 : dims(x)[1];
   if (c === undefined) throw new OpError(`its input [${dims(x)}] has no channels`, "reshape it");
   for (let i = from; i <= to; i++) {
     const p = dims(operand(ins, i, "float"));
@@ -128,13 +128,19 @@ const batchNormalization: OpDef<BatchNormAttrs> = {
     onnx("BatchNormalization", 7, readBatchNorm),
   ],
   infer(a, ins) {
-    const x = channelParameters(ins, 1, 4);
+    const x = channelParameters(ins, 1, 4, true);
     return a.momentum === null ? [x] : [x, ins[3]!, ins[4]!];
   },
   body: {
     kind: "expand",
-    rewrite: (a, ins, _, b) =>
-      a.momentum === null ? expandBatchNorm(a, ins, b) : expandTraining(a, a.momentum, ins, b),
+    rewrite(a, [x, ...params], _, b) {
+      const g = building(b), shape = dims(x!.type), flat = shape.length === 1;
+      const ins = [flat ? g.reshape(x!, [...shape, 1]) : x, ...params];
+      const [y, ...running] = a.momentum === null
+        ? expandBatchNorm(a, ins, b)
+        : expandTraining(a, a.momentum, ins, b);
+      return [flat ? g.reshape(y, shape) : y, ...running];
+    },
   },
 };
 

@@ -31,6 +31,19 @@ Deno.test("BatchNormalization by known statistics", () => {
   });
 });
 
+Deno.test("BatchNormalization of a vector has one channel", () => {
+  agrees(ops, {
+    type: "BatchNormalization",
+    opset: 15,
+    attrs: { epsilon: 0 },
+    ins: [
+      tensor("float32", [3], [1, 2, 5]),
+      ...[2, 7, 1, 4].map((p) => tensor("float32", [1], [p])),
+    ],
+    outs: [[[3], [7, 8, 11]]],
+  });
+});
+
 Deno.test("BatchNormalization by those of the batch", () => {
   agrees(ops, {
     type: "BatchNormalization",

@@ -135,7 +135,8 @@ export const squeeze = reshaping<AxesAttrs>(
   "Squeeze",
   [onnx("Squeeze", 1, readAxes("input"), 1)],
   ({ axes }, from) => {
-    const gone = axes?.map((a) => axisIndex(a, from.length));
+    // An empty list is as none, as in onnxruntime.
+    const gone = axes?.length ? axes.map((a) => axisIndex(a, from.length)) : undefined;
     const bad = gone?.find((a) => from[a] !== 1);
     if (bad !== undefined) {
       throw new OpError(

@@ -5,9 +5,9 @@ import { gelu, swish } from "./activation.ts";
 import { type Building, building } from "./building.ts";
 import { broadcastShapes, operand, type Types } from "./common.ts";
 import { gather } from "./gather.ts";
-import { rmsNormalization } from "./group_norm.ts";
+import { inverseRoot, rmsNormalization } from "./group_norm.ts";
 import { layerNormalization } from "./normalization.ts";
-import { reduceSum } from "./reduce.ts";
+import { reduceMean, reduceSum } from "./reduce.ts";
 
 const microsoft = <A>(type: string, attrs: (r: AttrReader) => A) => [
   { domain: "com.microsoft", type, since: 1, attrs },
@@ -58,6 +58,9 @@ function skipTypes(a: SkipAttrs, ins: Types): readonly TensorType[] {
   return [x, moment, moment, x].slice(0, a.outputs);
 }
 
+const meanSquare = (g: Building, x: Value): Value =>
+  g.apply(reduceMean, { axes: [-1], keepDims: true }, g.mul(x, x));
+
 /** Layer normalisation of x + skip + bias; the fourth output is that sum. */
 const skipNormalization = (name: string, simplified: boolean): OpDef<SkipAttrs> => ({
   name,
@@ -74,8 +77,10 @@ const skipNormalization = (name: string, simplified: boolean): OpDef<SkipAttrs> 
       const both = g.add(x!, skip!), total = bias ? g.add(both, bias) : both;
       if (a.simplified) {
         const [y] = b.node(rmsNormalization, { axis: -1, epsilon: a.epsilon }, [total, scale!]);
+        if (a.outputs === 1) return [y];
         const unused = g.fill(0, y.type.dtype, dims(y.type).with(-1, 1));
-        return [y, unused, unused, total].slice(0, a.outputs);
+        const inverse = a.outputs < 3 ? [] : [inverseRoot(g, meanSquare(g, total), a.epsilon)];
+        return [y, unused, ...inverse, total].slice(0, a.outputs);
       }
       const outputs = Math.min(a.outputs, 3);
       const attrs = { axis: -1, epsilon: a.epsilon, outputs };

@@ -64,6 +64,22 @@ Deno.test("normalisation of a sum, which is an output too", () => {
   }, 1e-5);
 });
 
+Deno.test("the simplified normalisation gives the inverse root of the mean square", () => {
+  // Rows 3, 4 and 0, 2 of x and skip: mean squares 50 and 8.
+  agrees(ops, {
+    type: "SkipSimplifiedLayerNormalization",
+    attrs: { epsilon: 0 },
+    ins: [[2, 6, 0, 0], [4, 2, 0, 4]].map((x) => tensor("float32", [1, 2, 2], x))
+      .concat(tensor("float32", [2], [1, 1])),
+    outs: [
+      [[1, 2, 2], [6 / Math.sqrt(50), 8 / Math.sqrt(50), 0, Math.SQRT2]],
+      [[1, 2, 1], [0, 0]],
+      [[1, 2, 1], [1 / Math.sqrt(50), 1 / Math.sqrt(8)]],
+      [[1, 2, 2], [6, 8, 0, 4]],
+    ],
+  }, 1e-6);
+});
+
 Deno.test("words, places and segments are added and normalised, words counted", () => {
   agrees(ops, {
     type: "EmbedLayerNormalization",
