@@ -188,6 +188,7 @@ function withStripes(
         bytes: 0,
         distance: apart,
         over: () => 0,
+        under: () => 0,
       });
       for (const count of COUNTS) {
         const key = `${start}:${plain.last}:${count}`;

@@ -74,7 +74,7 @@ export class Liveness {
   ofStream(
     first: number,
     last: number,
-    stream: Pick<StreamChoice, "outer" | "bytes" | "distance" | "over">,
+    stream: Pick<StreamChoice, "outer" | "bytes" | "distance" | "over" | "under">,
   ): number {
     const outer = new Set(stream.outer.map((v) => this.#owner(v)));
     const inside = (v: Value): boolean => {
@@ -93,6 +93,7 @@ export class Liveness {
     }
     // Rings or an output over an input: not both over the same bytes.
     for (const x of inputs) saved = Math.max(saved, stream.over(x));
+    for (const y of outputs) saved = Math.max(saved, stream.under(y));
     return this.#between(first, last, inside) + stream.bytes - saved;
   }
 }

@@ -6,7 +6,7 @@ import { type Storage, storageBytes } from "../ir/storage.ts";
 import { canOverwrite } from "../tir/in_place.ts";
 import { countTraffic } from "../tir/traffic.ts";
 import { reverseKernel } from "../tir/reverse.ts";
-import type { Buffer, Kernel, Over } from "../tir/stmt.ts";
+import type { Buffer, Kernel } from "../tir/stmt.ts";
 import type { Region, Request, Sharing } from "../memory/plan.ts";
 import { checkPlan } from "../memory/checker.ts";
 import type { PlacedMemory } from "../memory/shadow.ts";
@@ -101,30 +101,41 @@ export function place(
     });
     requests[i] = { ...r, shares };
   }
-  // What lies over an input is written when nobody reads that any more, in this step or another.
-  const consumed = (i: number, s: Step, over: readonly Over[]): Sharing[] =>
-    over.flatMap(({ input, shifts }) => {
-      const v = s.values[s.kernel.buffers.findIndex((b) => b.name === input)];
-      const x = requests.find((q) => q.name === names.get(root(owner(v))));
-      return x?.last === i && !g.outputs.some((y) => root(owner(y)) === root(owner(v)))
-        ? [{ with: x.name, shifts }]
-        : [];
-    });
+  // What lies over an input is written when nobody reads that any more, in this step or another;
+  // an output over what is used no more when it is written, where nobody wrote it before.
+  const indexOf = (s: Step, buffer: string): number =>
+    requests.findIndex((q) =>
+      q.name ===
+        names.get(root(owner(s.values[s.kernel.buffers.findIndex((b) => b.name === buffer)])))
+    );
   const scratchName = (i: number, b: Buffer): string => `step ${i}: ${b.name}`;
+  const addScratch = (s: Step, i: number, b: Buffer): void => {
+    const shares: Sharing[] = [];
+    for (const { buffer, shifts } of options.level >= 2 ? b.over ?? [] : []) {
+      const at = indexOf(s, buffer), x = requests[at];
+      const isOutput = s.kernel.buffers.some((o) => o.name === buffer && o.scope === "output");
+      if (x && isOutput && x.first === i) {
+        const back = { with: scratchName(i, b), shifts: shifts.map((n) => -n) };
+        requests[at] = { ...x, shares: [...(x.shares ?? []), back] };
+      } else if (x && !isOutput && x.last === i && !kept.has(x.name)) {
+        shares.push({ with: x.name, shifts });
+      }
+    }
+    requests.push({
+      name: scratchName(i, b),
+      bytes: b.length * bytesOf(b.dtype),
+      align: b.align,
+      first: i,
+      last: i,
+      ...(b.within && { within: b.within }),
+      ...(shares.length > 0 && { shares }),
+      regions: allowed,
+      ...(traffic && { traffic: traffic.scratch.get(b) ?? 0 }),
+    });
+  };
+  const kept = new Set(g.outputs.map((y) => names.get(root(owner(y)))));
   steps.forEach((s, i) =>
-    s.kernel.buffers.slice(s.values.length).forEach((b) =>
-      requests.push({
-        name: scratchName(i, b),
-        bytes: b.length * bytesOf(b.dtype),
-        align: b.align,
-        first: i,
-        last: i,
-        ...(b.within && { within: b.within }),
-        ...(options.level >= 2 && b.over && { shares: consumed(i, s, b.over) }),
-        regions: allowed,
-        ...(traffic && { traffic: traffic.scratch.get(b) ?? 0 }),
-      })
-    )
+    s.kernel.buffers.slice(s.values.length).forEach((b) => addScratch(s, i, b))
   );
   const plan = planMemory(requests, regions, { level: options.level });
   checkPlan(requests, regions, plan);

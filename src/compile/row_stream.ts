@@ -23,7 +23,14 @@ import {
   withShared,
 } from "../schedule/shared_rows.ts";
 import { earlyParts } from "../schedule/early_parts.ts";
-import { bytesOver, isConsumed, piecesOf } from "../schedule/over_input.ts";
+import { isRead, withPools } from "../schedule/row_pool.ts";
+import {
+  bytesOver,
+  bytesUnder,
+  isConsumed,
+  type Pieces,
+  piecesOf,
+} from "../schedule/over_input.ts";
 import type { ScheduledKernel } from "../compile.ts";
 import { scratchOf } from "./lean.ts";
 import { type BandKernel, type BandOptions, Bands, type BandSchedule } from "./bands.ts";
@@ -42,6 +49,8 @@ export interface StreamChoice {
   distance(output: Value, input: Value): number;
   /** Bytes of rings that can lie over an input, as that is consumed. */
   over(input: Value): number;
+  /** Bytes of rings that can lie over an output, where they are used no more when that is written. */
+  under(output: Value): number;
   build(): ScheduledKernel;
 }
 
@@ -66,7 +75,7 @@ export class Streams {
     readonly kernels: readonly ScheduledKernel[],
     readonly storage: ReadonlyMap<Value, Storage>,
     graph: Graph,
-    options: BandOptions,
+    readonly options: BandOptions,
   ) {
     this.#bands = new Bands(kernels, options);
     this.#ports = new Set([...graph.inputs, ...graph.outputs].map((v) => this.#owner(v)));
@@ -102,7 +111,8 @@ export class Streams {
       const plan = draft && planStream(draft.parts, draft.memories);
       if (!draft || !plan) return [];
       const ordered = [{ draft, plan }, ...earlyDraft(draft, plan)];
-      const plans = ordered.flatMap((d) => [d, ...sharedDraft(d.draft, d.plan)]);
+      const apart = ordered.flatMap((d) => [d, ...sharedDraft(d.draft, d.plan)]);
+      const plans = this.options.lean ? apart.flatMap((d) => [d, ...pooledDraft(d)]) : apart;
       return plans.flatMap((d) => leanDrafts(d.draft, d.plan).map((x) => this.#choice(x, d.plan)));
     });
   }
@@ -141,10 +151,17 @@ export class Streams {
       over: (input) => {
         const { memories } = draft, x = owners.indexOf(this.#owner(input));
         if (x < 0 || !isConsumed(memories[x], plan.firstWrite[x])) return 0;
-        const kept = memories.flatMap((m, i) =>
-          m.inside && !plan.rings[i].within ? [piecesOf(i, rowBytes(draft, i), plan)] : []
-        );
+        const kept = keptPieces(draft, plan);
         return bytesOver(kept, plan.lastRead[x], rowBytes(draft, x));
+      },
+      under: (output) => {
+        const y = owners.indexOf(this.#owner(output));
+        if (y < 0) return 0;
+        const bytes = rowBytes(draft, y);
+        return Math.max(
+          0,
+          ...keptPieces(draft, plan).map((p) => bytesUnder(p, plan.firstWrite[y], bytes)),
+        );
       },
       build: () => this.#build(draft, plan),
     };
@@ -294,6 +311,20 @@ function sharedDraft(draft: Draft, plan: StreamPlan): { draft: Draft; plan: Stre
   return [{ draft: { ...best.draft, bands }, plan: best.plan }];
 }
 
+/** The draft with rings in pools; none where that is no less. */
+function pooledDraft({ draft, plan }: { draft: Draft; plan: StreamPlan }) {
+  const made = withPools(draft.parts, draft.memories, plan);
+  if (!made) return [];
+  // Other schedules have to read rows before they write over them too.
+  const bands = draft.bands.map((b, k): BandKernel => {
+    const own = made.follows.filter((f) => f.part === k);
+    const isAlike = ({ kernel }: BandSchedule): boolean =>
+      own.every((f) => isRead(withKernel(draft, k, kernel), draft.memories, f));
+    return { ...b, lean: b.lean.filter(isAlike) };
+  });
+  return [{ draft: { ...draft, bands }, plan: made.plan }];
+}
+
 /** Share of a stream's memory that is worth a choice of its own. */
 const WORTH = 0.99;
 
@@ -338,6 +369,24 @@ function withKernel({ parts, members }: Draft, k: number, kernel: Kernel): Strea
 const rowBytes = ({ owners, memories }: Draft, m: number): number =>
   storageBytes(owners[m]) / memories[m].rows;
 
+/** Whether a ring lies in no pool, or is the first of those in it. */
+const isFirstOfPool = ({ rings }: StreamPlan, m: number): boolean =>
+  !rings[m].pool || rings.findIndex((r) => r.pool?.pool === rings[m].pool?.pool) === m;
+
+/** Bytes from one row of a ring, or of its pool, to the next. */
+function slotBytes(draft: Draft, { rings }: StreamPlan, m: number): number {
+  const { pool } = rings[m], own = rowBytes(draft, m);
+  return pool ? own / draft.memories[m].stride * pool.stride : own;
+}
+
+/** The rings and pools that are kept throughout. */
+const keptPieces = (draft: Draft, plan: StreamPlan): Pieces[] =>
+  draft.memories.flatMap((m, i) =>
+    m.inside && !plan.rings[i].within && isFirstOfPool(plan, i)
+      ? [piecesOf(i, slotBytes(draft, plan, i), plan)]
+      : []
+  );
+
 /** Instructions of a part in a step, beside its block: whether it has one, and where its rows lie. */
 const STEP = 8;
 
@@ -348,7 +397,8 @@ function bytesOfPlan(draft: Draft, plan: StreamPlan): number {
 }
 
 /** Bytes that are kept throughout; of each part and the kernel's end all others; rings alone of them. */
-function phasesOf(draft: Draft, { rings }: StreamPlan) {
+function phasesOf(draft: Draft, plan: StreamPlan) {
+  const { rings } = plan;
   const { parts, memories } = draft;
   let kept = 0;
   const phases = new Array<number>(2 * parts.length).fill(0);
@@ -357,7 +407,9 @@ function phasesOf(draft: Draft, { rings }: StreamPlan) {
     else for (let i = within[0]; i <= within[1]; i++) phases[i] += bytes;
   };
   memories.forEach(({ inside }, m) => {
-    if (inside) need(rings[m].rows * rowBytes(draft, m), rings[m].within);
+    if (!inside || !isFirstOfPool(plan, m)) return;
+    const { rows, within, pool } = rings[m];
+    need((pool?.count ?? rows) * slotBytes(draft, plan, m), within);
   });
   const between = [...phases];
   parts.forEach((p, k) => {

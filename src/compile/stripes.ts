@@ -85,6 +85,7 @@ export class Stripes {
         outer: [...new Set(taken.flatMap((p) => p.outer))],
         distance: apart,
         over: () => 0,
+        under: () => 0,
         build: () => taken.map((p) => p.build()),
       });
     }

@@ -1,13 +1,18 @@
 /**
  * Rings over an input that is consumed as a stream goes on: a row of a ring may lie where rows of the
- * input were that are read no more when it is first written.
+ * input were that are read no more when it is first written. And rings over an output: a row may lie
+ * where rows of the output will be that are first written when it is used no more.
  */
 import type { StreamMemory, StreamPlan } from "./row_stream_plan.ts";
 
-/** Memory of pieces of equal size that follow each other, and the time when each is first written. */
+/**
+ * Memory of pieces of equal size that follow each other, and the times when each is first written and
+ * last used.
+ */
 export interface Pieces {
   readonly bytes: number;
   readonly born: readonly number[];
+  readonly died: readonly number[];
 }
 
 /** Distances that are offered at most, and the bytes that each is a multiple of. */
@@ -20,19 +25,26 @@ export function slotOf(r: number, classes: readonly number[]): number {
   return begin + Math.floor(r / classes.length) % classes[of];
 }
 
-/** The rows of a ring. */
+/** The rows of a ring, or of the pool that it lies in; `bytes`: from one to the next. */
 export function piecesOf(
   m: number,
   bytes: number,
-  { rings, firstWrite }: Pick<StreamPlan, "rings" | "firstWrite">,
+  { rings, firstWrite, lastUse }: Pick<StreamPlan, "rings" | "firstWrite" | "lastUse">,
 ): Pieces {
-  const { rows, classes } = rings[m];
-  const born = new Array<number>(rows).fill(Infinity);
-  firstWrite[m].forEach((time, r) => {
-    const at = slotOf(r, classes);
-    if (time >= 0) born[at] = Math.min(born[at], time);
+  const { rows, classes, pool } = rings[m];
+  const count = pool?.count ?? rows;
+  const born = new Array<number>(count).fill(Infinity), died = new Array<number>(count).fill(-1);
+  rings.forEach((ring, other) => {
+    const slots = ring.pool?.slots;
+    if (other !== m && (!pool || ring.pool?.pool !== pool.pool)) return;
+    firstWrite[other].forEach((time, row) => {
+      const at = slots ? slots[row % slots.length] : slotOf(row, classes);
+      if (time < 0) return;
+      born[at] = Math.min(born[at], time);
+      died[at] = Math.max(died[at], time, lastUse[other][row]);
+    });
   });
-  return { bytes, born };
+  return { bytes, born, died };
 }
 
 /**
@@ -42,7 +54,7 @@ export function piecesOf(
  * @param lastRead by row of the input, of so many bytes each
  */
 export function shiftsOver(
-  { bytes, born }: Pieces,
+  { bytes, born }: Pick<Pieces, "bytes" | "born">,
   lastRead: readonly number[],
   rowBytes: number,
 ): number[] {
@@ -58,6 +70,43 @@ export function shiftsOver(
   const shifts: number[] = [];
   for (let shift = 0; shift < length; shift += step) if (isSafe(shift)) shifts.push(shift);
   return shifts;
+}
+
+/**
+ * Bytes from the begin of an output at which some memory may begin: each of its pieces is last used
+ * before what lies there of the output is first written.
+ *
+ * @param firstWrite by row of the output, of so many bytes each
+ */
+export function shiftsUnder(
+  { bytes, died }: Pick<Pieces, "bytes" | "died">,
+  firstWrite: readonly number[],
+  rowBytes: number,
+): number[] {
+  const length = firstWrite.length * rowBytes;
+  const step = STEP * Math.ceil(length / (STEP * MOST_SHIFTS));
+  const isSafe = (shift: number): boolean =>
+    died.every((time, n) => {
+      const first = Math.floor((shift + n * bytes) / rowBytes);
+      const end = Math.min(firstWrite.length, Math.ceil((shift + (n + 1) * bytes) / rowBytes));
+      for (let r = first; r < end; r++) {
+        if (firstWrite[r] >= 0 && firstWrite[r] <= time) return false;
+      }
+      return true;
+    });
+  const shifts: number[] = [];
+  for (let shift = 0; shift < length; shift += shifts.length > 0 ? step : STEP) {
+    if (isSafe(shift)) shifts.push(shift);
+  }
+  return shifts;
+}
+
+/** Bytes of an output that the largest part of a memory can lie over. */
+export function bytesUnder(p: Pieces, firstWrite: readonly number[], rowBytes: number): number {
+  const [shift] = shiftsUnder(p, firstWrite, rowBytes);
+  return shift === undefined
+    ? 0
+    : Math.min(p.bytes * p.died.length, firstWrite.length * rowBytes - shift);
 }
 
 /** Bytes of an input that some memories can lie in side by side, the largest first. */

@@ -21,7 +21,7 @@ import { simplify, simplifyCondition } from "../te/linear.ts";
 import { mapBuffers } from "../tir/remap.ts";
 import { bytesOf } from "../util/dtype.ts";
 import { type Buffer, type Kernel, memoryOf, type Over, seq, type Stmt } from "../tir/stmt.ts";
-import { isConsumed, piecesOf, shiftsOver } from "./over_input.ts";
+import { isConsumed, piecesOf, shiftsOver, shiftsUnder } from "./over_input.ts";
 import type { StreamMemory, StreamPart, StreamPlan, StreamUse } from "./row_stream_plan.ts";
 
 /** The kernel of a stream. */
@@ -40,11 +40,27 @@ export function streamKernel(
       ? [{ memory: i, name: m.name, bytes: m.stride * bytesOf(use.buffer.dtype) }]
       : [];
   });
-  const overInputs = (m: number, bytes: number): Over[] =>
-    inputs.flatMap(({ memory, name, bytes: rowBytes }) => {
-      const shifts = shiftsOver(piecesOf(m, bytes, plan), plan.lastRead[memory], rowBytes);
-      return shifts.length > 0 ? [{ input: name, shifts }] : [];
-    });
+  const outputs = memories.flatMap((m, i) => {
+    const use = parts.flatMap((p) => [...p.uses, ...(p.finish?.uses ?? [])]).find((u) =>
+      u?.writes && u.memory === i
+    );
+    return use && !m.inside
+      ? [{ memory: i, name: m.name, bytes: m.stride * bytesOf(use.buffer.dtype) }]
+      : [];
+  });
+  const overOthers = (m: number, bytes: number): Over[] => {
+    const pieces = piecesOf(m, bytes, plan);
+    return [
+      ...inputs.map(({ memory, name, bytes: rowBytes }): Over => ({
+        buffer: name,
+        shifts: shiftsOver(pieces, plan.lastRead[memory], rowBytes),
+      })),
+      ...outputs.map(({ memory, name, bytes: rowBytes }): Over => ({
+        buffer: name,
+        shifts: shiftsUnder(pieces, plan.firstWrite[memory], rowBytes),
+      })),
+    ].filter(({ shifts }) => shifts.length > 0);
+  };
   const ring = (use: StreamUse): Buffer => {
     const { name, inside, rows, stride } = memories[use.memory];
     if (!inside) {
@@ -55,11 +71,26 @@ export function streamKernel(
       if (!outside.has(use.memory)) outside.set(use.memory, b);
       return b;
     }
-    const { rows: kept, within } = rings[use.memory];
+    const { rows: kept, within, pool } = rings[use.memory];
+    if (pool) {
+      const { count, stride: apart } = pool;
+      const b: Buffer = {
+        ...use.buffer,
+        name: `pool${pool.pool}`,
+        shape: use.buffer.shape.map((n, i) => i === use.axis && n > 1 ? count : n),
+        strides: use.buffer.strides.map((n, i) => i === use.axis ? apart : n),
+        length: count * apart,
+        scope: "scratch",
+      };
+      const over = overOthers(use.memory, apart * bytesOf(b.dtype));
+      const align = Math.max(b.align, scratch.get(memoryOf(b))?.align ?? 1);
+      scratch.set(memoryOf(b), { ...b, align, ...(over.length > 0 && { over }) });
+      return b;
+    }
     const shape = use.buffer.shape.map((n, i) => i === use.axis ? Math.min(kept, n) : n);
     const length = kept < rows ? kept * stride : use.buffer.length;
     const b: Buffer = { ...use.buffer, name, shape, length, scope: "scratch" };
-    const over = overInputs(use.memory, stride * bytesOf(b.dtype));
+    const over = overOthers(use.memory, stride * bytesOf(b.dtype));
     scratch.set(memoryOf(b), { ...b, ...(within && { within }), ...(over.length > 0 && { over }) });
     return b;
   };
@@ -88,10 +119,11 @@ export function streamKernel(
     return mapBuffers(kernel.body, (b, idx) => {
       const use = byMemory.get(memoryOf(b));
       if (!use) return { buf: own(b, k, phase, kept.has(b.name)), idx };
-      const buf = ring(use), { rows, classes } = rings[use.memory];
+      const buf = ring(use), { rows, classes, pool } = rings[use.memory];
       const isRing = memories[use.memory].inside && rows < memories[use.memory].rows;
       const row = (e: Expr): Expr => {
         const at = use.writes ? add(e, start) : e;
+        if (pool) return slotOfPool(at, pool.slots);
         return isRing ? slot(at, classes) : simplify(at);
       };
       return { buf, idx: idx.map((e, i) => i === use.axis ? row(e) : e) };
@@ -141,6 +173,19 @@ function slot(row: Expr, classes: readonly number[]): Expr {
     const here = simplify(add(floormod(turn, kept), begin));
     return others ? select(simplifyCondition(eq(of, n)), here, others) : here;
   }, null)!;
+}
+
+/** Where a row lies in a pool: choices between as few runs of slots at one distance as there are. */
+function slotOfPool(row: Expr, slots: readonly number[]): Expr {
+  const at = simplify(floormod(row, slots.length));
+  const choose = (from: number, to: number): Expr => {
+    const step = to - from > 1 ? slots[from + 1] - slots[from] : 0;
+    const isRun = slots.slice(from, to).every((s, i) => s === slots[from] + i * step);
+    if (isRun) return simplify(add(mul(at, step), slots[from] - from * step));
+    const middle = (from + to) >> 1;
+    return select(simplifyCondition(lt(at, middle)), choose(from, middle), choose(middle, to));
+  };
+  return choose(0, slots.length);
 }
 
 /** What is left of a conjunction without what always holds. */

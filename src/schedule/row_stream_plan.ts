@@ -56,6 +56,15 @@ export interface StreamPlan {
   /** By memory and row: the last time that it is read, the first that it is written; −1: never. */
   readonly lastRead: readonly (readonly number[])[];
   readonly firstWrite: readonly (readonly number[])[];
+  /** The last time that it is read or written. */
+  readonly lastUse: readonly (readonly number[])[];
+  /** By time: the part that runs, and its block; what follows the last block has none. */
+  readonly turns: readonly (Turn | undefined)[];
+}
+
+export interface Turn {
+  readonly part: number;
+  readonly block: number;
 }
 
 /** Rows up to which a stream is simulated; larger tensors fit no board. */
@@ -145,6 +154,18 @@ export interface Ring {
    */
   readonly classes: readonly number[];
   readonly within: readonly [number, number] | null;
+  /** Where its rows lie among those of others. */
+  readonly pool?: PoolPlace;
+}
+
+/** The place of a ring's rows in a pool of slots. */
+export interface PoolPlace {
+  readonly pool: number;
+  /** Slots of the pool, so many elements apart. */
+  readonly count: number;
+  readonly stride: number;
+  /** Slots of rows with each remainder modulo the length of the list. */
+  readonly slots: readonly number[];
 }
 
 /** Runs the schedule: the fewest rows of each ring with which no row is overwritten too early. */
@@ -156,10 +177,13 @@ function runPlan(
 ): StreamPlan | null {
   const table = () => memories.map((m) => new Array<number>(m.rows).fill(-1));
   const firstWrite = table(), lastRead = table(), bornStep = table(), readStep = table();
+  const lastUse = table();
+  const turns: (Turn | undefined)[] = [undefined];
   const users = memories.map((): number[] => []);
   let time = 0, ready = true;
   const block = (k: number, v: number, step: number): void => {
     time++;
+    turns.push({ part: k, block: v });
     for (const use of parts[k].uses) {
       if (!use) continue;
       const m = use.memory, { inside, rows } = memories[m];
@@ -169,6 +193,7 @@ function runPlan(
         : use.reach ?? { rate: 0, first: 0, last: rows - 1 };
       const end = Math.min(rate * v + last, rows - 1);
       for (let r = Math.max(0, rate * v + first); r <= end; r++) {
+        lastUse[m][r] = time;
         if (use.writes) {
           if (firstWrite[m][r] >= 0) continue;
           [firstWrite[m][r], bornStep[m][r]] = [time, step];
@@ -210,7 +235,7 @@ function runPlan(
       within: carried ? null : ends,
     };
   });
-  return { paces, steps, rings, lastRead, firstWrite };
+  return { paces, steps, rings, lastRead, firstWrite, lastUse, turns };
 }
 
 /** Classes of rows that are kept apart, at most. */

@@ -117,29 +117,9 @@ function search(
   guest: number,
   host: number,
 ): number | null {
-  const memories: StreamMemory[] = [{ ...x, name: "x", inside: false }, {
-    ...y,
-    name: "y",
-    inside: false,
-  }];
-  const uses = p.uses.map((u) =>
-    u?.memory === guest ? { ...u, memory: 0 } : u?.memory === host ? { ...u, memory: 1 } : null
-  );
-  const k = streamKernel([{ ...p, uses }], memories, {
-    paces: [{ period: 1, offset: 0 }],
-    steps: p.blocks,
-    rings: memories.map(({ rows }) => ({ rows, classes: [rows], within: null })),
-    lastRead: [],
-    firstWrite: [],
-  });
-  const [ix, iy] = ["x", "y"].map((name) => k.buffers.findIndex((b) => b.name === name));
-  if (ix < 0 || iy < 0) return null;
-  const times = timeAccesses(k, [k.buffers[ix], k.buffers[iy]].map(memoryOf));
+  const times = rowTimes(p, x, y, guest, host);
   if (!times) return null;
-  const reads = times.lastRead[ix], writes = times.firstWrite[iy];
-  const align = Math.ceil(
-    Math.max(k.buffers[ix].align, k.buffers[iy].align) / bytesOf(k.buffers[ix].dtype),
-  );
+  const { reads, writes, align } = times;
   const isSafe = (at: number): boolean => {
     if (at % align !== 0 || y.stride % align !== 0) return false;
     for (let i = 0; i < reads.length; i++) {
@@ -149,6 +129,48 @@ function search(
     return true;
   };
   return [0, y.stride - x.stride].find(isSafe) ?? null;
+}
+
+/** When a part reads the elements of one memory for the last time and first writes those of another. */
+export interface RowTimes {
+  readonly reads: ArrayLike<number> & { readonly length: number };
+  readonly writes: ArrayLike<number>;
+  /** Elements that where they begin has to be a multiple of. */
+  readonly align: number;
+}
+
+/** Walks all blocks of a part; null where data decides what it touches. */
+export function rowTimes(
+  p: StreamPart,
+  x: StreamMemory,
+  y: StreamMemory,
+  read: number,
+  written: number,
+): RowTimes | null {
+  const memories: StreamMemory[] = [
+    { ...x, name: "x", inside: false },
+    { ...y, name: "y", inside: false },
+  ];
+  const uses = p.uses.map((u) =>
+    u?.memory === read ? { ...u, memory: 0 } : u?.memory === written ? { ...u, memory: 1 } : null
+  );
+  const k = streamKernel([{ ...p, uses }], memories, {
+    paces: [{ period: 1, offset: 0 }],
+    steps: p.blocks,
+    rings: memories.map(({ rows }) => ({ rows, classes: [rows], within: null })),
+    lastRead: [],
+    firstWrite: [],
+    lastUse: [],
+    turns: [],
+  });
+  const [ix, iy] = ["x", "y"].map((name) => k.buffers.findIndex((b) => b.name === name));
+  if (ix < 0 || iy < 0) return null;
+  const times = timeAccesses(k, [k.buffers[ix], k.buffers[iy]].map(memoryOf));
+  if (!times) return null;
+  const align = Math.ceil(
+    Math.max(k.buffers[ix].align, k.buffers[iy].align) / bytesOf(k.buffers[ix].dtype),
+  );
+  return { reads: times.lastRead[ix], writes: times.firstWrite[iy], align };
 }
 
 /** The parts and memories with some memories in the rows of others, and which of them are left. */

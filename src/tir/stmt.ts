@@ -33,14 +33,17 @@ export interface Buffer extends Indexable {
   readonly rowsApart?: number;
   /** Of scratch: the first and the last part of the kernel that it holds something in; all, if absent. */
   readonly within?: readonly [number, number];
-  /** Of scratch: bytes behind the begin of an input at which it may lie over it, if nobody else reads that. */
+  /**
+   * Of scratch: bytes behind the begin of an input at which it may lie over it, if nobody else reads
+   * that, or of an output that nobody has written before.
+   */
   readonly over?: readonly Over[];
 }
 
-/** Leave to lie over an input: whatever is overwritten has been read. */
+/** Leave to lie over an input or output: whatever is overwritten has been read. */
 export interface Over {
   /** The name of the kernel's buffer. */
-  readonly input: string;
+  readonly buffer: string;
   readonly shifts: readonly number[];
 }
 
