@@ -8,7 +8,7 @@ import { streamKernel } from "./row_stream.ts";
 import { planStream, type StreamMemory, type StreamPart } from "./row_stream_plan.ts";
 import { findSlots, type Lives } from "./slots.ts";
 
-/** A layer: windows of `taps` rows, one in `rate`, of a row's element i the one `far` behind it. */
+/** A layer: windows of `taps` rows, one in `rate`, of a row's element i the one `far` behind it, if any. */
 interface Layer {
   readonly taps: number;
   readonly pad: number;
@@ -24,7 +24,7 @@ const layer: fc.Arbitrary<Layer> = fc.record({
   taps: fc.integer({ min: 1, max: 4 }),
   pad: fc.integer({ min: 0, max: 2 }),
   rate: fc.constantFrom<1 | 2>(1, 1, 2),
-  far: fc.integer({ min: 0, max: 1 }),
+  far: fc.integer({ min: -1, max: 1 }),
   less: fc.integer({ min: 0, max: 2 }),
   staged: fc.boolean(),
 });
@@ -62,7 +62,8 @@ function netOf(layers: readonly Layer[]): Net {
     };
     const int32 = (e: Expr): Expr => cast("int32", e);
     const value = (i: Expr): Expr => {
-      const column = select(lt(add(i, f.far), x.stride), add(i, f.far), i);
+      const near = add(i, f.far);
+      const column = select(and(ge(near, 0), lt(near, x.stride)), near, i);
       const taps = Array.from({ length: f.taps }, (_, t): Expr => {
         const at = add(mul(block, f.rate), t - f.pad);
         return select(and(ge(at, 0), lt(at, x.rows)), int32(load(from, [at, column])), imm(0));
@@ -105,7 +106,7 @@ function netOf(layers: readonly Layer[]): Net {
       const x = memories[k], y = memories[k + 1], before = now;
       now = Array.from({ length: y.rows * y.stride }, (_, n) => {
         const row = Math.floor(n / y.stride), i = n % y.stride;
-        const column = i + f.far < x.stride ? i + f.far : i;
+        const near = i + f.far, column = 0 <= near && near < x.stride ? near : i;
         let sum = 0;
         for (let t = 0; t < f.taps; t++) {
           const at = row * f.rate + t - f.pad;
@@ -166,6 +167,8 @@ Deno.test("a row lies over one that is read where it is written only if all of t
   assert.ok(follow({ far: 1 }, 5, 4));
   assert.ok(follow({ far: 1, staged: true }, 5, 4));
   assert.ok(!follow({ taps: 4 }, 5, 5));
+  assert.ok(!follow({ far: -1 }, 5, 4));
+  assert.ok(follow({ far: -1, staged: true }, 5, 4));
 });
 
 Deno.test("slots hold each row until it is used no more, and are as few as rows at a time at best", () => {
