@@ -26,7 +26,7 @@ export interface Slots {
 }
 
 /** Periods that a pattern may take, rows in all of it, and steps of the search for one. */
-const PERIODS = [1, 2, 3, 4, 5, 6], MOST_ROWS = 48, BUDGET = 3000;
+const PERIODS = [1, 2, 3, 4, 5, 6], MOST_ROWS = 128, BUDGET = 3000;
 
 /**
  * The fewest slots, below `limit`, that hold the rows of some memories.
