@@ -139,9 +139,9 @@ function assembly(rows: number, k: number, pitch: number): string {
   ].map((l) => `        "${l}\\n"`);
   const pairs = two ? ["0", "1"] : ["0"];
   const out = [
-    ...pairs.flatMap((p) => [`[t${p}] "+r"(t${p})`, `[u${p}] "+r"(u${p})`]),
-    '[a] "+r"(a)',
-    '[w] "+r"(w)',
+    ...pairs.flatMap((p) => [`[t${p}] "+&r"(t${p})`, `[u${p}] "+&r"(u${p})`]),
+    '[a] "+&r"(a)',
+    '[w] "+&r"(w)',
     '[w0] "=&r"(w0)',
     '[w1] "=&r"(w1)',
     '[a0] "=&r"(a0)',

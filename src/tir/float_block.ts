@@ -79,7 +79,7 @@ ${INLINE} ${name}(float *acc, const float *x, const float *w)`;
 {
 ${loop ? `    const float *const end = x + ${length};\n\n` : ""}    __asm__ volatile(
 ${asm(frame(loop ? ["1:", ...body, "cmp %[x], %[end]", "bne 1b"] : body))}
-        : [x] "+r"(x), [w] "+r"(w)
+        : [x] "+&r"(x), [w] "+&r"(w)
         : [acc] "r"(acc)${loop ? ', [end] "r"(end)' : ""}
         : ${clobbers(channels, values)}, ${
           next.some((l) => l.includes("r12")) ? '"r12", ' : ""

@@ -93,7 +93,7 @@ ${INLINE} ${name}(int32_t *acc, const int8_t *a, const int8_t *w)`;
     /* Even channels are summed in q0, odd ones in q1. */
     __asm__ volatile(
 ${lines([...even, ...body, ...back])}
-        : [a] "+l"(a), [w] "+l"(w)
+        : [a] "+&l"(a), [w] "+&l"(w)
         : [acc] "r"(acc)
         : "q0", "q1", "q2", "q3", "q4", "r12", "memory");
 }`,

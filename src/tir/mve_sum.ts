@@ -85,7 +85,7 @@ __attribute__((noinline)) static void ${name}(int32_t *acc, const ${dtype}_t *x,
             m = n < ${most} ? n : ${most};
             __asm__ volatile(
 ${body.map((l) => `                "${l}\\n"`).join("\n")}
-                : [at] "+l"(at)
+                : [at] "+&l"(at)
                 : [acc] "r"(acc), [m] "r"(m), [less] "r"(-zero * m)
                 : "q0", "q1", "q2", "q3", "lr", "memory");
         }

@@ -122,7 +122,7 @@ function assembly(rows: number, cols: number, pitch: number): string {
 
     __asm__ volatile(
 ${instructions(rows, cols, pitch).map((l) => `        "${l}\\n"`).join("\n")}
-        : ${outputs.map(([i, j]) => `[s${i}${j}] "+r"(acc[${i * ACC_PITCH + j}])`).join(", ")},
+        : ${outputs.map(([i, j]) => `[s${i}${j}] "+&r"(acc[${i * ACC_PITCH + j}])`).join(", ")},
           [x0] "=&r"(x0), [x1] "=&r"(x1),
           ${weights.map((n) => `[w${n}] "=&r"(w${n})`).join(", ")}
         : [a] "r"(a), [w] "r"(w)

@@ -175,7 +175,7 @@ function assembly(m: PlaneMap, text: MapText, indent: string): string {
 ${value}
 ${copy}    __asm__ volatile(
 ${quoted(text.code())}
-        : [y] "+r"(y), [a] "+r"(a), ${accs.map((s) => `[${s}] "+r"(${s})`).join(", ")},
+        : [y] "+&r"(y), [a] "+&r"(a), ${accs.map((s) => `[${s}] "+&r"(${s})`).join(", ")},
           ${changed.map((x) => `[${x}] "=&r"(${x})`).join(", ")}
         : ${inputs.join(",\n          ")}
         : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "cc", "memory");`;

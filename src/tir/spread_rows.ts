@@ -60,7 +60,7 @@ ${
       Array.from({ length: groups }, () => four(extend)).flat()
         .map((l) => `${pad}    "${l}\\n"`).join("\n")
     }
-${pad}    : [dst] "+r"(dst), [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2)
+${pad}    : [dst] "+&r"(dst), [x0] "+&r"(x0), [x1] "+&r"(x1), [x2] "+&r"(x2)
 ${pad}    : [minus] "r"(minus)
 ${pad}    : "r4", "r5", "r6", "r8", "r9", "r10", "memory");`;
   const loops = (pad: string): string =>
