@@ -2,7 +2,7 @@
 import { type DType, isFloat } from "../util/dtype.ts";
 import { numbers, sizeOf, tensor } from "../util/tensor.ts";
 import { axis as reduceAxis, compute, sum } from "../te/compute.ts";
-import { cast, load, mul } from "../te/expr.ts";
+import { cast, type Expr, type Indexable, load, mul } from "../te/expr.ts";
 import { type AttrReader, type OnnxBinding, type OpDef, OpError } from "../ir/opdef.ts";
 import { dims, type Value } from "../ir/graph.ts";
 import { axisNames } from "./axes.ts";
@@ -163,20 +163,36 @@ const bindings: readonly OnnxBinding<ResizeAttrs>[] = [
   onnx("Resize", 11, readResize),
 ];
 
-/** Sums of weighted elements along an axis. Inputs x, weights and indices [out, taps]. */
-const interpolate: OpDef<{ axis: number }> = {
+/**
+ * Sums of weighted elements along one axis after another. Inputs x, and for each axis weights and
+ * indices [out, taps].
+ */
+const interpolate: OpDef<{ axes: readonly number[] }> = {
   name: "Interpolate",
   onnx: [],
-  infer: ({ axis }, [x, w]) => [{ dtype: x!.dtype, shape: dims(x!).with(axis, dims(w!)[0]) }],
+  infer: ({ axes }, [x, ...tables]) => {
+    const shape = dims(x!);
+    axes.forEach((axis, i) => shape[axis] = dims(tables[2 * i]!)[0]);
+    return [{ dtype: x!.dtype, shape }];
+  },
   body: {
     kind: "compute",
-    define({ axis }, [x, w, indices], [out]) {
-      const shape = dims(out);
-      return [compute("y", out.dtype, shape, (...at) => {
-        const k = reduceAxis("tap", w!.shape[1]), o = at[axis];
-        const element = load(x!, at.with(axis, cast("int32", load(indices!, [o, k.v])) as never));
-        return sum([k], mul(load(w!, [o, k.v]), element));
-      }, axisNames(shape.length))];
+    define({ axes }, [x, ...tables], [out]) {
+      const shape = [...x!.shape], names = axisNames(shape.length);
+      let from: Indexable = x!;
+      return axes.map((axis, i) => {
+        const w = tables[2 * i]!, indices = tables[2 * i + 1]!, source = from;
+        shape[axis] = w.shape[0];
+        const name = i === axes.length - 1 ? "y" : `along_${names[axis]}`;
+        const stage = compute(name, out.dtype, [...shape], (...at) => {
+          const k = reduceAxis("tap", w.shape[1]), o = at[axis], places: Expr[] = [...at];
+          places[axis] = cast("int32", load(indices, [o, k.v]));
+          const element = load(source, places);
+          return sum([k], mul(load(w, [o, k.v]), element));
+        }, names);
+        from = stage.out;
+        return stage;
+      });
     },
   },
 };
@@ -218,7 +234,7 @@ const resize: OpDef<ResizeAttrs> = {
       const runs = a.computed !== null || a.roiAtRunTime;
       if (a.computed) checkScales(b, a.axes, a.computed, ins[a.computed.input]!);
       let y = x!;
-      const insides: Value[] = [];
+      const insides: Value[] = [], axes: number[] = [], tables: Value[] = [];
       a.axes.forEach((r, i) => {
         const same = r.out === r.size && Math.abs(r.scale - 1) <= 1e-9 && r.roi[0] === 0 &&
           r.roi[1] === 1;
@@ -230,14 +246,16 @@ const resize: OpDef<ResizeAttrs> = {
             roi: a.roiAtRunTime ? ins[1]! : null,
           }, dtype)
           : constantTables(b, a, r, dtype);
-        const attrs = { axis: r.axis };
-        y = a.mode === "nearest"
-          ? g.apply(gather, attrs, y, t.indices)
-          : g.apply(interpolate, attrs, y, t.weights, t.indices);
+        if (a.mode === "nearest") y = g.apply(gather, { axis: r.axis }, y, t.indices);
+        else {
+          axes.push(r.axis);
+          tables.push(t.weights, t.indices);
+        }
         if (a.transform === "tf_crop_and_resize" && t.inside) {
           insides.push(g.reshape(t.inside, wideShape(rank, r)));
         }
       });
+      if (axes.length > 0) y = g.apply(interpolate, { axes }, y, ...tables);
       for (const inside of insides) {
         y = g.apply(where, null, inside, y, g.scalar(a.outside, dtype));
       }

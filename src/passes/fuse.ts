@@ -54,6 +54,19 @@ function readsPerElement(n: Node, input: Value): number {
   return reads / sizeOf(dims(input.type));
 }
 
+/** The most elements of an input that a definition reads for each that it makes. */
+function readsPerMade(n: Node, input: Value): number {
+  const d = define(n);
+  if (!d) return Infinity;
+  const sources = n.ins.flatMap((v, i) => v === input ? [d.ins[i]] : []);
+  return Math.max(
+    ...d.stages.map(({ body }) =>
+      loads(body).filter((l) => sources.includes(l.src as Tensor)).length *
+      (body.k === "reduce" ? body.axes.reduce((p, a) => p * a.extent, 1) : 1)
+    ),
+  );
+}
+
 /** How large a node's definition gets with those of `inside` put in the place of what it loads. */
 function weightOf(n: Node, inside: ReadonlyMap<Value, number>): number {
   const d = define(n);
@@ -95,6 +108,17 @@ const isElementwise = (n: Node): boolean => {
 const RECOMPUTE = 2;
 
 /**
+ * Elements that a reader may read for each that it makes, where what it reads would be wider than
+ * what that is computed from.
+ */
+const TAPS = 4;
+
+/** Whether a reader may compute what an element-wise node gives it, some of it several times. */
+const mayCompute = (reader: Node, n: Node): boolean =>
+  readsPerElement(reader, n.outs[0]) <= RECOMPUTE ||
+  (widens(n) && readsPerMade(reader, n.outs[0]) <= TAPS);
+
+/**
  * Groups the nodes that run. `free` nodes (views, placed concatenations) have no code.
  *
  * A group grows from its last node backwards: it takes the groups that only feed it and that it reads
@@ -121,7 +145,7 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
   const waits = (n: Node): boolean => {
     const next = n.outs.length === 1 && widens(n) ? reader(n.outs[0]) : null;
     return next !== null && next.outs.length === 1 && isElementwise(n) &&
-      (pointwiseIn(next, n.outs[0]) || readsPerElement(next, n.outs[0]) <= RECOMPUTE);
+      (pointwiseIn(next, n.outs[0]) || mayCompute(next, n));
   };
   /** The groups that could join one that ends in `members`, the latest first. */
   const candidates = (members: readonly Node[]): { group: Node[]; value: Value; by: Node }[] => {
@@ -143,7 +167,9 @@ export function fuse(g: Graph, free: ReadonlySet<Node>, level: number): Group[] 
     const joins = ({ group, value, by }: { group: Node[]; value: Value; by: Node }): boolean =>
       group.every((m) => m.op.body.kind === "compute") && isElementwise(by)
         ? pointwiseIn(by, value) && !(hasReduction(members) && hasReduction(group))
-        : group.every(isElementwise) && readsPerElement(by, value) <= RECOMPUTE;
+        : group.every(isElementwise) &&
+          (readsPerElement(by, value) <= RECOMPUTE ||
+            group.length === 1 && mayCompute(by, group[0]));
     if (level >= 1 && n.outs.length === 1 && !waits(n)) {
       for (;;) {
         const next = candidates(members).find((c) =>

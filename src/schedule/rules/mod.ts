@@ -11,6 +11,7 @@ import { initialState, type Stage, type State, type Workload } from "../state.ts
 import { applySteps, type Step } from "../steps.ts";
 import { apartSchedule } from "./apart.ts";
 import { affineStep } from "../affine.ts";
+import { chainSchedule } from "./chain.ts";
 import { channelSchedule } from "./channels.ts";
 import { applied } from "./common.ts";
 import { type Candidate, type Form, type Proposals, type Rule, single } from "./form.ts";
@@ -196,6 +197,10 @@ function allCandidates(w: Workload, target: Target, level: number): readonly Can
     ? s.stages[0]
     : null;
   if (r === null) {
+    const chain = level >= 2 ? chainSchedule(w, s) : null;
+    if (chain?.reduce<State | null>((x, step) => x && applied(x, step), s)) {
+      return [{ rule: "chain", variant: "", schedule: [...inlined, ...chain] }];
+    }
     const bytes = level >= 2 && has(target, "mve");
     const schedule = [...inlined, ...elementwise(w, s, level, bytes)];
     return [{ rule: "elements", variant: "", schedule }];
