@@ -36,7 +36,7 @@ const reluOnIntegers: QuantRule<null> = (_, [x], { b }) => {
 /** max(x, 0). */
 export const relu: OpDef<null> = elementwise({
   name: "Relu",
-  onnx: 6,
+  onnx: 1,
   accepts: "number",
   body: ([x]) => te.max(x, 0),
   postTraining: { range: "own", clamp: "scales" },
@@ -108,7 +108,7 @@ interface LinearAttrs {
 /** clamp(alpha·x + beta, 0, 1). */
 const hardSigmoid = elementwise<LinearAttrs>({
   name: "HardSigmoid",
-  onnx: 6,
+  onnx: 1,
   attrs: (r) => ({ alpha: r.float("alpha", 0.2), beta: r.float("beta", 0.5) }),
   accepts: "float",
   body: ([x], { alpha, beta }) => unitClamp(add(mul(x, imm(alpha, x.dtype)), imm(beta, x.dtype))),
@@ -121,10 +121,10 @@ interface SeluAttrs {
 }
 const selu = elementwise<SeluAttrs>({
   name: "Selu",
-  onnx: 6,
+  onnx: 1,
   attrs: (r) => ({
-    alpha: r.float("alpha", 1.67326319217681884765625),
-    gamma: r.float("gamma", 1.05070102214813232421875),
+    alpha: r.float("alpha", r.opset < 6 ? 1.6732 : 1.67326319217681884765625),
+    gamma: r.float("gamma", r.opset < 6 ? 1.0507 : 1.05070102214813232421875),
   }),
   accepts: "float",
   body([x], a) {
@@ -180,8 +180,8 @@ export const gelu = elementwise<GeluAttrs>({
 });
 
 /** 1 / (1 + e^−x). */
-export const sigmoid = plain("Sigmoid", 6, (x) => fn("sigmoid", x), UNIT);
-export const hyperbolicTangent = plain("Tanh", 6, (x) => fn("tanh", x), SIGNED_UNIT);
+export const sigmoid = plain("Sigmoid", 1, (x) => fn("sigmoid", x), UNIT);
+export const hyperbolicTangent = plain("Tanh", 1, (x) => fn("tanh", x), SIGNED_UNIT);
 /** x / (1 + e^−αx). */
 export const swish = withAlpha("Swish", 24, 1, (x, a) => mul(x, fn("sigmoid", mul(x, a))));
 
@@ -199,10 +199,10 @@ export const ops = [
     MEASURED,
   ),
   plain("Mish", 18, (x) => mul(x, fn("tanh", softplus(x)))),
-  withAlpha("LeakyRelu", 6, 0.01, (x, a) => select(te.lt(x, 0), mul(x, a), x), MEASURED),
-  withAlpha("Elu", 6, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(x))), MEASURED),
+  withAlpha("LeakyRelu", 1, 0.01, (x, a) => select(te.lt(x, 0), mul(x, a), x), MEASURED),
+  withAlpha("Elu", 1, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(x))), MEASURED),
   withAlpha("Celu", 12, 1, (x, a) => select(positive(x), x, mul(a, expMinus1(div(x, a))))),
-  withAlpha("ThresholdedRelu", 10, 1, (x, a) => select(te.gt(x, a), x, imm(0, x.dtype))),
+  withAlpha("ThresholdedRelu", 1, 1, (x, a) => select(te.gt(x, a), x, imm(0, x.dtype))),
   swish,
   hardSigmoid,
   selu,

@@ -34,7 +34,16 @@ export function typeNumbered(n: number): DType {
   );
 }
 
-const read = (r: AttrReader): CastAttrs => target(r, typeNumbered(r.int("to")));
+/** Before operator set 6 the type is a text. */
+function typeNamed(name: string): DType {
+  const lower = name.toLowerCase();
+  const to = { float: "float32", double: "float64" }[lower] ?? lower;
+  if (to in DTYPES) return to as DType;
+  throw new OpError(`it makes '${name}'`, "use a number or bool");
+}
+
+const read = (r: AttrReader): CastAttrs =>
+  target(r, r.opset < 6 ? typeNamed(r.string("to")) : typeNumbered(r.int("to")));
 
 function readLike(r: AttrReader): CastAttrs {
   const like = r.type(1);
@@ -48,7 +57,7 @@ function readLike(r: AttrReader): CastAttrs {
  */
 export const cast: OpDef<CastAttrs> = {
   name: "Cast",
-  onnx: [onnx("Cast", 6, read), onnx("CastLike", 15, readLike, 1)],
+  onnx: [onnx("Cast", 1, read), onnx("CastLike", 15, readLike, 1)],
   pointwise: true,
   infer: ({ to }, ins) => [{ dtype: to, shape: operand(ins, 0, "any").shape }],
   body: {

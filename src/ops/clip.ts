@@ -32,7 +32,7 @@ function readBound(r: AttrReader, name: string, input: number): Bound {
 const clipOnnx: OpDef<BoundAttrs> = {
   name: "Clip",
   postTraining: { range: "own", clamp: "fixed" },
-  onnx: [onnx("Clip", 6, (r) => ({
+  onnx: [onnx("Clip", 1, (r) => ({
     lo: readBound(r, "min", 1),
     hi: readBound(r, "max", 2),
   }))],

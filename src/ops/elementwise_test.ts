@@ -127,6 +127,17 @@ Deno.test("activations against their formulas", () => {
   close(tanh, numbers(gelu), 5e-4);
 });
 
+Deno.test("the first operator set is read, with its own default values", () => {
+  const old = (ops: typeof unary, type: string) => read(named(ops, type), type, { opset: 1 });
+  for (const type of ["Abs", "Ceil", "Exp", "Floor", "Log", "Neg", "Reciprocal", "Sqrt"]) {
+    assert.doesNotThrow(() => old(unary, type), type);
+  }
+  for (const type of ["Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "HardSigmoid"]) {
+    assert.doesNotThrow(() => old(activation, type), type);
+  }
+  assert.deepEqual(old(activation, "Selu"), { alpha: 1.6732, gamma: 1.0507 });
+});
+
 Deno.test("Shrink cuts integers to their type", () => {
   const op = named(activation, "Shrink"), attrs = { bias: 1.5, lambd: 2.5 };
   const x = tensor("int8", [5], [-4, -2, 0, 3, 9]);
@@ -140,6 +151,9 @@ Deno.test("Cast truncates towards zero; text is refused", () => {
   expect(op, { to: "uint8" }, [tensor("int32", [1], [300])], tensor("uint8", [1], [44]));
   assert.deepEqual(read(op, "Cast", { attrs: { to: 7 } }), { to: "int64" });
   refuses(() => read(op, "Cast", { attrs: { to: 8 } }), /text/);
+  const named1 = (to: string) => read(op, "Cast", { opset: 1, attrs: { to } });
+  assert.deepEqual([named1("FLOAT"), named1("INT64")], [{ to: "float32" }, { to: "int64" }]);
+  refuses(() => named1("STRING"), /makes 'STRING'/);
   refuses(() => read(op, "Cast", { attrs: { to: 14 } }), /element type 14/);
   const half = tensor("float16", [1], [0]);
   assert.deepEqual(read(op, "CastLike", { inputs: [half, half] }), { to: "float16" });

@@ -72,7 +72,7 @@ export const transpose = movement<TransposeAttrs>({
 });
 
 /** The size is what the shape and the input broadcast to. */
-const expand = movement<{ shape: readonly number[] }>({
+export const expand = movement<{ shape: readonly number[] }>({
   name: "Expand",
   onnx: [onnx("Expand", 8, (r) => ({ shape: r.operandInts(1, broadcastTo) ?? [] }), 1)],
   shape: ({ shape }, from) => broadcastShapes([from, shape]),
@@ -272,7 +272,7 @@ export const split: OpDef<SplitAttrs> = {
     { since: 13, kind: "input", attribute: "split" },
     { since: 18, kind: "counted", attribute: "num_outputs" },
   ],
-  onnx: [onnx("Split", 2, readSplit, 1)],
+  onnx: [onnx("Split", 1, readSplit, 1)],
   infer(a, [x]) {
     if (!x) throw new OpError("its input is missing", "give the node its input");
     const shape = dims(x), axis = axisIndex(a.axis, shape.length);

@@ -200,6 +200,9 @@ Deno.test("Dropout keeps its input and everything in its mask", () => {
   const x = counting([2]), attrs = read(dropout, "Dropout", { inputs: [x], outputs: 2 });
   const [y, mask] = evaluateNode(dropout, attrs, [x]);
   assert.deepEqual([numbers(y), mask.dtype, numbers(mask)], [[0, 1], "bool", [1, 1]]);
+  const old = { opset: 6, attrs: { is_test: 1, ratio: 0.5 }, inputs: [x], outputs: 2 };
+  const [, floats] = evaluateNode(dropout, read(dropout, "Dropout", old), [x]);
+  assert.deepEqual([floats.dtype, numbers(floats)], ["float32", [1, 1]]);
   const training = [x, null, tensor("bool", [], [1])];
   refuses(() => read(dropout, "Dropout", { inputs: training }), /training mode/);
 });

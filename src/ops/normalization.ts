@@ -210,7 +210,7 @@ function moments(x: Tensor, axes: readonly number[], epsilon: number): {
 /** Inputs x [N, C, spatial…], scale, bias [C]: normalised over the spatial axes. */
 const instanceNormalization: OpDef<EpsilonAttrs> = {
   name: "InstanceNormalization",
-  onnx: [onnx("InstanceNormalization", 6, (r) => ({ epsilon: r.float("epsilon", 1e-5) }))],
+  onnx: [onnx("InstanceNormalization", 1, (r) => ({ epsilon: r.float("epsilon", 1e-5) }))],
   infer: (_, ins) => [channelParameters(ins, 1, 2)],
   body: {
     kind: "compute",

@@ -3,8 +3,9 @@
  * quantise; so that one pass (passes/integerize.ts) makes integer operators of every style.
  */
 import type { DType } from "../util/dtype.ts";
-import { numbers, tensor } from "../util/tensor.ts";
+import { numbers, sizeOf, tensor } from "../util/tensor.ts";
 import type { Builder } from "../ir/build.ts";
+import { evaluateNode } from "../ir/evaluate.ts";
 import { dims, type TensorType, type Value } from "../ir/graph.ts";
 import { type AttrReader, type OpDef, OpError } from "../ir/opdef.ts";
 import { ops as activations } from "./activation.ts";
@@ -13,6 +14,7 @@ import { concat } from "./concat.ts";
 import { conv, readConv } from "./conv.ts";
 import { add, mul, where } from "./elementwise.ts";
 import { gemm, type GemmAttrs, matmul } from "./matmul.ts";
+import { expand } from "./movement.ts";
 import { averagePool } from "./pool.ts";
 import { dequantizeLinear, quantizeLinear } from "./quantize.ts";
 import { reduceMean } from "./reduce.ts";
@@ -143,6 +145,15 @@ const qlinearMatMul: OpDef<unknown> = {
   },
 };
 
+/** A bias with an element for each column, as scales of columns need it. */
+function forColumns(b: Builder, c: Value, columns: number): Value {
+  const from = dims(c.type);
+  if ((from.at(-1) ?? 1) === columns) return c;
+  const shape = [...from.slice(0, -1), columns];
+  const [wide] = b.node(expand, { shape }, [c]);
+  return c.data ? b.constant(evaluateNode(expand, { shape }, [c.data])[0]) : wide;
+}
+
 /** Inputs a, sa, za, b, sb, zb, c (int32 with scale sa·sb), sy, zy; float without sy. */
 const qgemm: OpDef<GemmAttrs> = {
   name: "QGemm",
@@ -170,8 +181,10 @@ const qgemm: OpDef<GemmAttrs> = {
       const sw = a.alpha === 1 ? ins[4] : productScale(b, scalar(b, a.alpha), ins[4]);
       const x = dequantized(b, ins[0]!, ins[1], ins[2]);
       const w = dequantized(b, ins[3]!, sw, ins[5], axis);
-      const c = ins[6]
-        ? dequantized(b, ins[6], productScale(b, ins[1], sw), null, dims(ins[6].type).length - 1)
+      const columns = sizeOf(dims(ins[4]!.type));
+      const bias = ins[6] && columns > 1 ? forColumns(b, ins[6], columns) : ins[6];
+      const c = bias
+        ? dequantized(b, bias, productScale(b, ins[1], sw), null, dims(bias.type).length - 1)
         : null;
       const [y] = b.node(gemm, { ...a, alpha: 1 }, [x, w, c]);
       return [ins[7] ? quantized(b, y, ins[7], ins[8], outs[0].dtype) : y];

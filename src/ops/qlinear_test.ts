@@ -69,6 +69,10 @@ Deno.test("QGemm: bias in the accumulator, alpha in the scale, float without an 
   assert.deepEqual(numbers(run("QGemm", attrs, ins)), [0.5, 4.5]);
   const q = run("QGemm", attrs, [...ins, f(0.5), tensor("int8", [], [-3])]);
   assert.deepEqual([q.dtype, numbers(q)], ["int8", [-2, 6]]);
+  // One bias for all columns: (−8 + 10) and (−11 + 10).
+  for (const one of [tensor("int32", [1], [10]), tensor("int32", [], [10])]) {
+    assert.deepEqual(numbers(run("QGemm", attrs, ins.with(6, one))), [0.5, -0.5]);
+  }
 });
 
 Deno.test("QLinearConcat: every operand has its own scale and zero point", () => {

@@ -421,9 +421,9 @@ function recurrent(kind: Kind, since: number): OpDef<RecurrentAttrs> {
 }
 
 export const ops = [
-  recurrent("RNN", 7),
-  recurrent("GRU", 7),
-  recurrent("LSTM", 7),
+  recurrent("RNN", 1),
+  recurrent("GRU", 1),
+  recurrent("LSTM", 1),
   inputProducts,
   stepOp,
   masked,

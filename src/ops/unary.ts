@@ -26,10 +26,10 @@ const sign = (x: Expr): Expr => {
   return select(te.gt(x, 0), one(1), select(te.lt(x, 0), one(-1), one(0)));
 };
 
-export const squareRoot = basic("Sqrt", "sqrt", 6);
+export const squareRoot = basic("Sqrt", "sqrt", 1);
 
-export const reciprocal = unary("Reciprocal", 6, (x) => te.div(imm(1, x.dtype), x));
-export const exponential = unary("Exp", 6, (x) => fn("exp", x));
+export const reciprocal = unary("Reciprocal", 1, (x) => te.div(imm(1, x.dtype), x));
+export const exponential = unary("Exp", 1, (x) => fn("exp", x));
 
 const isInf = elementwise<{ positive: boolean; negative: boolean }>({
   name: "IsInf",
@@ -51,18 +51,18 @@ const isInf = elementwise<{ positive: boolean; negative: boolean }>({
 });
 
 export const ops = [
-  basic("Neg", "neg", 6, "number"),
+  basic("Neg", "neg", 1, "number"),
   squareRoot,
-  basic("Floor", "floor", 6),
-  basic("Ceil", "ceil", 6),
+  basic("Floor", "floor", 1),
+  basic("Ceil", "ceil", 1),
   basic("Round", "rint", 11),
   basic("Not", "not", 1, "bool"),
   basic("BitwiseNot", "bitnot", 18, "int"),
-  unary("Abs", 6, (x) => x.dtype.startsWith("uint") ? x : un("abs", x), "number"),
+  unary("Abs", 1, (x) => x.dtype.startsWith("uint") ? x : un("abs", x), "number"),
   unary("Sign", 9, sign, "number"),
   reciprocal,
   exponential,
-  unary("Log", 6, (x) => fn("log", x)),
+  unary("Log", 1, (x) => fn("log", x)),
   unary("Erf", 9, (x) => fn("erf", x)),
   elementwise({
     name: "IsNaN",
