@@ -1,7 +1,8 @@
 /**
  * Nets of int8 layers in sizes that no benchmark has: odd channel counts and maps, dilation, groups,
  * one dimension. Each layer stands alone between an input and an output whose channels are innermost,
- * as inside a larger net; weights are drawn so that every channel takes part.
+ * as inside a larger net, or the input's as at its beginning; weights are drawn so that every channel
+ * takes part.
  */
 import type proto from "onnx-proto";
 import { sizeOf, tensor as data, type TensorData } from "../../src/util/tensor.ts";
@@ -27,6 +28,8 @@ export interface Layer {
   readonly pad?: readonly number[];
   /** Weights are uint8 with this zero point instead of int8. */
   readonly weightZero?: number;
+  /** The operand has its channels outermost, as ONNX has them. */
+  readonly channelsOuter?: boolean;
 }
 
 /** A convolution of `channels` input and output channels. */
@@ -55,6 +58,7 @@ export function textOf(l: Layer): string {
     l.dilation && l.dilation > 1 ? `dilation ${l.dilation}` : "",
     l.group && l.group > 1 && l.of !== "depthwise" ? `${l.group} groups` : "",
     l.weightZero === undefined ? "" : `weights less ${l.weightZero}`,
+    l.channelsOuter ? "channels outermost" : "",
   ].filter((t) => t);
   const head = `${l.of} ${l.kernel.join("x")} ${l.cin}→${l.cout} on ${l.map.join("x")}`;
   return [head, ...more].join(", ");
@@ -97,7 +101,8 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
     const out = l.map.map((n, d) =>
       Math.floor((n + pads[d] + after[d] - (l.kernel[d] - 1) * dilation - 1) / strides[d]) + 1
     );
-    const xShape = [1, ...l.map, l.cin], wShape = [l.cout, per, ...l.kernel];
+    const xShape = l.channelsOuter ? [1, l.cin, ...l.map] : [1, ...l.map, l.cin];
+    const wShape = [l.cout, per, ...l.kernel];
     const name = (what: string) => `layer${i}/${what}`;
     const scales = Array.from({ length: l.cout }, () => r.int(500, 1500) / 1e6);
     const { weightZero = 0 } = l, wType = l.weightZero === undefined ? "int8" : "uint8";
@@ -125,10 +130,12 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
       nodes.push(node("DequantizeLinear", [x, s, z], [`${x}_f`], axis < 0 ? {} : { axis }));
       return `${x}_f`;
     };
-    nodes.push(
-      node("Transpose", [name("x")], [name("first")], { perm: channelsFirst(rank) }),
-    );
-    const x = dequantised(name("first"), "scale", "zero", -1);
+    if (!l.channelsOuter) {
+      nodes.push(
+        node("Transpose", [name("x")], [name("first")], { perm: channelsFirst(rank) }),
+      );
+    }
+    const x = dequantised(name(l.channelsOuter ? "x" : "first"), "scale", "zero", -1);
     const w = dequantised(name("weights"), name("scales"), name("zeros"), 0);
     const b = dequantised(name("bias"), name("bias_scales"), name("bias_zeros"), 0);
     nodes.push(

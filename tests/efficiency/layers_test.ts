@@ -85,6 +85,9 @@ const CLASSES: readonly Class[] = [
       conv([13, 7], 60, 60, { group: 4 }),
       { of: "convolution", map: [132], cin: 20, cout: 36, kernel: [5] },
       { of: "convolution", map: [132], cin: 36, cout: 36, kernel: [3], dilation: 4 },
+      conv([27, 7], 12, 20, { channelsOuter: true }),
+      { of: "convolution", map: [132], cin: 20, cout: 36, kernel: [3], channelsOuter: true },
+      { of: "convolution", map: [100], cin: 6, cout: 20, kernel: [9], channelsOuter: true },
     ],
   },
   {
@@ -201,6 +204,10 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     "first 3x3 1→20 on 88x72, stride 2": 1.4,
   },
   "mps3-an547": {
+    // Rows of windows are put together byte by byte.
+    "convolution 3x3 12→20 on 27x7, channels outermost": 2.8,
+    "convolution 3 20→36 on 132, channels outermost": 2.2,
+    "convolution 9 6→20 on 100, channels outermost": 3.4,
     "depthwise 5 36→36 on 189": 1.6,
     "depthwise 3 68→68 on 189": 2.5,
     "depthwise 1x7 36→36 on 27x7": 1.5,

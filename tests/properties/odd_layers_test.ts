@@ -41,6 +41,16 @@ const NETS: Readonly<Record<string, readonly Layer[]>> = {
     conv([6, 5], [1, 3], [3, 3]),
     conv([5, 5], [2, 3], [3, 2], { stride: 2, pad: [1, 1] }),
   ],
+  "channels outermost": [
+    conv([5, 4], [7, 5], [3, 3], { channelsOuter: true }),
+    conv([4, 7], [12, 3], [3, 3], { channelsOuter: true, stride: 2 }),
+    conv([130], [13, 3], [3], { channelsOuter: true }),
+    conv([139], [12, 2], [4], { channelsOuter: true, stride: 2, dilation: 2 }),
+    conv([11], [3, 4], [5], { channelsOuter: true }),
+    conv([9, 6], [6, 3], [3, 3], { channelsOuter: true, pad: [0, 0] }),
+    conv([7, 30], [9, 4], [3, 5], { channelsOuter: true, dilation: 2 }),
+    conv([4, 5], [18, 3], [1, 1], { channelsOuter: true }),
+  ],
   "weights less a zero point": [
     depthwise([5, 6], 3, [3, 3], { weightZero: 0 }),
     depthwise([6, 7], 4, [3, 3], { weightZero: 255 }),

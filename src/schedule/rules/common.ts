@@ -12,11 +12,15 @@ export function memoryOf(w: Workload, { compute: { out } }: Stage) {
   return { strides, shape };
 }
 
-/** Names of the output's axes, the one that runs slowest through its memory first. */
+/**
+ * Names of the output's axes, the one that runs slowest through its memory first; of those with one
+ * stride, those that do not run come before the one that does.
+ */
 export function memoryOrder(w: Workload, out: Stage): string[] {
-  const { strides } = memoryOf(w, out);
+  const { strides, shape } = memoryOf(w, out);
+  const runs = (i: number): number => shape[i] > 1 ? 1 : 0;
   return out.compute.axes.map((v, i) => ({ name: v.name, stride: strides[i], i }))
-    .sort((a, b) => b.stride - a.stride || a.i - b.i).map((a) => a.name);
+    .sort((a, b) => b.stride - a.stride || runs(a.i) - runs(b.i) || a.i - b.i).map((a) => a.name);
 }
 
 /** The state behind a step; null where the step does not fit. */

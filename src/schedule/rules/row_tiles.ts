@@ -45,18 +45,22 @@ interface Padded {
 }
 
 /**
- * The product with its operand copied; null where it meets no borders, where it is none of bytes, or
- * where the core lacks the instructions.
+ * The product with its operand copied; null where the core lacks the instructions, where it is none of
+ * bytes, or where the copy would be what its operand is: that meets no borders and has the axes that
+ * windows take as a whole, channels, innermost.
  */
 function paddedOf({ w, s, r, out, target }: Form): Padded | null {
   if (!has(target, "dsp") || !has(target, "fpu") || !isRequantised(out, r)) return null;
   const f = productOf(s, r);
-  if (typeof f === "string" || f.reduce.where.length === 0) return null;
-  if (!canPad(s, r) || !canShift(s, r)) return null;
+  if (typeof f === "string" || !canPad(s, r) || !canShift(s, r)) return null;
   const source = loads(f.activation).find((l) => w.buffers.has(l.src));
   if (source?.dtype !== "int8" && source?.dtype !== "uint8") return null;
-  const { strides } = w.buffers.get(source.src)!;
-  const order = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
+  const { strides, shape } = w.buffers.get(source.src)!;
+  const moves = (d: number) => r.compute.axes.some((v) => variables(source.idx[d]).has(v));
+  const whole = (d: number) => shape[d] > 1 && !moves(d) ? 1 : 0;
+  const inMemory = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
+  const order = inMemory.toSorted((a, b) => whole(a) - whole(b));
+  if (f.reduce.where.length === 0 && order.join() === inMemory.join()) return null;
   const pad: Step = { do: "pad", stage: r.name, order, dtype: "int8" };
   const state = applied(s, pad), name = `${r.name}_x`;
   if (!state) return null;
@@ -102,8 +106,8 @@ export function mapTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
 }
 
 /**
- * For each row of the output the rows of the input that it reads are copied, so that windows meet no
- * border and read runs as long as they can be; null also where such a copy is large.
+ * For each row of the output, or each part of its only one, what it reads of the input is copied, so that
+ * windows meet no border and read runs as long as they can be; null also where such a copy is large.
  *
  * @param text whether the code is for this product alone, or shared with others
  */
@@ -116,18 +120,32 @@ export function rowTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
   if (!axes || axes.rowAxes.length < 2) return null;
   const [lo, hi] = valueRange(axes.weights) ?? [-Infinity, Infinity], i16 = intRange("int16");
   if (lo < i16.min || hi > i16.max) return null;
-  const at = axes.rowAxes.at(-1)!, line = axes.rowAxes.at(-2)!;
+  const last = axes.rowAxes.at(-1)!, before = axes.rowAxes.at(-2)!;
   const axisOf = (name: string) => out.compute.axes.findIndex((v) => v.name === name);
-  if (out.compute.out.shape[axisOf(at)] < ROWS) return null;
-  // The copy holds what one row of the output reads.
-  const moving = source.idx.findIndex((e) => variables(e).has(r.compute.axes[axisOf(line)]));
-  if (moving < 0) return null;
-  const reach = f.reduce.axes.reduce(
-    (n, { v, extent }) => n + (extent - 1) * (coefficient(linear(source.idx[moving]), v) ?? 0),
-    1,
-  );
-  const bytes = extents.reduce((n, e, i) => n * (order[i] === moving ? reach : e), 1);
-  if (bytes > Math.min(all.room, Math.max(COPY_BYTES, COPY_PART * sizeOf(shape)))) return null;
+  const width = out.compute.out.shape[axisOf(last)];
+  if (width < ROWS) return null;
+  const movedBy = (name: string) =>
+    source.idx.findIndex((e) => variables(e).has(r.compute.axes[axisOf(name)]));
+  /** Bytes of the copy for so many outputs along an axis; null where no index moves with it. */
+  const bytesOf = (name: string, outputs: number): number | null => {
+    const d = movedBy(name);
+    if (d < 0) return null;
+    const index = linear(source.idx[d]);
+    const reach = f.reduce.axes.reduce(
+      (n, { v, extent }) => n + (extent - 1) * (coefficient(index, v) ?? 0),
+      (outputs - 1) * (coefficient(index, r.compute.axes[axisOf(name)]) ?? 1) + 1,
+    );
+    return extents.reduce((n, e, i) => n * (order[i] === d ? reach : e), 1);
+  };
+  const room = Math.min(all.room, Math.max(COPY_BYTES, COPY_PART * sizeOf(shape)));
+  const single = out.compute.out.shape[axisOf(before)] === 1;
+  const part = single
+    ? partOf(width, (n) => (bytesOf(last, n) ?? Infinity) <= room)
+    : (bytesOf(before, 1) ?? Infinity) <= room
+    ? width
+    : null;
+  if (part === null) return null;
+  const line = single ? `${last}_o` : before, at = single ? `${last}_i` : last;
   const run = rowRun(all.memory, product);
   const filled = canFill(product, run);
   if (run === null || run.length < GROUP) return null;
@@ -143,15 +161,19 @@ export function rowTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
     ...(run.length % GROUP === 0 ? {} : { run: run.length }),
     ...(filled ? { filled: true } : {}),
   };
+  const outer = [...axes.rowAxes.slice(0, -1), ...(single ? [line] : [])];
   const inner = [`${at}_o`, "col_o", `${at}_i`, "col_i"];
   return [
     pad,
     gemm,
     { do: "reorder", stage: out.name, loops: [...axes.rowAxes, ...axes.colAxes] },
     { do: "fuse", stage: out.name, loops: axes.colAxes, into: "col" },
+    ...(single
+      ? [{ do: "split", stage: out.name, loop: last, factor: part, tail: "cut" }] as Step[]
+      : []),
     { do: "split", stage: out.name, loop: at, factor: ROWS, tail: "cut" },
     { do: "split", stage: out.name, loop: "col", factor: COLS, tail: "cut" },
-    { do: "reorder", stage: out.name, loops: [...axes.rowAxes.slice(0, -1), ...inner] },
+    { do: "reorder", stage: out.name, loops: [...outer, ...inner] },
     { do: "unroll", stage: out.name, loop: `${at}_i` },
     { do: "unroll", stage: out.name, loop: "col_i" },
     { do: "computeAt", stage: r.name, at: out.name, loop: "col_o" },
@@ -164,4 +186,16 @@ export function rowTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
     ...fillSteps(product, rows, run, ROWS, filled),
     ...all.copies,
   ];
+}
+
+/**
+ * Outputs of a part of a row: as many tiles as the copy has room for, in parts of one size where that
+ * costs little; null where a tile has no room, or all of them do.
+ */
+function partOf(width: number, fits: (outputs: number) => boolean): number | null {
+  let most = 0;
+  while (most + ROWS < width && fits(most + ROWS)) most += ROWS;
+  if (most === 0) return null;
+  for (let n = most; 2 * n > most; n -= ROWS) if (width % n === 0) return n;
+  return most;
 }
