@@ -9,6 +9,7 @@ import { runOnBoard } from "../run/mod.ts";
 import { loadBoard } from "../target/boards.ts";
 import { add, imm, mul, variable } from "../te/expr.ts";
 import { gather } from "../tir/gather.ts";
+import { canInterleave, interleave } from "../tir/interleave.ts";
 import { poolBlock } from "../tir/pool_block.ts";
 import { interpretKernel } from "../tir/interp.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
@@ -178,6 +179,23 @@ function gatherCase(seed: number): Case {
   };
 }
 
+function interleaveCase(seed: number): Case {
+  const r = random(seed), flips = r.oneIn(3);
+  const { min, max } = intRange(flips ? "uint8" : "int8");
+  const [places, channels] = [r.int(1, 30), r.int(1, 9)];
+  const from = r.pick([1, 1, 2, 255]), to = channels + r.pick([0, 0, 3]);
+  const apart = r.pick([places * from, places * from + 7, 1, 5000]);
+  const shape = { places, channels, from, to, apart, flips };
+  assert(canInterleave(shape));
+  const size = (places - 1) * from + (channels - 1) * apart + 1;
+  return {
+    intrinsic: interleave(shape),
+    scalars: [],
+    sizes: [(places - 1) * to + channels, size],
+    values: [drawn(r, TRIALS * size, min, max)],
+  };
+}
+
 function poolCase(seed: number): Case {
   const r = random(seed);
   const x = r.pick(["int8", "uint8"] as const), { min, max } = intRange(x);
@@ -200,6 +218,7 @@ function poolCase(seed: number): Case {
 const cases = [
   ...Array.from({ length: 90 }, (_, n) => mapCase(n + 1)).filter((c) => c !== null),
   ...Array.from({ length: 24 }, (_, n) => gatherCase(n + 1)),
+  ...Array.from({ length: 16 }, (_, n) => interleaveCase(n + 1)),
   ...Array.from({ length: 32 }, (_, n) => poolCase(n + 1)),
 ];
 

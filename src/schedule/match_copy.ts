@@ -1,6 +1,7 @@
-/** A nest that only moves bytes, as one call (MVE). */
+/** A nest that only moves bytes, as one call. */
 import type { Expr, Load } from "../te/expr.ts";
 import { type CopyKind, copyRuns } from "../tir/mve_copy.ts";
+import { canInterleave, type Interleave, interleave } from "../tir/interleave.ts";
 import { gatherFits, gatherRuns, type GatherShape } from "../tir/mve_gather.ts";
 import type { Buffer, Intrin, Stmt } from "../tir/stmt.ts";
 import { begin, flat, mergeTurns, stepsOf, turnsAround } from "./nest.ts";
@@ -46,15 +47,21 @@ export function matchCopy(s: Stmt): Intrin | null {
     if (from.l) args.push(begin(from.l.src as Buffer, from.l.idx, turns));
     return { k: "intrin", op, args, scalars: [] };
   }
-  if (from.kind !== "same") return null;
-  const shape = gathered(extents, to, read);
+  if (from.l === null) return null;
+  const shape = from.kind === "same" ? gathered(extents, to, read) : null;
+  const across = shape ? null : interleaved(extents, to, read, from.kind === "flip");
+  if (across) {
+    const args = [begin(body.buf, body.idx, turns)];
+    args.push(begin(from.l.src as Buffer, from.l.idx, turns));
+    return { k: "intrin", op: interleave(across), args, scalars: [] };
+  }
   if (!shape) return null;
   return {
     k: "intrin",
     op: gatherRuns(shape),
     args: [
       begin(body.buf, body.idx, turns),
-      begin(from.l!.src as Buffer, from.l!.idx, turns),
+      begin(from.l.src as Buffer, from.l.idx, turns),
     ],
     scalars: [],
   };
@@ -86,6 +93,30 @@ function gathered(
       };
       if (gatherFits(shape)) return shape;
     }
+  }
+  return null;
+}
+
+/** Loops over places and channels, which follow each other in the destination and lie apart in the source. */
+function interleaved(
+  extents: readonly number[],
+  to: readonly number[],
+  read: readonly number[],
+  flips: boolean,
+): Interleave | null {
+  for (let split = 0; split < extents.length; split++) {
+    const places = mergeTurns(extents.slice(0, split), to.slice(0, split), read.slice(0, split));
+    const channels = mergeTurns(extents.slice(split), to.slice(split), read.slice(split));
+    if (!places || !channels || channels.steps[0] !== 1 || channels.steps[1] < 0) continue;
+    const shape = {
+      places: places.extent,
+      channels: channels.extent,
+      to: places.steps[0],
+      from: places.steps[1],
+      apart: channels.steps[1],
+      flips,
+    };
+    if (canInterleave(shape)) return shape;
   }
   return null;
 }

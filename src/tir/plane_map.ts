@@ -145,10 +145,19 @@ ${one(floats, "        ")}
 }`;
 }
 
+/** A word of two halfwords of the weights. */
+const wordOfHalves = ([low, high]: readonly [number, number]): string => {
+  if (low % 2 === 0 && high === low + 1) {
+    return `((const uint32_t *)(const void *)w)[${low / 2}]`;
+  }
+  const half = (k: number) => `(uint32_t)(uint16_t)w[${k}]`;
+  return low === high ? half(low) : `${half(low)} | ${half(high)} << 16`;
+};
+
 function assembly(m: PlaneMap, text: MapText, indent: string): string {
   const byWords = m.rounding === "words", { kept, fixed, held } = text;
   const weights = kept.length > 0
-    ? kept.map((k, i) => `[w${i}] "r"(((const uint32_t *)(const void *)w)[${k}])`)
+    ? kept.map((k, i) => `[w${i}] "r"(${wordOfHalves(k)})`)
     : ['[w] "r"(w)'];
   const temporaries = kept.length > 0 ? [] : range(temporariesOf(m)).map((i) => `w${i}`);
   const accs = ["s0", "s1", "s2", "s3"];

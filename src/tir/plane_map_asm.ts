@@ -26,14 +26,14 @@ export interface PlaneMap extends Epilogue {
   readonly words: number | null;
 }
 
-/** Words of packed weights that stay in registers. */
+/** Words of weights that stay in registers. */
 const KEPT = 6;
 /** Byte offsets that LDRD and post-indexed accesses reach. */
 const LDRD_REACH = 1020, POST_REACH = 255;
 /** Tiles of a row up to which they are written out. */
 const WRITTEN = 2;
 /** Instructions up to which a turn of the loop takes several tiles, and tiles of a turn at most. */
-const TURN = { instructions: 64, tiles: 4 };
+const TURN = { instructions: 104, tiles: 4 };
 /** Registers of the core, and those that pointers, sums and words of the plane take. */
 const REGISTERS = 14, TAKEN = 8;
 
@@ -100,6 +100,42 @@ const pairsOf = (m: PlaneMap, cols: number): ReadonlySet<number> =>
   );
 
 /**
+ * The words of weights that tiles of so many columns meet, as few as they can be: what is met as one half
+ * alone shares a word with another such half.
+ */
+function keptOf(m: PlaneMap, columns: readonly number[]) {
+  const places = new Map<string, Place>(), kept: Kept[] = [];
+  const products = columns.flatMap((cols) =>
+    range(wordsOf(m, cols)).flatMap((p) => range(cols).flatMap((j) => productOf(m, p, j) ?? []))
+  );
+  const singles: { key: string; halfword: number }[] = [];
+  for (const kh of range(m.planes * m.taps[0])) {
+    for (const pair of new Set(products.map((q) => q.pair))) {
+      const ops = new Set(products.flatMap((q) => q.pair === pair ? [q.op] : []));
+      const first = 2 * (kh * (m.taps[1] - 1) + pair);
+      const [only, ...more] = ops;
+      if (more.length === 0 && only !== "smlad") {
+        const halfword = first + (only === "smlabt" ? 1 : 0);
+        singles.push({ key: `${kh},${pair},${only}`, halfword });
+        continue;
+      }
+      for (const op of ops) {
+        places.set(`${kh},${pair},${op}`, { register: kept.length, half: null });
+      }
+      kept.push([first, first + 1]);
+    }
+  }
+  for (let i = 0; i < singles.length; i += 2) {
+    const two = singles.slice(i, i + 2);
+    two.forEach(({ key }, n) =>
+      places.set(key, { register: kept.length, half: n === 0 ? "b" : "t" })
+    );
+    kept.push([two[0].halfword, two.at(-1)!.halfword]);
+  }
+  return { kept, places };
+}
+
+/**
  * Registers for words of the weights that are loaded again and again: those of two rows of the window,
  * one for each row of outputs, where they are few.
  */
@@ -118,18 +154,29 @@ export interface Held {
   readonly scale: boolean;
 }
 
+/** A word of weights that a register holds: the halfwords of the packed weights that it is made of. */
+type Kept = readonly [low: number, high: number];
+
+/** In which of the kept words a product finds its weights, and which half of it where it takes one. */
+interface Place {
+  readonly register: number;
+  readonly half: "b" | "t" | null;
+}
+
 /** Writes the instructions of a map. */
 export class MapText {
-  readonly #kept: readonly string[];
+  /** Words of the weights that registers hold throughout; empty where they are too many. */
+  readonly kept: readonly Kept[];
+  /** Where products find them, by row of the window, pair and instruction. */
+  readonly #places: ReadonlyMap<string, Place>;
   readonly held: Held;
 
   /** @param fixed whether the scale is a multiplier */
   constructor(readonly m: PlaneMap, readonly fixed: boolean) {
     const { tile, left } = acrossOf(m);
-    const pairs = new Set([tile, left].flatMap((cols) => [...pairsOf(m, cols)]));
-    const used = range(m.planes * m.taps[0]).flatMap((kh) => [...pairs].map((p) => `${kh},${p}`));
-    this.#kept = used.length <= KEPT ? used.sort() : [];
-    let free = REGISTERS - TAKEN - (this.#kept.length || 1 + temporariesOf(m));
+    const { kept, places } = keptOf(m, [tile, left]);
+    [this.kept, this.#places] = kept.length <= KEPT ? [kept, places] : [[], new Map()];
+    let free = REGISTERS - TAKEN - (this.kept.length || 1 + temporariesOf(m));
     const take = (count: number, wanted: boolean): boolean => {
       const taken = wanted && count <= free;
       if (taken) free -= count;
@@ -139,16 +186,8 @@ export class MapText {
     this.held = { start, scale, end: take(1, Math.floor(m.shape[1] / tile) > WRITTEN) };
   }
 
-  /** Words of the weights that registers hold throughout, as offsets in words. */
-  get kept(): readonly number[] {
-    return this.#kept.map((k) => {
-      const [kh, pair] = k.split(",").map(Number);
-      return kh * (this.m.taps[1] - 1) + pair;
-    });
-  }
-
   /**
-   * The weights of a product in registers, loaded where they are not kept.
+   * The weights of products in registers, loaded where they are not kept.
    *
    * @param row those that the tile meets in this row of the window
    * @param at which register each of those that are loaded is in, the one that was loaded first first
@@ -159,9 +198,6 @@ export class MapText {
     row: ReadonlySet<number>,
     at: Map<string, number>,
   ): [string[], string[]] {
-    if (this.#kept.length > 0) {
-      return [[], pairs.map((p) => `%[w${this.#kept.indexOf(`${kh},${p}`)}]`)];
-    }
     const out: string[] = [], count = temporariesOf(this.m);
     const wanted = pairs.map((q) => `${kh},${q}`);
     // Where there is room for whole rows, the next word comes with the one before it.
@@ -230,7 +266,10 @@ export class MapText {
           for (const i of inside) {
             const products = range(cols).map((j) => productOf(m, p, j));
             const pairs = [...new Set(products.flatMap((q) => q ? [q.pair] : []))];
-            const [loads, regs] = this.#weights(q * m.taps[0] + kernelRows[i], pairs, met, loaded);
+            const kh = q * m.taps[0] + kernelRows[i];
+            const [loads, regs] = this.kept.length > 0
+              ? [[], []]
+              : this.#weights(kh, pairs, met, loaded);
             out.push(...loads);
             for (const j of range(cols).reverse()) {
               const q = products[j];
@@ -241,7 +280,10 @@ export class MapText {
                 ? START
                 : acc(i, through && j === 1 ? 0 : j);
               begun.add(acc(i, j));
-              out.push(`${q.op} ${acc(i, j)}, ${x}, ${regs[pairs.indexOf(q.pair)]}, ${from}`);
+              const own = this.#places.get(`${kh},${q.pair},${q.op}`);
+              const op = own?.half ? `${q.op.slice(0, -1)}${own.half}` : q.op;
+              const by = own ? `%[w${own.register}]` : regs[pairs.indexOf(q.pair)];
+              out.push(`${op} ${acc(i, j)}, ${x}, ${by}, ${from}`);
             }
           }
         }

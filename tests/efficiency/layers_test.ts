@@ -85,6 +85,8 @@ const CLASSES: readonly Class[] = [
       conv([13, 7], 60, 60, { group: 4 }),
       { of: "convolution", map: [132], cin: 20, cout: 36, kernel: [5] },
       { of: "convolution", map: [132], cin: 36, cout: 36, kernel: [3], dilation: 4 },
+      conv([27, 7], 60, 60, { group: 4 }),
+      conv([27, 7], 36, 36, { group: 4 }),
       conv([27, 7], 12, 20, { channelsOuter: true }),
       { of: "convolution", map: [132], cin: 20, cout: 36, kernel: [3], channelsOuter: true },
       { of: "convolution", map: [100], cin: 6, cout: 20, kernel: [9], channelsOuter: true },
@@ -144,6 +146,9 @@ const CLASSES: readonly Class[] = [
       first([88, 72], 3, 20, [3, 3]),
       first([88, 27], 1, 20, [8, 3]),
       first([88, 72], 1, 20, [3, 3]),
+      { ...first([88, 72], 3, 12, [3, 3]), channelsOuter: true },
+      { of: "first", map: [132], cin: 3, cout: 20, kernel: [5], channelsOuter: true },
+      { of: "first", map: [189], cin: 1, cout: 12, kernel: [7], stride: 2, channelsOuter: true },
     ],
   },
   {
@@ -201,13 +206,18 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     // Three multiply-accumulates an output that is rounded and stored, or no neighbours that share.
     "depthwise 3 68→68 on 189": 1.65,
     "depthwise 3x3 20→20 on 27x27, stride 3": 1.45,
-    "first 3x3 1→20 on 88x72, stride 2": 1.4,
+    // Nine columns a group read rows that are put together for them alone.
+    "convolution 3x3 36→36 on 27x7, 4 groups": 1.3,
   },
   "mps3-an547": {
     // Rows of windows are put together byte by byte.
     "convolution 3x3 12→20 on 27x7, channels outermost": 2.8,
     "convolution 3 20→36 on 132, channels outermost": 2.2,
     "convolution 9 6→20 on 100, channels outermost": 3.4,
+    "first 3x3 3→12 on 88x72, stride 2, channels outermost": 3.1,
+    "first 5 3→20 on 132, channels outermost": 2.3,
+    "first 7 1→12 on 189, stride 2, channels outermost": 2.5,
+    "convolution 3x3 36→36 on 27x7, 4 groups": 1.75,
     "depthwise 5 36→36 on 189": 1.6,
     "depthwise 3 68→68 on 189": 2.5,
     "depthwise 1x7 36→36 on 27x7": 1.5,

@@ -16,8 +16,11 @@ import { memoryOf, memoryOrder, tensorize } from "./common.ts";
 /** Bytes of a copy at most, or the part of the operand that it may be: larger planes are copied in parts. */
 const COPY_BYTES = 1536, COPY_PART = 1 / 24;
 
-/** The part of operand and output together that a copy may be where there are other ways. */
-const MEMORY_PART = 1 / 4;
+/** The same where all channels read the copy. */
+const SHARED_BYTES = 3072;
+
+/** The part of operand and output together that a copy may be where there are other ways, or its bytes. */
+const MEMORY_PART = 1 / 4, LITTLE = 1024;
 
 /** Strides of columns that words of two neighbours can serve, and taps that fit a row's text. */
 const COLUMN_STRIDES = [1, 2, 3, 4], MOST_TAPS = 121;
@@ -89,8 +92,11 @@ export function mapSchedule(w: Workload, s: State, r: Stage, out: Stage): Step[]
   const { shape } = w.buffers.get(source.src)!;
   // Others than windows within channels are products too, which take less memory.
   const within = planes === 1 && at(c) >= 0;
-  const most = within ? Infinity : MEMORY_PART * (sizeOf(shape) + sizeOf(memoryOf(w, out).shape));
-  const room = Math.min(most, Math.max(COPY_BYTES, COPY_PART * sizeOf(shape))) / planes;
+  const most = within
+    ? Infinity
+    : Math.max(LITTLE, MEMORY_PART * (sizeOf(shape) + sizeOf(memoryOf(w, out).shape)));
+  const bytes = within ? COPY_BYTES : SHARED_BYTES;
+  const room = Math.min(most, Math.max(bytes, COPY_PART * sizeOf(shape))) / planes;
   const others = order.filter((x) => x !== c && x !== rows && x !== cols);
   const part = rows && down.span * rowBytes > room
     ? partOf(extent(rows), down.stride, down.span, Math.floor(room / rowBytes))

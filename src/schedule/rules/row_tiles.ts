@@ -106,8 +106,9 @@ export function mapTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
 }
 
 /**
- * For each row of the output, or each part of its only one, what it reads of the input is copied, so that
- * windows meet no border and read runs as long as they can be; null also where such a copy is large.
+ * For some rows of the output, or each part of its only one, what they read of the input is copied, so
+ * that windows meet no border and read runs as long as they can be; null also where such a copy is large.
+ * Rows that tiles do not divide come by as many as they do.
  *
  * @param text whether the code is for this product alone, or shared with others
  */
@@ -145,7 +146,10 @@ export function rowTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
     ? width
     : null;
   if (part === null) return null;
-  const line = single ? `${last}_o` : before, at = single ? `${last}_i` : last;
+  const several = !single && width % ROWS !== 0 &&
+    out.compute.out.shape[axisOf(before)] >= ROWS && (bytesOf(before, ROWS) ?? Infinity) <= room;
+  const line = single ? `${last}_o` : several ? `${before}_o` : before;
+  const at = single ? `${last}_i` : several ? "row" : last;
   const run = rowRun(all.memory, product);
   const filled = canFill(product, run);
   if (run === null || run.length < GROUP) return null;
@@ -161,7 +165,7 @@ export function rowTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
     ...(run.length % GROUP === 0 ? {} : { run: run.length }),
     ...(filled ? { filled: true } : {}),
   };
-  const outer = [...axes.rowAxes.slice(0, -1), ...(single ? [line] : [])];
+  const outer = [...axes.rowAxes.slice(0, several ? -2 : -1), ...(single || several ? [line] : [])];
   const inner = [`${at}_o`, "col_o", `${at}_i`, "col_i"];
   return [
     pad,
@@ -170,6 +174,12 @@ export function rowTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
     { do: "fuse", stage: out.name, loops: axes.colAxes, into: "col" },
     ...(single
       ? [{ do: "split", stage: out.name, loop: last, factor: part, tail: "cut" }] as Step[]
+      : []),
+    ...(several
+      ? [
+        { do: "split", stage: out.name, loop: before, factor: ROWS, tail: "cut" },
+        { do: "fuse", stage: out.name, loops: [`${before}_i`, last], into: at },
+      ] as Step[]
       : []),
     { do: "split", stage: out.name, loop: at, factor: ROWS, tail: "cut" },
     { do: "split", stage: out.name, loop: "col", factor: COLS, tail: "cut" },
