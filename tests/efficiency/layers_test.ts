@@ -88,6 +88,7 @@ const CLASSES: readonly Class[] = [
       conv([27, 7], 60, 60, { group: 4 }),
       conv([27, 7], 36, 36, { group: 4 }),
       conv([27, 7], 12, 20, { channelsOuter: true }),
+      { ...first([44, 36], 3, 12, [7, 7]), channelsOuter: true },
       { of: "convolution", map: [132], cin: 20, cout: 36, kernel: [3], channelsOuter: true },
       { of: "convolution", map: [100], cin: 6, cout: 20, kernel: [9], channelsOuter: true },
     ],

@@ -21,6 +21,9 @@ import { canFill, COLS, fillSteps, isRequantised, ROWS, tilesSchedule } from "./
 /** Bytes of the copy of some rows at most, or the part of the operand that it may be. */
 const COPY_BYTES = 1536, COPY_PART = 1 / 24;
 
+/** The same where the copy brings channels together that lie apart: without it each is looked for. */
+const ACROSS_BYTES = 4096, ACROSS_PART = 1 / 6;
+
 /** Bytes that a copy of the whole operand has at most. */
 const WHOLE_BYTES = 2048;
 
@@ -37,6 +40,8 @@ interface Padded {
   /** Axes of the operand in the order of the copy, and the copy's extents. */
   readonly order: readonly number[];
   readonly extents: readonly number[];
+  /** Whether the copy has its axes in another order than the operand in memory. */
+  readonly across: boolean;
   /** The workload with the copy among its memory. */
   readonly memory: Workload;
   readonly copies: readonly Step[];
@@ -60,7 +65,8 @@ function paddedOf({ w, s, r, out, target }: Form): Padded | null {
   const whole = (d: number) => shape[d] > 1 && !moves(d) ? 1 : 0;
   const inMemory = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
   const order = inMemory.toSorted((a, b) => whole(a) - whole(b));
-  if (f.reduce.where.length === 0 && order.join() === inMemory.join()) return null;
+  const across = order.join() !== inMemory.join();
+  if (f.reduce.where.length === 0 && !across) return null;
   const pad: Step = { do: "pad", stage: r.name, order, dtype: "int8" };
   const state = applied(s, pad), name = `${r.name}_x`;
   if (!state) return null;
@@ -84,6 +90,7 @@ function paddedOf({ w, s, r, out, target }: Form): Padded | null {
     product,
     order,
     extents: copy.shape,
+    across,
     memory: { ...w, buffers: new Map([...w.buffers, [copy, memory]]) },
     room: MEMORY_PART * (sizeOf(w.buffers.get(source.src)!.shape) + sizeOf(memoryOf(w, out).shape)),
     copies: order.map((d) => tensorize(name, `d${d}`, COPIES)),
@@ -138,7 +145,8 @@ export function rowTilesSchedule(form: Form, text: "own" | "shared"): Step[] | n
     );
     return extents.reduce((n, e, i) => n * (order[i] === d ? reach : e), 1);
   };
-  const room = Math.min(all.room, Math.max(COPY_BYTES, COPY_PART * sizeOf(shape)));
+  const [bytes, share] = all.across ? [ACROSS_BYTES, ACROSS_PART] : [COPY_BYTES, COPY_PART];
+  const room = Math.min(all.room, Math.max(bytes, share * sizeOf(shape)));
   const single = out.compute.out.shape[axisOf(before)] === 1;
   const part = single
     ? partOf(width, (n) => (bytesOf(last, n) ?? Infinity) <= room)
