@@ -52,6 +52,7 @@ import { ops as recurrent } from "./recurrent.ts";
 import { ops as reduce } from "./reduce.ts";
 import { ops as refused } from "./refused.ts";
 import { ops as regions } from "./regions.ts";
+import { ops as removed } from "./removed.ts";
 import { ops as resampleRunTime } from "./resample_run_time.ts";
 import { ops as reshape } from "./reshape.ts";
 import { ops as resize } from "./resize.ts";
@@ -146,6 +147,7 @@ export const ops: readonly OpDef<any>[] = [
   ...reduce,
   ...refused,
   ...regions,
+  ...removed,
   ...resampleRunTime,
   ...reshape,
   ...resize,

@@ -146,7 +146,7 @@ function readSlice(r: AttrReader): SliceAttrs {
 
 export const slice = movement<SliceAttrs>({
   name: "Slice",
-  onnx: [onnx("Slice", 1, readSlice, 1)],
+  onnx: [onnx("Slice", 1, readSlice, 1), onnx("DynamicSlice", 1, readSlice, 1)],
   shape: (a, from) => cuts(a, from).map((c) => c.size),
   element: (a, x, at) => load(x, cuts(a, x.shape).map((c, i) => add(mul(at[i], c.step), c.start))),
   view(a, from, strides) {

@@ -104,6 +104,7 @@ Deno.test("Slice reads both forms and clamps its bounds", () => {
   expect(slice, old, [x], floats([4], [1, 2, 3, 4]));
   const inputs = [x, int64s(-2), int64s(-100), int64s(0), int64s(-2)];
   expect(slice, read(slice, "Slice", { inputs }), [x], floats([2], [3, 1]));
+  expect(slice, read(slice, "DynamicSlice", { opset: 1, inputs }), [x], floats([2], [3, 1]));
   expect(slice, read(slice, "Slice", { inputs: [x, int64s(3), int64s(2)] }), [x], floats([0], []));
 });
 
