@@ -74,6 +74,15 @@ function precedence(e: Expr): number {
   }
 }
 
+/** `+ 128` for what would read `- -128`; null for anything else. */
+function opposite({ op, b }: Bin): string | null {
+  if ((op !== "sub" && op !== "add") || b.k !== "imm" || b.dtype !== "int32") return null;
+  const value = -Number(b.value);
+  // The least integer has no opposite.
+  if (value <= 0 || value > 2 ** 31 - 1) return null;
+  return `${op === "sub" ? "+" : "-"} ${literal(value, b.dtype)}`;
+}
+
 /** Types that C computes with as they are; narrower ones it widens to int. */
 const isNative = (d: DType): boolean => SUFFIX[d] !== undefined;
 
@@ -177,7 +186,11 @@ export class CExpr {
       case "mod":
         if (isFloat(d)) return `${this.#libm(d, "fmod")}(${left}, ${right})`;
     }
-    return this.#narrow(d, `${a} ${INFIX[e.op]} ${b}`);
+    const positive = opposite(e);
+    return this.#narrow(
+      d,
+      positive === null ? `${a} ${INFIX[e.op]} ${b}` : `${a} ${positive}`,
+    );
   }
 
   #floor(e: Bin, args: readonly string[], [a, b]: readonly string[]): string {

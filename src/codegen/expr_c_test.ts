@@ -25,6 +25,7 @@ import { denseBuffer, type Kernel } from "../tir/stmt.ts";
 import { verifyKernel } from "../tir/verify.ts";
 import type { DType } from "../util/dtype.ts";
 import { bytes, tensor, type TensorData, zeros } from "../util/tensor.ts";
+import { CExpr } from "./expr_c.ts";
 import { artifactOf } from "./testing.ts";
 
 /** Elements that every expression is evaluated on. */
@@ -165,3 +166,14 @@ for (const name of ["host", "mps2-an386", "qemu-rv32imc"]) {
     }
   });
 }
+
+Deno.test("a negative number that is added or subtracted reads as its opposite", () => {
+  const text = (e: Expr) => new CExpr(loadBoard("host").target, () => "x").print(e);
+  const x = load(denseBuffer("x", "int32", [1], "input", [1], 4), [imm(0)]);
+  assert.equal(text(bin("sub", x, imm(-128))), "x + 128");
+  assert.equal(text(bin("add", x, imm(-3))), "x - 3");
+  assert.equal(text(bin("sub", x, bin("add", x, imm(-3)))), "x - (x - 3)");
+  assert.equal(text(bin("sub", x, imm(3))), "x - 3");
+  // The least integer has no opposite.
+  assert.match(text(bin("sub", x, imm(-(2 ** 31)))), /^x - INT32_MIN$/);
+});

@@ -32,6 +32,9 @@ function portComment(q: NamedPort): string {
   return comment(`${what} ${port.name}: ${port.dtype}, ${shape}${real}${where}.`);
 }
 
+/** A number that can stand anywhere in an expression. */
+const signed = (n: number): string => n < 0 ? `(${n})` : `${n}`;
+
 function portContext(q: NamedPort): Record<string, unknown> {
   const { port } = q;
   return {
@@ -43,7 +46,7 @@ function portContext(q: NamedPort): Record<string, unknown> {
     rank: port.shape.length,
     shape: port.shape.join(", "),
     scale: port.scale === undefined ? "" : scaleText(port.scale),
-    zero_point: port.zeroPoint ?? 0,
+    zero_point: signed(port.zeroPoint ?? 0),
     in_arena: port.placement.where === "arena",
     offset: port.placement.where === "arena" ? port.placement.offset : 0,
   };

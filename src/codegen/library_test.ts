@@ -411,7 +411,7 @@ Deno.test("the generated text is what was reviewed", async (t) => {
     assert.match(header, /#define DEMO_ARENA_BYTES 12\n#define DEMO_ARENA_ALIGN 16\n/);
     assert.match(header, /#define DEMO_X_SHAPE \{ 1, 4 \}\n#define DEMO_X_SCALE 0\.1f\n/);
     assert.match(header, /#define DEMO_X_ALIGN 4\n/);
-    assert.match(header, /#define DEMO_X_ZERO_POINT -3\n/);
+    assert.match(header, /#define DEMO_X_ZERO_POINT \(-3\)\n/);
     assert.match(header, /typedef struct \{\n {4}const int8_t \*x;\n\} demo_inputs;/);
     assert.doesNotMatch(header, /demo_reset|DEMO_Y_SCALE|DEMO_SUM_SHAPE|_OFFSET/);
   });

@@ -81,7 +81,7 @@ Deno.test("project: the README names inputs, outputs, sizes and flags", () => {
   const readme = text("README.md");
   assert.match(
     readme,
-    /\| `x` \| `x:0` \| `int8_t` \| 1 × 2 \| 0\.5 × \(q − 0\) \| your buffer \|/,
+    /\| `x` \| `x:0` \| `int8_t` \| 1 × 2 \| 0\.5 × q \| your buffer \|/,
   );
   assert.match(readme, /arena\) \| 16 \|/);
   assert.match(readme, /-mfpu=fpv5-sp-d16/);

@@ -14,12 +14,16 @@ const shellWord = (word: string): string =>
 /** A cell of a Markdown table must not end at a `|` in a name. */
 const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("`", "'");
 
+/** What a stored integer stands for, as the report has it but with every digit of the scale. */
+const realText = (scale: number, zero: number): string =>
+  zero === 0 ? `${scale} × q` : `${scale} × (q ${zero < 0 ? "+" : "−"} ${Math.abs(zero)})`;
+
 const portRow = (p: Port) => ({
   c_name: p.cName,
   graph_name: cell(p.name),
   c_type: p.cType,
   shape: p.shape.length === 0 ? "scalar" : p.shape.join(" × "),
-  quantisation: p.scale === undefined ? "none" : `${p.scale} × (q − ${p.zeroPoint ?? 0})`,
+  quantisation: p.scale === undefined ? "none" : realText(p.scale, p.zeroPoint ?? 0),
   place: p.placement.where === "caller"
     ? "your buffer"
     : `${p.placement.region} + ${p.placement.offset}`,

@@ -32,6 +32,12 @@ function turnOf(cols: number): number {
 /** Instructions of one element, of a turn, of a row and of the call. */
 const ELEMENT = 2, PER_TURN = 4, PER_ROW = 4, CALL = 8;
 
+/** The place of row i and column j, as a comment shows it; one row has no i. */
+function place({ rows }: Gather, down: number, step: number): string {
+  const part = (v: string, n: number) => n === 1 ? v : `${v} * ${n}`;
+  return rows === 1 ? part("j", step) : `${part("i", down)} + ${part("j", step)}`;
+}
+
 /** dst[i][j] = x[i][j]: int8 or uint8 that lie `steps` apart to rows of int16. */
 export function gather(g: Gather): TensorIntrin {
   const short = g.x === "int8" ? "s8" : "u8", type = `${g.x}_t`;
@@ -53,9 +59,10 @@ ${on(turn, "            ")}
 ${rest > 0 ? `${move(rest, "        ")}\n` : ""}`
     : `${move(turn, "        ")}\n`;
   const done = turns > 1 ? turns * turn : 0;
-  const head = `/* dst[i * ${g.pitch} + j] = src[i * ${g.steps[0]} + j * ${
-    g.steps[1]
-  }]: ${g.rows} by ${g.cols} elements */
+  const [down, step] = g.steps, counts = g.rows === 1 ? `${g.cols}` : `${g.rows} by ${g.cols}`;
+  const head = `/* dst[${place(g, g.pitch, 1)}] = src[${
+    place(g, down, step)
+  }]: ${counts} elements */
 __attribute__((noinline)) static void ${name}(int16_t *dst, const ${type} *src)`;
   const text = `${head}
 {

@@ -27,7 +27,9 @@ extern const struct vector_table vectors;
 int main(void);
 
 #define SCB_VTOR (*(volatile uint32_t *)0xE000ED08u)  /* a Cortex-M0 has none and ignores the write */
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
 #define SCB_CPACR (*(volatile uint32_t *)0xE000ED88u)
+#endif
 
 void start_up(void);
 void start_up(void)
