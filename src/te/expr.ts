@@ -155,7 +155,8 @@ type Operand = Expr | number;
 const lift = (x: Operand, dtype: DType): Expr => typeof x === "number" ? imm(x, dtype) : x;
 const isImm = (e: Expr, value: number): boolean => e.k === "imm" && Number(e.value) === value;
 
-function foldIndex(op: BinOp, a: number, b: number): number | undefined {
+/** An integer operation on known numbers; undefined for one by zero, or where the bits matter. */
+export function foldIndex(op: BinOp, a: number, b: number): number | undefined {
   switch (op) {
     case "add":
       return a + b;

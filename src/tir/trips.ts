@@ -1,6 +1,5 @@
 /** How often each statement of a loop program runs: exact, but for conditions on data. */
-import type { Expr, Var } from "../te/expr.ts";
-import { visit } from "../te/expr.ts";
+import { type BinOp, type Expr, foldIndex, type Var, visit } from "../te/expr.ts";
 import { type Stmt, visitStmt } from "./stmt.ts";
 
 /** Executions of each statement; of a loop also the sum of its iterations. */
@@ -123,43 +122,8 @@ export function evaluate(e: Expr, env: ReadonlyMap<Var, number>): number | null 
   }
 }
 
-function binary(op: string, a: number, b: number): number | null {
-  switch (op) {
-    case "add":
-      return a + b;
-    case "sub":
-      return a - b;
-    case "mul":
-      return a * b;
-    case "div":
-      return Math.trunc(a / b);
-    case "mod":
-      return a % b;
-    case "floordiv":
-      return Math.floor(a / b);
-    case "floormod":
-      return a - b * Math.floor(a / b);
-    case "min":
-      return Math.min(a, b);
-    case "max":
-      return Math.max(a, b);
-    case "and":
-      return +(a !== 0 && b !== 0);
-    case "or":
-      return +(a !== 0 || b !== 0);
-    case "eq":
-      return +(a === b);
-    case "ne":
-      return +(a !== b);
-    case "lt":
-      return +(a < b);
-    case "le":
-      return +(a <= b);
-    case "gt":
-      return +(a > b);
-    case "ge":
-      return +(a >= b);
-    default:
-      return null;
-  }
+function binary(op: BinOp, a: number, b: number): number | null {
+  if (op === "and") return +(a !== 0 && b !== 0);
+  if (op === "or") return +(a !== 0 || b !== 0);
+  return foldIndex(op, a, b) ?? null;
 }
