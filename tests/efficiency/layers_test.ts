@@ -207,6 +207,8 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     // Three multiply-accumulates an output that is rounded and stored, or no neighbours that share.
     "depthwise 3 68→68 on 189": 1.65,
     "depthwise 3x3 20→20 on 27x27, stride 3": 1.45,
+    // Runs of 21 products take 24.
+    "first 7x7 3→12 on 44x36, stride 2, channels outermost": 1.28,
     // Nine columns a group read rows that are put together for them alone.
     "convolution 3x3 36→36 on 27x7, 4 groups": 1.3,
   },
@@ -215,6 +217,7 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     "convolution 3x3 12→20 on 27x7, channels outermost": 2.8,
     "convolution 3 20→36 on 132, channels outermost": 2.2,
     "convolution 9 6→20 on 100, channels outermost": 3.4,
+    "first 7x7 3→12 on 44x36, stride 2, channels outermost": 5.4,
     "first 3x3 3→12 on 88x72, stride 2, channels outermost": 3.1,
     "first 5 3→20 on 132, channels outermost": 2.3,
     "first 7 1→12 on 189, stride 2, channels outermost": 2.5,
