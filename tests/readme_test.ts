@@ -4,11 +4,14 @@ import { cpSync } from "node:fs";
 import { join } from "@std/path";
 import { fileURLToPath } from "node:url";
 import { parseCommand } from "../src/cli/args.ts";
+import { command as bench } from "../src/cli/bench.ts";
 import { command as boards } from "../src/cli/boards.ts";
 import { command as compile } from "../src/cli/compile.ts";
+import { command as conformance } from "../src/cli/conformance.ts";
 import { command as doctor } from "../src/cli/doctor.ts";
 import { command as example } from "../src/cli/example.ts";
 import { command as inspect } from "../src/cli/inspect.ts";
+import { command as quantize } from "../src/cli/quantize.ts";
 import { command as run } from "../src/cli/run.ts";
 import { command as verify } from "../src/cli/verify.ts";
 import { typeTask } from "../src/cli/testing.ts";
@@ -19,7 +22,10 @@ import { inFolder } from "../src/util/testing.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const readme = Deno.readTextFileSync(join(root, "README.md"));
-const COMMANDS = [compile, run, verify, inspect, example, boards, doctor];
+const COMMANDS = [
+  ...[bench, boards, compile, conformance, doctor],
+  ...[example, inspect, quantize, run, verify],
+];
 
 /** A command that the page shows, without `deno task`, and the answer below it. */
 interface Shown {
@@ -52,6 +58,37 @@ Deno.test("README: every command is a task with options that exist", () => {
     const options = words.slice(1).filter((w) => w !== "--help");
     if (command) parseCommand(command, options);
   }
+});
+
+/** Markdown files of a folder and of those in it. */
+const pages = (folder: string): string[] =>
+  [...Deno.readDirSync(join(root, folder))].flatMap(({ name, isDirectory }) =>
+    isDirectory ? pages(`${folder}/${name}`) : name.endsWith(".md") ? [`${folder}/${name}`] : []
+  );
+
+Deno.test("docs: every command of every page is a task with options that exist, on files that exist", () => {
+  const tasks = JSON.parse(Deno.readTextFileSync(join(root, "deno.json"))).tasks;
+  let seen = 0;
+  for (const page of ["CHANGELOG.md", ...pages("docs"), ...pages("examples")]) {
+    const text = Deno.readTextFileSync(join(root, page)).replace(/\\\n\s*/g, "");
+    const lines = [
+      ...text.matchAll(/^ *(?:\$ )?deno task (.*)$/gm),
+      ...text.matchAll(/`deno task ([^`]*)`/g),
+    ];
+    for (const [typed, line] of lines) {
+      // `…` stands for what the reader chooses.
+      if (line.includes("…")) continue;
+      const [name, ...words] = line.trim().split(/\s+/);
+      assert(name in tasks, `${page}: ${typed}`);
+      const command = COMMANDS.find((c) => c.name === name);
+      if (command) parseCommand(command, words);
+      for (const word of words.filter((w) => w.startsWith("examples/"))) {
+        assert(Deno.statSync(join(root, word)), `${page}: ${typed}`);
+      }
+      seen++;
+    }
+  }
+  assert(seen > 30, `${seen} commands`);
 });
 
 Deno.test("README: every command explains itself, boards are listed", async () => {
