@@ -91,6 +91,17 @@ Deno.test("docs: every command of every page is a task with options that exist, 
   assert(seen > 30, `${seen} commands`);
 });
 
+Deno.test("docs: the page about locks names every field of an entry and of its options", () => {
+  const page = Deno.readTextFileSync(join(root, "docs/ci.md"));
+  const schema = Deno.readTextFileSync(join(root, "templates/project/burin.lock.schema.json"));
+  const { entry } = JSON.parse(schema).$defs;
+  for (const field of Object.keys(entry.properties)) {
+    assert(page.includes(`\`${field}\``), field);
+  }
+  const options = /of `compile`: `([^`]*)`/.exec(page)?.[1].split(" ");
+  assert.deepEqual(options, Object.keys(entry.properties.options.properties));
+});
+
 Deno.test("README: every command explains itself, boards are listed", async () => {
   for (const { name, summary } of COMMANDS) {
     const help = await typeTask([name, "--help"]);
