@@ -46,6 +46,10 @@ export interface TensorIntrin {
   readonly byValue: boolean;
   /** On every core it reads all of its operands before it writes the first element. */
   readonly readsFirst?: boolean;
+  /** Its meaning is a loop, and on every core each turn ends before the next one reads or writes. */
+  readonly inTurns?: boolean;
+  /** The same with its turns from the last to the first. */
+  readonly reversed?: () => TensorIntrin;
   readonly c: readonly CVariant[];
 }
 

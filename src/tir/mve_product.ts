@@ -6,7 +6,7 @@
  * it is read, in groups of four columns, so that one pointer goes through it; what a vector of four
  * columns needs besides, starts and scales, lies together too.
  */
-import { add, bits, cast, type Expr, imm, load, mul, type Var, variable } from "../te/expr.ts";
+import { add, bits, cast, type Expr, imm, load, min, mul, type Var, variable } from "../te/expr.ts";
 import { requantize } from "../te/rounding.ts";
 import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
 import {
@@ -269,7 +269,7 @@ function tile(s: ProductShape, rows: number): AsmItem[] {
   ];
 }
 
-const DOC = (s: ProductShape): string =>
+const DOC = (s: ProductShape, back: boolean): string =>
   `/* y[r][c] = (start[c] + sum of a[r][k] w[c][k]) * scale[c], rounded half to even, ${
     boundsText(s.bounds)
   }:
@@ -277,23 +277,25 @@ const DOC = (s: ProductShape): string =>
     s.places > 1 ? `, at ${s.places} places ${s.placeStep} apart, ${s.outPlace} in y` : ""
   }, ${s.cols} columns, ${
     s.runs > 1 ? `${s.runs} pieces of ${s.run} elements ${s.runStep} apart` : `${s.run} elements`
-  } */`;
+  }${back ? ", the last rows first" : ""} */`;
 
 /**
  * y[r][c] = requantize(start[c] + Σ k: a[r][k]·w[c][k], scale[c]).
  *
  * Operands: y bytes, a int8, w int8 as {@link packedShape} says, p int32 [groups][2][4].
+ *
+ * @param back whether tiles go from the last rows to the first
  */
-export function productColumns(s: ProductShape): TensorIntrin {
+export function productColumns(s: ProductShape, back = false): TensorIntrin {
   const groups = Math.ceil(s.cols / GROUP);
   const apart = (s.rows > 1 ? `_r${s.rowStep}_y${s.outStep}` : "") +
     (s.places > 1 ? `_${s.places}_r${s.placeStep}_y${s.outPlace}` : "");
   const pieces = s.runs > 1 ? `${s.runs}x${s.run}_p${s.runStep}` : `${s.run}`;
   const name = `product${s.order === "fours" ? "4" : ""}_${s.rows}x${s.cols}_k${pieces}${apart}_${
     boundsKey(s.bounds)
-  }`;
+  }${back ? "_back" : ""}`;
   const y = s.bounds.dtype;
-  const head = `${DOC(s)}
+  const head = `${DOC(s, back)}
 __attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const int8_t *w, const int32_t *p)`;
   return {
     name,
@@ -316,15 +318,17 @@ __attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const 
     ],
     scalars: [],
     byValue: false,
-    meaning: (args) => meaning(args, s),
+    inTurns: true,
+    reversed: () => productColumns(s, !back),
+    meaning: (args) => meaning(args, s, back),
     c: [
       {
         feature: "mve",
         needs: [],
         instructions: instructions(s),
-        text: `${head}\n${vectorText(s)}`,
+        text: `${head}\n${vectorText(s, back)}`,
       },
-      { feature: null, needs: ["float_of"], text: `${head}\n${portableText(s)}` },
+      { feature: null, needs: ["float_of"], text: `${head}\n${portableText(s, back)}` },
     ],
   };
 }
@@ -337,7 +341,7 @@ function instructions(s: ProductShape): number {
   return AROUND + tiles * (asmCount(tile(s, rows)) + (tiles > 1 ? TILE : 0));
 }
 
-function vectorText(s: ProductShape): string {
+function vectorText(s: ProductShape, back: boolean): string {
   const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows), last = s.rows - rows;
   const many = tiles > 1 && s.places > 1;
   const pad = many ? "            " : tiles > 1 || s.places > 1 ? "        " : "    ";
@@ -370,14 +374,22 @@ ${asmText([`ldm r0, {${registers.join(", ")}}`, ...tile(s, rows)], `${pad}    `)
 ${pad}    : "+r"(r0)
 ${pad}    :
 ${pad}    : ${clobbers.map((c) => `"${c}"`).join(", ")});`;
-  const each = `for (int32_t place = 0; place < ${s.places}; place++) {`;
+  const each = back
+    ? `for (int32_t place = ${s.places - 1}; place >= 0; place--) {`
+    : `for (int32_t place = 0; place < ${s.places}; place++) {`;
   const next = s.rows % rows === 0
     ? `row += ${rows}`
     // The last tile computes some rows again.
     : `row = row + ${rows} < ${last} || row == ${last} ? row + ${rows} : ${last}`;
+  const before = s.rows % rows === 0
+    ? `row -= ${rows}`
+    : `row = row == ${last} ? ${(tiles - 2) * rows} : row - ${rows}`;
+  const tileLoop = back
+    ? `for (int32_t row = ${last}; row >= 0; ${before}) {`
+    : `for (int32_t row = 0; row <= ${last}; ${next}) {`;
   const loops = [
     ...(s.places > 1 ? [each] : []),
-    ...(tiles > 1 ? [`for (int32_t row = 0; row <= ${last}; ${next}) {`] : []),
+    ...(tiles > 1 ? [tileLoop] : []),
   ];
   const indent = (i: number) => "    ".repeat(i + 1);
   return [
@@ -389,7 +401,7 @@ ${pad}    : ${clobbers.map((c) => `"${c}"`).join(", ")});`;
   ].join("\n");
 }
 
-function portableText(s: ProductShape): string {
+function portableText(s: ProductShape, back: boolean): string {
   const vectors = vectorsOf(s.run), cols = lanesOf(s.order), left = leftOf(s.run);
   const lane = s.order === "pairs" ? "c % 4 / 2" : "c % 4";
   const part = s.order === "pairs" ? ` + c % 2 * ${vectorBytes(s) / 2}` : "";
@@ -406,8 +418,11 @@ function portableText(s: ProductShape): string {
     vectorBytes(s)
   }];
                 }`;
+  const turns = back
+    ? `int32_t r = ${s.rows * s.places - 1}; r >= 0; r--`
+    : `int32_t r = 0; r < ${s.rows * s.places}; r++`;
   return `{
-    for (int32_t r = 0; r < ${s.rows * s.places}; r++) {
+    for (${turns}) {
         for (int32_t c = 0; c < ${s.cols}; c++) {
             const int8_t *v = w + c / 4 * ${groupBytes(s)}${part} + ${lane} * ${VECTOR};
             const int32_t *params = p + c / 4 * 8 + c % 4;
@@ -433,8 +448,13 @@ ${
 }`;
 }
 
-function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
-  const r = variable("r", "int32", [0, s.rows - 1]), c = variable("c", "int32", [0, s.cols - 1]);
+function meaning([y, a, w, p]: readonly Access[], s: ProductShape, back: boolean): Stmt {
+  const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows);
+  const tile = variable("tile", "int32", [0, tiles - 1]);
+  const inTile = variable("r", "int32", [0, rows - 1]);
+  const c = variable("c", "int32", [0, s.cols - 1]);
+  // The last tile computes some rows again.
+  const r = add(min(mul(tile, rows), s.rows - rows), inTile);
   const place = variable("place", "int32", [0, s.places - 1]);
   const piece = variable("piece", "int32", [0, s.runs - 1]);
   const k = variable("k", "int32", [0, s.run - 1]);
@@ -454,13 +474,9 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
     imm(b.lo),
     imm(b.hi),
   );
-  const loop = (v: Var, n: number, body: Stmt): Stmt => ({
-    k: "for",
-    v,
-    lo: imm(0),
-    hi: imm(n),
-    body,
-  });
+  const loop = (v: Var, n: number, body: Stmt, reversed = false): Stmt => {
+    return { k: "for", v, lo: imm(0), hi: imm(n), body, ...(reversed && { reversed }) };
+  };
   const body = seq(
     { k: "store", buf: acc, idx: here, value: inside(p, startAt(c)) },
     loop(piece, s.runs, loop(k, s.run, { k: "store", buf: acc, idx: here, value: step })),
@@ -471,5 +487,7 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape): Stmt {
       value: cast(b.dtype, result),
     },
   );
-  return loop(place, s.places, loop(r, s.rows, loop(c, s.cols, { k: "alloc", buf: acc, body })));
+  const rowsOfTile = loop(inTile, rows, loop(c, s.cols, { k: "alloc", buf: acc, body }));
+  const all = loop(tile, tiles, rowsOfTile, back);
+  return s.places === 1 ? all : loop(place, s.places, all, back);
 }

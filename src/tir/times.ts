@@ -115,8 +115,12 @@ class Tracer {
         }`;
       case "store":
         return `t+=2;${this.#reads(s.value, "t")}${this.#write(s.buf, s.idx)}`;
-      case "intrin":
-        return `t+=2;${this.#apart(s.op.meaning(s.args, s.scalars))}`;
+      case "intrin": {
+        const meaning = s.op.meaning(s.args, s.scalars);
+        return s.op.inTurns && meaning.k === "for"
+          ? this.#loop(meaning, `t+=2;${this.#apart(meaning.body)}`)
+          : `t+=2;${this.#apart(meaning)}`;
+      }
     }
   }
 

@@ -240,10 +240,14 @@ class Tracer {
       case "intrin": {
         const meaning = s.op.meaning(s.args, s.scalars);
         const index = s.args.flatMap((a) => a.idx).map((e) => this.#reads(e, maybe)).join("");
-        const reads = this.#only("read", meaning, maybe);
-        if (s.op.readsFirst) return index + reads + this.#only("write", meaning, maybe);
         // The C may read some operands after it has written others.
-        return index + this.statement(meaning, 1, maybe) + reads;
+        const told = (t: Stmt): string =>
+          this.statement(t, 1, maybe) + this.#only("read", t, maybe);
+        if (s.op.inTurns && meaning.k === "for") return index + this.#for(meaning, 1, maybe, told);
+        if (s.op.readsFirst) {
+          return index + this.#only("read", meaning, maybe) + this.#only("write", meaning, maybe);
+        }
+        return index + told(meaning);
       }
     }
   }
@@ -269,7 +273,12 @@ class Tracer {
     return `${reads}if(watcher.coin()){${a}}else{${b}}`;
   }
 
-  #for(s: Extract<Stmt, { k: "for" }>, every: number, maybe: boolean): string {
+  #for(
+    s: Extract<Stmt, { k: "for" }>,
+    every: number,
+    maybe: boolean,
+    inside?: (body: Stmt) => string,
+  ): string {
     const reads = this.#reads(s.lo, maybe) + this.#reads(s.hi, maybe);
     const known = this.#known(s.lo) && this.#known(s.hi);
     const range = s.v.range ?? [0, 0];
@@ -282,7 +291,7 @@ class Tracer {
       : 1;
     const whole = this.allWrites && this.#memories(s.body, "write").length > 0;
     const stride = whole ? 1 : Math.max(1, Math.floor(Math.min(every, turns / 2)));
-    const body = this.statement(s.body, every / stride, maybe || !known);
+    const body = inside?.(s.body) ?? this.statement(s.body, every / stride, maybe || !known);
     const v = this.js.name(s.v);
     if (stride > 1) this.sampled = true;
     if (s.reversed) {
