@@ -10,6 +10,7 @@ import { loadBoard } from "../target/boards.ts";
 import { copyBytes, fillBytes } from "../tir/byte_rows.ts";
 import { dotBlock, encodeOdd } from "../tir/dot_block.ts";
 import { dotRow } from "../tir/dot_row.ts";
+import { MAC_COLS, macBlock } from "../tir/mac_block.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import { planes4, type TensorIntrin } from "../tir/intrinsics.ts";
 import { planeTile, TAPS } from "../tir/plane.ts";
@@ -189,6 +190,20 @@ function rowCase(k: number, seed: number): Case {
   };
 }
 
+/** Rows by up to four columns, the constants of one k side by side. */
+function macCase(rows: number, cols: number, k: number, seed: number): Case {
+  const r = random(seed);
+  return {
+    intrinsic: macBlock({ rows, cols }, k, k),
+    scalars: [],
+    operands: [
+      { shape: [rows, cols], values: drawn(r, TRIALS * rows * cols, -1_000_000, 1_000_000) },
+      { shape: [rows, k], values: drawn(r, TRIALS * rows * k, -255, 255) },
+      { shape: [1, k, MAC_COLS, 1], values: drawn(r, TRIALS * k * MAC_COLS, -128, 127) },
+    ],
+  };
+}
+
 /** Runs of bytes, of words alone and of whole turns with some behind them. */
 function byteCases(x: "int8" | "uint8", count: number): Case[] {
   const r = random(count), { min, max } = intRange(x);
@@ -237,7 +252,14 @@ const columns = [
 const blocks = [1, 2].flatMap((rows) =>
   // From 512 on the second row is out of reach of LDRD, from 2048 on of LDR.
   [4, 8, 12, 16, 20, 36, 64, 516, 2052].map((k, n) => blockCase(rows, k, 100 * rows + n))
-).concat([4, 8, 12, 16, 64, 300, 640].map((k, n) => rowCase(k, 300 + n)));
+).concat([4, 8, 12, 16, 64, 300, 640].map((k, n) => rowCase(k, 300 + n)))
+  .concat(
+    [1, 2].flatMap((rows) =>
+      [1, 2, 3, 4].flatMap((cols, n) =>
+        [4, 36, 64].map((k, m) => macCase(rows, cols, k, 400 + 10 * n + m))
+      )
+    ),
+  );
 
 const ALL = [["vector", vectors], ["block", blocks], ["plane", planes], ["float", sums], [
   "column and window",

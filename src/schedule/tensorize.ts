@@ -13,6 +13,7 @@ import {
 } from "../tir/intrinsics.ts";
 import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
 import { dotRow, ROW_COLS } from "../tir/dot_row.ts";
+import { macBlock } from "../tir/mac_block.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import {
   bitsOf,
@@ -315,7 +316,8 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
   }
   const columns = order === "columns";
   const a = p && widened(p.a, columns ? "int8" : "int16");
-  if (!a || !w || (!columns && order !== "paired")) return null;
+  const plain = Array.isArray(order) && order.length === 1;
+  if (!a || !w || (!columns && !plain && order !== "paired")) return null;
   const rows = a.src as Buffer;
   const moves = (e: Expr, v: Var): number | null => coefficient(linear(e), v);
   // The index of a single row or column is a constant.
@@ -328,6 +330,8 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
   const whole = columns
     ? by(w.idx[0], n.col, n.cols) && by(w.idx[1], n.k, n.length) &&
       (w.src as Buffer).strides[0] === n.length
+    : plain
+    ? n.rows <= 2
     : n.length % 4 === 0 &&
       (fourColumns ? n.cols === ROW_COLS && n.rows === 1 : n.cols === BLOCK_COLS && n.rows <= 2);
   if (!whole) return null;
@@ -335,6 +339,8 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
     k: "intrin",
     op: columns
       ? dotColumns(n.rows, n.cols, n.length, rows.strides[0])
+      : plain
+      ? macBlock(n, n.length, rows.strides[0])
       : fourColumns
       ? dotRow(n.length)
       : dotBlock(n.rows, n.length, rows.strides[0]),

@@ -8,11 +8,11 @@
  */
 import type { DType } from "../util/dtype.ts";
 import { bytesOf, isFloat } from "../util/dtype.ts";
-import { has, type Target } from "../target/target.ts";
+import { has, isHost, type Target } from "../target/target.ts";
 import { type Bin, children, type Expr, type Load, type Var } from "../te/expr.ts";
 import type { ScalarFn } from "../te/functions.ts";
 import { keyOf, type Linear, linear } from "../te/linear.ts";
-import { REQUANTIZE, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
+import { REQUANTIZE, REQUANTIZE_WORD, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
 import { type Costs, costsOf, type Operation } from "./cost_table.ts";
 import {
   type Access,
@@ -460,6 +460,9 @@ class Counter {
     const depths = args.map((x) => this.#expr(x));
     const depth = Math.max(0, ...depths);
     if (fn === REQUANTIZE) return this.#at("requantize", depth);
+    if (fn === REQUANTIZE_WORD && !has(this.target, "fpu") && !isHost(this.target)) {
+      return this.#at("requantizeWord", depth);
+    }
     if (fn === ROUND_CLAMP) return this.#at("roundClamp", depth);
     if (fn === SHIFT_CLAMP && has(this.target, "sat")) return this.#at("alu", depth);
     if (fn.def.kind === "libm") return this.#at("libm", depth);

@@ -69,6 +69,8 @@ export type Operation =
   | "fromFloat"
   /** `REQUANTIZE` of te/rounding.ts. */
   | "requantize"
+  /** `REQUANTIZE_WORD` of it, without an FPU: about three of four words are multipliers. */
+  | "requantizeWord"
   /** `ROUND_CLAMP` of te/rounding.ts. */
   | "roundClamp"
   /** A function of libm. */
@@ -112,6 +114,7 @@ const FPU: Costs = {
   toFloat: 2,
   fromFloat: 6,
   requantize: 7,
+  requantizeWord: 13,
   roundClamp: 5,
   libm: 60,
   instruction: 1,
@@ -177,6 +180,8 @@ const SMALL: Costs = {
   floatMax: 35,
   toFloat: 50,
   requantize: 74,
+  requantizeWord: 50,
+  instruction: 1.9,
   roundClamp: 65,
   libm: 1500,
   branch: 2.2,
@@ -201,8 +206,9 @@ const RV32: Costs = {
   floatCompare: 27,
   toFloat: 75,
   requantize: 30,
+  requantizeWord: 18,
   roundClamp: 18,
-  instruction: 1.2,
+  instruction: 1.4,
 };
 
 /** The costs of a core. */

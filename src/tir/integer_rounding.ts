@@ -9,9 +9,10 @@
  * around one half that is wider than that error. The window also holds the exact ties.
  */
 import { has, type Target } from "../target/target.ts";
+import { WORD_SHIFT } from "../te/rounding.ts";
 
 /** Largest |x| that has to be exact with the narrow window, and with the wide one. */
-const NARROW_REACH = 2 ** 13;
+export const NARROW_REACH = 2 ** 13;
 export const WIDE_REACH = 2 ** 17;
 
 /**
@@ -97,13 +98,21 @@ const shortProducts = (reach: number): string =>
 /** A definition in C by its name. */
 export type Helper = readonly [name: string, text: string];
 
+const rounding = (target: Target, reach: number): string =>
+  `${has(target, "umull") ? longProduct(reach) : shortProducts(reach)}
+    return scale_round_exact(acc, s);`;
+
+const OF_EXACT: readonly Helper[] = [
+  ["bit_count", BIT_COUNT],
+  ["shift_even", SHIFT_EVEN],
+  ["scale_round_exact", EXACT],
+];
+
 /** `int32_t NAME(int32_t acc, float scale)`: rint(float32(acc) × scale), at most 2^30; last: NAME. */
 export function scaleRound(target: Target, reach: number): readonly Helper[] {
   const name = `scale_round${reach <= NARROW_REACH ? "" : "16"}`;
   return [
-    ["bit_count", BIT_COUNT],
-    ["shift_even", SHIFT_EVEN],
-    ["scale_round_exact", EXACT],
+    ...OF_EXACT,
     [
       name,
       `/* acc * scale rounded half to even, at most 2^30 */
@@ -112,8 +121,56 @@ static inline int32_t ${name}(int32_t acc, float scale)
     uint32_t s;
     memcpy(&s, &scale, 4);
 
-${has(target, "umull") ? longProduct(reach) : shortProducts(reach)}
-    return scale_round_exact(acc, s);
+${rounding(target, reach)}
+}`,
+    ],
+  ];
+}
+
+const MULTIPLY_HIGH: Helper = [
+  "multiply_high",
+  `/* a * b / 2^32 rounded down, b >= 0 */
+static inline int32_t multiply_high(int32_t a, int32_t b)
+{
+    const int32_t a1 = a >> 16, b1 = b >> 16;
+    const uint32_t a0 = (uint32_t)a & 0xffffu, b0 = (uint32_t)b & 0xffffu;
+    const int32_t middle = a1 * (int32_t)b0 + (int32_t)(a0 * b0 >> 16);
+
+    return a1 * b1 + (middle >> 16) + (int32_t)((((uint32_t)middle & 0xffffu) + a0 * (uint32_t)b1) >> 16);
+}`,
+];
+
+/**
+ * `int32_t NAME(int32_t acc, int32_t word, int32_t zero)`: {@link REQUANTIZE_WORD} before it is
+ * saturated; last: NAME.
+ */
+export function fixedRound(target: Target): readonly Helper[] {
+  const long = has(target, "umull");
+  const high = long ? "(int32_t)((int64_t)acc * -word >> 32)" : "multiply_high(acc, -word)";
+  const name = "fixed_round";
+  return [
+    ...OF_EXACT,
+    ...(long ? [] : [MULTIPLY_HIGH]),
+    [
+      "scale_round_apart",
+      `/* acc * scale rounded half to even, at most 2^30; scale by its bits; not inline: few scales need it */
+__attribute__((noinline)) static int32_t scale_round_apart(int32_t acc, uint32_t s)
+{
+${rounding(target, NARROW_REACH)}
+}`,
+    ],
+    [
+      name,
+      `/* acc * scale rounded half to even, plus zero; word: -scale * 2^${
+        32 + WORD_SHIFT
+      } rounded, or the bits of
+ * a scale for which that is not the same */
+__attribute__((always_inline)) static inline int32_t ${name}(int32_t acc, int32_t word, int32_t zero)
+{
+    if (__builtin_expect(word < 0, 1)) {
+        return (${high} + zero * ${2 ** WORD_SHIFT} + ${2 ** (WORD_SHIFT - 1)}) >> ${WORD_SHIFT};
+    }
+    return scale_round_apart(acc, (uint32_t)word) + zero;
 }`,
     ],
   ];

@@ -319,15 +319,15 @@ __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc,
     {
       feature: null,
       needs: [],
-      instructions: 43,
       text: `/* acc[i] += (x[i] - zero) w[i] for four channels */
 __attribute__((always_inline)) static inline void mla4_${short(x)}(int32_t *acc, const ${
         cType(x)
       } *x, const int8_t *w, int32_t zero)
 {
-    for (int32_t i = 0; i < 4; i++) {
-        acc[i] += (x[i] - zero) * w[i];
-    }
+    acc[0] += (x[0] - zero) * w[0];
+    acc[1] += (x[1] - zero) * w[1];
+    acc[2] += (x[2] - zero) * w[2];
+    acc[3] += (x[3] - zero) * w[3];
 }`,
     },
   ],
@@ -386,11 +386,14 @@ ${Array.from({ length: count / 4 }, (_, i) => four(4 * i)).join("\n")}
       {
         feature: null,
         needs: [],
-        instructions: 3 + 5 * count,
+        instructions: 5 + 3.5 * count,
         text: `${head}
 {
-    for (int32_t i = 0; i < ${count}; i++) {
+    for (int32_t i = 0; i < ${count}; i += 4) {
         dst[i] = (int16_t)(src[i] - zero);
+        dst[i + 1] = (int16_t)(src[i + 1] - zero);
+        dst[i + 2] = (int16_t)(src[i + 2] - zero);
+        dst[i + 3] = (int16_t)(src[i + 3] - zero);
     }
 }`,
       },
@@ -446,9 +449,10 @@ __attribute__((always_inline)) static inline void planes4_${short(x)}(int16_t *d
         needs: [],
         text: `${head}
 {
-    for (int32_t i = 0; i < 4; i++) {
-        dst[i * stride] = (int16_t)(src[i] - zero);
-    }
+    dst[0] = (int16_t)(src[0] - zero);
+    dst[stride] = (int16_t)(src[1] - zero);
+    dst[2 * stride] = (int16_t)(src[2] - zero);
+    dst[3 * stride] = (int16_t)(src[3] - zero);
 }`,
       },
     ],

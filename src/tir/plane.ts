@@ -130,15 +130,20 @@ ${instructions(rows, cols, pitch).map((l) => `        "${l}\\n"`).join("\n")}
 }`;
 }
 
-const portable = (rows: number, cols: number, pitch: number): string =>
-  `{
-    for (int32_t i = 0; i < ${rows}; i++) {
-        for (int32_t j = 0; j < ${cols}; j++) {
-            for (int32_t kh = 0; kh < 3; kh++) {
-                const int16_t *x = a + (i + kh) * ${pitch} + j;
-
-                acc[i * ${ACC_PITCH} + j] += x[0] * w[4 * kh] + x[1] * w[4 * kh + 1] + x[2] * w[4 * kh + 3];
-            }
-        }
+/** Written out, as compilers for small cores keep loops of two. */
+function portable(rows: number, cols: number, pitch: number): string {
+  const lines = [];
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < cols; j++) {
+      const terms = [];
+      for (let t = 0; t < TAPS * TAPS; t++) {
+        const [kh, kw] = [Math.floor(t / TAPS), t % TAPS];
+        terms.push(
+          `a[${(i + kh) * pitch + j + kw}] * w[${kh * ROW_WEIGHTS + Math.max(0, 2 * kw - 1)}]`,
+        );
+      }
+      lines.push(`    acc[${i * ACC_PITCH + j}] += ${terms.join(" + ")};`);
     }
-}`;
+  }
+  return `{\n${lines.join("\n")}\n}`;
+}

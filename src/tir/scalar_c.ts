@@ -2,8 +2,15 @@
 import { has, isHost, type Target } from "../target/target.ts";
 import type { Expr } from "../te/expr.ts";
 import type { ScalarFn } from "../te/functions.ts";
-import { REQUANTIZE, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
-import { type Helper, ROUND_EVEN, scaleRound, WIDE_REACH } from "./integer_rounding.ts";
+import { REQUANTIZE, REQUANTIZE_WORD, ROUND_CLAMP, SHIFT_CLAMP } from "../te/rounding.ts";
+import {
+  fixedRound,
+  type Helper,
+  NARROW_REACH,
+  ROUND_EVEN,
+  scaleRound,
+  WIDE_REACH,
+} from "./integer_rounding.ts";
 
 /** A call in C: the function, the arguments that it takes, and definitions by name, callees first. */
 export interface SpecialCall {
@@ -90,9 +97,31 @@ static inline int32_t ${name}(int32_t x)
   return { name, args: args.slice(0, 1), helpers: [[name, text]] };
 }
 
+/** Without an FPU: a product, its shift and the saturation. */
+function requantizeWord(args: readonly Expr[], target: Target): SpecialCall | null {
+  if (has(target, "fpu") || isHost(target)) return null;
+  const [zero, lo, hi] = args.slice(-3).map((e) => e.k === "imm" ? Number(e.value) : NaN);
+  if (!(Math.max(Math.abs(lo), Math.abs(hi)) + Math.abs(zero) <= NARROW_REACH)) return null;
+  const s = has(target, "sat") ? saturationOf(lo, hi) : null;
+  const callees = fixedRound(target);
+  const name = `requantize_word${s ? `_${s.instruction[0]}${s.bits}` : ""}`;
+  const text = `/* acc * scale rounded half to even, plus zero, ${
+    s ? "saturated" : "within [lo, hi]"
+  }; word as above */
+static inline int32_t ${name}(int32_t acc, int32_t word, int32_t zero${
+    s ? "" : ", int32_t lo, int32_t hi"
+  })
+{
+    int32_t q = ${callees.at(-1)![0]}(acc, word, zero);
+
+${s ? saturate(s) : COMPARE}
+}`;
+  return { name, args: s ? args.slice(0, -2) : args, helpers: [...callees, [name, text]] };
+}
+
 /** Whether some calls of a function have a text of their own. */
 export const hasSpecialText = (fn: ScalarFn): boolean =>
-  fn === REQUANTIZE || fn === ROUND_CLAMP || fn === SHIFT_CLAMP;
+  [REQUANTIZE, REQUANTIZE_WORD, ROUND_CLAMP, SHIFT_CLAMP].includes(fn);
 
 /** The call of a function on this target; null where its code is to be printed. */
 export function specialCall(
@@ -102,6 +131,7 @@ export function specialCall(
 ): SpecialCall | null {
   if (!hasSpecialText(fn)) return null;
   if (fn === SHIFT_CLAMP) return shiftClamp(args, target);
+  if (fn === REQUANTIZE_WORD) return requantizeWord(args, target);
   const [zero, lo, hi] = args.slice(-3).map((e) => e.k === "imm" ? Number(e.value) : null);
   if (lo === null || hi === null) return null;
   // A zero point that is no literal is an element of a tensor of at most 16 bits.

@@ -7,7 +7,7 @@ import { CExpr } from "../../src/codegen/expr_c.ts";
 import type { Artifact, Port } from "../../src/codegen/artifact.ts";
 import type { Target } from "../../src/target/target.ts";
 import { call, type Expr, imm, variable } from "../../src/te/expr.ts";
-import { REQUANTIZE, ROUND_CLAMP } from "../../src/te/rounding.ts";
+import { REQUANTIZE, REQUANTIZE_WORD, ROUND_CLAMP, WORD_SHIFT } from "../../src/te/rounding.ts";
 import { tensor } from "../../src/util/tensor.ts";
 import { runOnBoard } from "../../src/run/mod.ts";
 import { loadBoard } from "../../src/target/boards.ts";
@@ -25,6 +25,9 @@ const BOUNDS: readonly (readonly [number, number, number])[] = [
   [0, -32768, 32767],
   [40000, 0, 65535],
 ];
+
+/** Those of bytes, which words give. */
+const OF_BYTES = BOUNDS.flatMap(([, lo, hi], i) => hi - lo < 256 ? [i] : []);
 
 /** The cases and the definition. */
 const CASES = `static uint32_t state;
@@ -121,6 +124,13 @@ static int32_t reference(float x, int32_t zero, int32_t lo, int32_t hi)
     }
     return q + zero;
 }
+static int32_t fixed_reference(int32_t acc, int32_t word, int32_t zero, int32_t lo, int32_t hi)
+{
+    const int64_t one = (int64_t)1 << ${32 + WORD_SHIFT};
+    const int64_t sum = zero * one + one / 2 - (int64_t)acc * word;
+    const int64_t q = sum / one - (sum % one < 0);
+    return q < lo ? lo : q > hi ? hi : (int32_t)q;
+}
 static void check(int32_t *y, int32_t acc, float scale, int32_t got, int32_t want, int32_t place)
 {
     uint32_t u = bits_of(scale);
@@ -145,11 +155,18 @@ function kernelSource(target: Target, cases: number): string {
     }, reference(${[product, zero, lo, hi].join(", ")}), ${i});`;
   };
   const bounds = (i: number) => BOUNDS[i].map((v) => imm(v));
+  const byWord = (i: number) => c.print(call(REQUANTIZE_WORD, acc, variable("word"), ...bounds(i)));
+  const words = OF_BYTES.map((i) =>
+    `            check(y, acc, scale, ${byWord(i)}, word < 0 ? fixed_reference(acc, word, ${
+      BOUNDS[i].join(", ")
+    }) : reference(product, ${BOUNDS[i].join(", ")}), ${i});`
+  );
   const requantized = BOUNDS.map((_, i) =>
     place("scaled", call(REQUANTIZE, acc, scale, ...bounds(i)), i)
   );
   const rounded = BOUNDS.map((_, i) => place("float", call(ROUND_CLAMP, x, ...bounds(i)), i));
   return `#include "rounding.h"
+#include <math.h>
 #include <string.h>
 ${[...c.helpers.values()].join("\n")}
 ${CASES}
@@ -166,6 +183,10 @@ rounding_status rounding_run_in(const rounding_memory *m, const rounding_inputs 
         {
             const float product = (float)acc * scale;
 ${requantized.join("\n")}
+            for (int32_t n = 0; n < 2; n++) {
+                const int32_t word = (int32_t)(n == 0 ? bits_of(scale) : ~(next() >> (2u + next() % 30u)));
+${words.join("\n")}
+            }
         }
         {
             const float x = (i & 8u) != 0 ? of_bits(next()) : (float)acc * scale;

@@ -4,6 +4,7 @@ import { has, type Target } from "../../target/target.ts";
 import { valueRange } from "../../te/analyze.ts";
 import { dot4, dotOrder, widen } from "../../tir/intrinsics.ts";
 import { ROW_COLS } from "../../tir/dot_row.ts";
+import { MAC_COLS } from "../../tir/mac_block.ts";
 import { canPair } from "../gemm.ts";
 import type { Stage, State, Workload } from "../state.ts";
 import type { Step } from "../steps.ts";
@@ -32,16 +33,23 @@ export function gemmSchedule(
       1,
     );
   const single = paired && extent(axes.rowAxes) === 1 && extent(axes.colAxes) % ROW_COLS === 0;
-  const tile = single ? { rows: 1, cols: ROW_COLS } : TILE;
+  const plain = !has(target, "dsp") && dtype === "int8";
+  const tile = single
+    ? { rows: 1, cols: ROW_COLS }
+    : plain
+    ? { rows: has(target, "umull") ? 2 : 1, cols: MAC_COLS }
+    : TILE;
   const packing: Step = paired
     ? { do: "gemm", stage: r.name, block: tile.cols, group: 2, order: "paired", dtype: "int8" }
+    : plain
+    ? { do: "gemm", stage: r.name, block: tile.cols, group: 1, order: [0], dtype }
     : { do: "gemm", stage: r.name, block: TILE.cols, group: 4, order, dtype };
   return [
     packing,
     ...tileSteps(r, out, axes, tile),
     { do: "unroll", stage: r.name, loop: "row" },
     { do: "unroll", stage: r.name, loop: "col" },
-    ...(paired ? pairedProduct(r.name) : groupedProduct(r.name, dot.name)),
+    ...(paired || plain ? pairedProduct(r.name) : groupedProduct(r.name, dot.name)),
     ...rowSteps(w, r, `${r.name}_rows`, (dtype, run) => widen(dtype, run % 16 === 0 ? 16 : 4).name),
   ];
 }

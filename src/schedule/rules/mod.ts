@@ -2,9 +2,10 @@
  * Which schedules a kernel can have. A rule looks at the form of the stages, never at operator names;
  * which of its proposals is taken is for choose.ts.
  */
-import { has, type Target } from "../../target/target.ts";
+import { has, isHost, type Target } from "../../target/target.ts";
 import { isPointwise, loads } from "../../te/analyze.ts";
 import { canHalve, type HalvesStep } from "../halves.ts";
+import { canTakeWords } from "../words.ts";
 import { groupsOf, type GroupsStep, groupWorkload } from "../groups.ts";
 import { phasesOf, type PhasesStep, phaseWorkload } from "../phases.ts";
 import { initialState, type Stage, type State, type Workload } from "../state.ts";
@@ -150,10 +151,7 @@ const RULES: readonly Rule[] = [
     ...single("window rows", windowRowSchedule),
     lean: true,
   },
-  single(
-    "planes",
-    ({ w, s, r, out, target }) => has(target, "dsp") ? planeSchedule(w, s, r, out) : null,
-  ),
+  single("planes", ({ w, s, r, out }) => planeSchedule(w, s, r, out)),
   single("pools", ({ w, r, out, target }) => has(target, "dsp") ? poolSchedule(w, r, out) : null),
   single("channels", ({ w, s, r, out, target }) => channelSchedule(w, s, r, out, target)),
   SCALAR,
@@ -189,8 +187,14 @@ function allCandidates(w: Workload, target: Target, level: number): readonly Can
   const plain = inlineSteps(w), before = applySteps(initialState(w), plain);
   // Vectors have roundings of their own.
   const sum = level >= 2 && !has(target, "mve") ? affineStep(before.stages.at(-1)!) : null;
-  const inlined = sum ? [...plain, sum] : plain;
-  const s = sum ? applySteps(before, [sum]) : before;
+  const integers = level >= 2 && !has(target, "fpu") && !isHost(target) && !has(target, "mve");
+  const last = before.stages.at(-1)!;
+  const steps: readonly Step[] = sum
+    ? [sum]
+    : integers && canTakeWords(before, last)
+    ? [{ do: "words", stage: last.name }]
+    : [];
+  const inlined = [...plain, ...steps], s = applySteps(before, steps);
   const out = s.stages.at(-1)!;
   const r = s.stages.length === 2 && s.stages[0].compute.body.k === "reduce" &&
       readOnce(out, s.stages[0])

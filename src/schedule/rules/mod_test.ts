@@ -26,7 +26,7 @@ function intrinsics(kernels: readonly Kernel[]): Set<string> {
       if (s.k === "intrin") {
         found.add(
           s.op.name.replace(/^dot_\d.*/, "dot_block").replace(
-            /^(dot_s8|window8|map|gather)_.*/,
+            /^(dot_s8|window8|map|gather|mac|plane)_.*/,
             "$1",
           ),
         );
@@ -37,7 +37,7 @@ function intrinsics(kernels: readonly Kernel[]): Set<string> {
 }
 
 const CORES: readonly (readonly [string, readonly string[]])[] = [
-  ["mps2-an385", ["dot4", "dot4_s16", "mla4_s8", "mla4_u8", "widen4_s8", "widen4_u8"]],
+  ["mps2-an385", ["mac", "dot4_s16", "plane", "mla4_s8", "mla4_u8", "widen4_s8", "widen4_u8"]],
   [
     "mps3-an547",
     [
