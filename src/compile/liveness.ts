@@ -92,7 +92,12 @@ export class Liveness {
       }
     }
     // Rings or an output over an input: not both over the same bytes.
-    for (const x of inputs) saved = Math.max(saved, stream.over(x));
+    for (const x of inputs) {
+      const over = stream.over(x);
+      const [y] = outputs, far = outputs.length === 1 ? -stream.distance(y, x) : -Infinity;
+      const both = over <= far ? savedBytes(storageBytes(x), storageBytes(y), over) : 0;
+      saved = Math.max(saved, over + both);
+    }
     for (const y of outputs) saved = Math.max(saved, stream.under(y));
     return this.#between(first, last, inside) + stream.bytes - saved;
   }

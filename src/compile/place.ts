@@ -268,8 +268,13 @@ function sharedMemory(
     const found = overlaps(kernel, outs[0], inputs, (b) => b.align);
     // What lies over a consumed input relies on the order of the steps.
     const forward = kernel.buffers.some((b) => b.over);
+    const over = kernel.buffers[outs[0]].over ?? [];
     const list = found.map((o) => ({
       ...o,
+      forward: [
+        ...o.forward,
+        ...over.flatMap((x) => x.buffer === kernel.buffers[o.input].name ? x.shifts : []),
+      ],
       ...(forward && { reversed: [] }),
       owner: owner(values[o.input]),
     }));

@@ -23,7 +23,7 @@ import {
   withShared,
 } from "../schedule/shared_rows.ts";
 import { earlyParts } from "../schedule/early_parts.ts";
-import { isRead, withPools } from "../schedule/row_pool.ts";
+import { isRead, type PooledPlan, withPools } from "../schedule/row_pool.ts";
 import {
   bytesOver,
   bytesUnder,
@@ -313,16 +313,22 @@ function sharedDraft(draft: Draft, plan: StreamPlan): { draft: Draft; plan: Stre
 
 /** The draft with rings in pools; none where that is no less. */
 function pooledDraft({ draft, plan }: { draft: Draft; plan: StreamPlan }) {
-  const made = withPools(draft.parts, draft.memories, plan);
-  if (!made) return [];
+  let best: PooledPlan | null = null, bytes = bytesOfPlan(draft, plan);
+  for (const all of plan.rings.some((r) => r.within) ? [false, true] : [false]) {
+    const made = withPools(draft.parts, draft.memories, plan, all);
+    const needs = made ? bytesOfPlan(draft, made.plan) : bytes;
+    if (needs < bytes) [best, bytes] = [made, needs];
+  }
+  if (!best) return [];
+  const { follows } = best;
   // Other schedules have to read rows before they write over them too.
   const bands = draft.bands.map((b, k): BandKernel => {
-    const own = made.follows.filter((f) => f.part === k);
+    const own = follows.filter((f) => f.part === k);
     const isAlike = ({ kernel }: BandSchedule): boolean =>
       own.every((f) => isRead(withKernel(draft, k, kernel), draft.memories, f));
     return { ...b, lean: b.lean.filter(isAlike) };
   });
-  return [{ draft: { ...draft, bands }, plan: made.plan }];
+  return [{ draft: { ...draft, bands }, plan: best.plan }];
 }
 
 /** Share of a stream's memory that is worth a choice of its own. */
@@ -409,7 +415,8 @@ function phasesOf(draft: Draft, plan: StreamPlan) {
   memories.forEach(({ inside }, m) => {
     if (!inside || !isFirstOfPool(plan, m)) return;
     const { rows, within, pool } = rings[m];
-    need((pool?.count ?? rows) * slotBytes(draft, plan, m), within);
+    const element = rowBytes(draft, m) / draft.memories[m].stride;
+    need(pool ? pool.length * element : rows * rowBytes(draft, m), within);
   });
   const between = [...phases];
   parts.forEach((p, k) => {

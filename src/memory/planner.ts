@@ -52,6 +52,27 @@ function greedyPlans(
   });
 }
 
+/** Requests, the largest first, of which each two are tried at the front where some share memory. */
+const FRONT = 8;
+
+/** What shares memory lies well where what it has to fit comes first, be that smaller. */
+function frontPlans(
+  requests: readonly Request[],
+  placement: Placement,
+  { order }: Found,
+): Found[] {
+  if (!requests.some((r) => r.shares?.length)) return [];
+  const large = [...order.keys()].sort((a, b) => requests[b].bytes - requests[a].bytes || a - b)
+    .slice(0, FRONT);
+  return large.flatMap((a) =>
+    large.flatMap((b) => {
+      if (a === b) return [];
+      const front = Int32Array.from([a, b, ...order.filter((i) => i !== a && i !== b)]);
+      return [{ order: front, cost: placement.place(front)!, planner: "greedy-front" }];
+    })
+  );
+}
+
 const best = (found: readonly Found[]): Found =>
   found.reduce((a, b) => isBetter(b.cost, a.cost) ? b : a);
 
@@ -66,7 +87,8 @@ function search(
   const placement = new Placement(requests, regions);
   const bound = livePeak(requests, regions.length).bytes;
   const enough = (c: Cost) => c.unplaced === 0 && c.spilled === 0 && c.used <= bound;
-  let found = best(greedyPlans(requests, placement, level, regions.length > 1));
+  const greedy = greedyPlans(requests, placement, level, regions.length > 1);
+  let found = best([...greedy, ...(level >= 2 ? frontPlans(requests, placement, greedy[0]) : [])]);
   const steps = Math.ceil(PLACED_PER_ROUND / Math.max(1, requests.length));
   for (let seed = 1; seed <= ROUNDS[level] && !enough(found.cost); seed++) {
     const climbed = hillClimb(requests, placement, found.order, { steps, seed }, enough);

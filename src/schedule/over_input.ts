@@ -16,7 +16,7 @@ export interface Pieces {
 }
 
 /** Distances that are offered at most, and the bytes that each is a multiple of. */
-const MOST_SHIFTS = 64, STEP = 16;
+const MOST_SHIFTS = 64, MOST_BEFORE = 8, STEP = 16;
 
 /** Where row r lies in a ring of classes. */
 export function slotOf(r: number, classes: readonly number[]): number {
@@ -48,8 +48,8 @@ export function piecesOf(
 }
 
 /**
- * Bytes from the begin of an input at which some memory may begin: none of its pieces is written
- * before the last read of what lay there.
+ * Bytes from the begin of an input at which some memory may begin, before it too: none of its pieces
+ * is written before the last read of what lay there.
  *
  * @param lastRead by row of the input, of so many bytes each
  */
@@ -62,14 +62,27 @@ export function shiftsOver(
   const step = STEP * Math.ceil(length / (STEP * MOST_SHIFTS));
   const isSafe = (shift: number): boolean =>
     born.every((time, n) => {
-      const first = Math.floor((shift + n * bytes) / rowBytes);
+      const first = Math.max(0, Math.floor((shift + n * bytes) / rowBytes));
       const end = Math.min(lastRead.length, Math.ceil((shift + (n + 1) * bytes) / rowBytes));
       for (let r = first; r < end; r++) if (lastRead[r] >= time) return false;
       return true;
     });
   const shifts: number[] = [];
   for (let shift = 0; shift < length; shift += step) if (isSafe(shift)) shifts.push(shift);
-  return shifts;
+  // As far into the input as its begin leads without a gap.
+  const gap = shifts.findIndex((shift, n) => shift !== n * step);
+  let far = ((gap < 0 ? shifts.length : gap) - 1) * step;
+  if (far >= 0) {
+    while (far + STEP < length && isSafe(far + STEP)) far += STEP;
+    if (!shifts.includes(far)) shifts.push(far);
+  }
+  // With its end over the begin of the input, as far as can be and less far.
+  const size = bytes * born.length, before: number[] = [];
+  for (let shift = -STEP; shift > -size && before.length < MOST_BEFORE;) {
+    if (isSafe(shift)) before.push(shift);
+    shift -= before.length > 0 ? step : STEP;
+  }
+  return [...before, ...shifts];
 }
 
 /**
@@ -119,11 +132,12 @@ export function bytesOver(
   const taken: [number, number][] = [];
   const sizeOf = (p: Pieces): number => p.bytes * p.born.length;
   for (const p of all.toSorted((a, b) => sizeOf(b) - sizeOf(a))) {
-    const size = sizeOf(p);
-    const at = shiftsOver(p, lastRead, rowBytes).find((from) =>
-      from + size <= length && taken.every(([a, b]) => from + size <= a || b <= from)
-    );
-    if (at !== undefined) taken.push([at, at + size]);
+    const size = sizeOf(p), shifts = shiftsOver(p, lastRead, rowBytes);
+    const isFree = (from: number): boolean =>
+      from + size <= length && taken.every(([a, b]) => from + size <= a || b <= from);
+    // Inside the input, else with its end over the begin.
+    const at = shifts.find((from) => from >= 0 && isFree(from)) ?? shifts.find(isFree);
+    if (at !== undefined) taken.push([Math.max(0, at), at + size]);
   }
   return taken.reduce((sum, [a, b]) => sum + b - a, 0);
 }

@@ -24,32 +24,40 @@ export interface PooledPlan {
   readonly follows: readonly Follow[];
 }
 
-/** The plan with rings in pools, wherever that takes fewer bytes; null where it does nowhere. */
+/**
+ * The plan with rings in pools, wherever that takes fewer bytes; null where it does nowhere.
+ *
+ * @param all whether rings that hold something in some parts of a step alone may lie in pools too
+ */
 export function withPools(
   parts: readonly StreamPart[],
   memories: readonly StreamMemory[],
   plan: StreamPlan,
+  all: boolean,
 ): PooledPlan | null {
   const rings: Ring[] = [...plan.rings];
   const follows: Follow[] = [];
   let pools = 0;
-  for (const group of groupsOf(parts, memories, plan)) {
+  for (const group of groupsOf(parts, memories, plan, all)) {
     const made = poolOf(parts, memories, plan, group);
     if (!made) continue;
     const pool = pools++, { count, of, stride } = made;
+    const last = group.flatMap((m, i) => of[i].includes(count - 1) ? [memories[m].stride] : []);
+    const length = (count - 1) * stride + Math.max(...last);
     group.forEach((m, i) =>
-      rings[m] = { ...rings[m], pool: { pool, count, stride, slots: of[i] } }
+      rings[m] = { ...rings[m], within: null, pool: { pool, count, stride, length, slots: of[i] } }
     );
     follows.push(...made.follows);
   }
   return pools > 0 ? { plan: { ...plan, rings }, follows } : null;
 }
 
-/** Memories inside that are kept from step to step, by the type and the length of their rows. */
+/** Memories inside, or those that are kept from step to step, by the type and the length of their rows. */
 function groupsOf(
   parts: readonly StreamPart[],
   memories: readonly StreamMemory[],
   plan: StreamPlan,
+  all: boolean,
 ): number[][] {
   const typeOf = memories.map((_, m) => {
     const types = parts.flatMap((p) =>
@@ -58,7 +66,7 @@ function groupsOf(
     return types.every((t) => t === types[0]) ? types[0] : null;
   });
   const left = memories.flatMap(({ inside }, m) =>
-    inside && !plan.rings[m].within && typeOf[m] ? [m] : []
+    inside && (all || !plan.rings[m].within) && typeOf[m] ? [m] : []
   ).sort((a, b) => memories[b].stride - memories[a].stride);
   const groups: number[][] = [];
   for (const m of left) {
@@ -68,7 +76,7 @@ function groupsOf(
     if (group) group.push(m);
     else groups.push([m]);
   }
-  return groups.filter((g) => g.length > 1);
+  return groups.filter((g) => g.length > 1 && g.some((m) => !plan.rings[m].within));
 }
 
 function poolOf(

@@ -123,11 +123,11 @@ function netOf(layers: readonly Layer[]): Net {
 Deno.test("rings in pools give the same outputs in fewer bytes, whatever was there before", () => {
   let pools = 0, follows = 0;
   fc.assert(
-    fc.property(fc.array(layer, { minLength: 2, maxLength: 5 }), (layers) => {
+    fc.property(fc.array(layer, { minLength: 2, maxLength: 5 }), fc.boolean(), (layers, all) => {
       const { parts, memories, want } = netOf(layers);
       const plan = planStream(parts, memories);
       if (!plan) return;
-      const made = withPools(parts, memories, plan);
+      const made = withPools(parts, memories, plan, all);
       if (!made) return;
       pools++;
       follows += made.follows.length;

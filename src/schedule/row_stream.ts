@@ -21,7 +21,7 @@ import { simplify, simplifyCondition } from "../te/linear.ts";
 import { mapBuffers } from "../tir/remap.ts";
 import { bytesOf } from "../util/dtype.ts";
 import { type Buffer, type Kernel, memoryOf, type Over, seq, type Stmt } from "../tir/stmt.ts";
-import { isConsumed, piecesOf, shiftsOver, shiftsUnder } from "./over_input.ts";
+import { isConsumed, type Pieces, piecesOf, shiftsOver, shiftsUnder } from "./over_input.ts";
 import type { StreamMemory, StreamPart, StreamPlan, StreamUse } from "./row_stream_plan.ts";
 
 /** The kernel of a stream. */
@@ -48,13 +48,15 @@ export function streamKernel(
       ? [{ memory: i, name: m.name, bytes: m.stride * bytesOf(use.buffer.dtype) }]
       : [];
   });
+  const overInputs = (pieces: Pick<Pieces, "bytes" | "born">): Over[] =>
+    inputs.map(({ memory, name, bytes }) => ({
+      buffer: name,
+      shifts: shiftsOver(pieces, plan.lastRead[memory], bytes),
+    })).filter(({ shifts }) => shifts.length > 0);
   const overOthers = (m: number, bytes: number): Over[] => {
     const pieces = piecesOf(m, bytes, plan);
     return [
-      ...inputs.map(({ memory, name, bytes: rowBytes }): Over => ({
-        buffer: name,
-        shifts: shiftsOver(pieces, plan.lastRead[memory], rowBytes),
-      })),
+      ...overInputs(pieces),
       ...outputs.map(({ memory, name, bytes: rowBytes }): Over => ({
         buffer: name,
         shifts: shiftsUnder(pieces, plan.firstWrite[memory], rowBytes),
@@ -73,13 +75,13 @@ export function streamKernel(
     }
     const { rows: kept, within, pool } = rings[use.memory];
     if (pool) {
-      const { count, stride: apart } = pool;
+      const { count, stride: apart, length } = pool;
       const b: Buffer = {
         ...use.buffer,
         name: `pool${pool.pool}`,
         shape: use.buffer.shape.map((n, i) => i === use.axis && n > 1 ? count : n),
         strides: use.buffer.strides.map((n, i) => i === use.axis ? apart : n),
-        length: count * apart,
+        length,
         scope: "scratch",
       };
       const over = overOthers(use.memory, apart * bytesOf(b.dtype));
@@ -147,6 +149,13 @@ export function streamKernel(
   const ends = parts.flatMap((p, k) =>
     p.finish ? [body(p.finish, k, parts.length + k, imm(0))] : []
   );
+  // An output may lie over an input too, where that has been consumed.
+  for (const { memory, bytes } of outputs) {
+    const b = outside.get(memory), born = plan.firstWrite[memory] ?? [-1];
+    if (!b || !born.every((time) => time >= 0)) continue;
+    const over = overInputs({ bytes, born });
+    if (over.length > 0) outside.set(memory, { ...b, over });
+  }
   const list = [...outside.values()];
   const inOrder = [
     ...list.filter((b) => b.scope === "input"),

@@ -161,9 +161,10 @@ export interface Ring {
 /** The place of a ring's rows in a pool of slots. */
 export interface PoolPlace {
   readonly pool: number;
-  /** Slots of the pool, so many elements apart. */
+  /** Slots of the pool, so many elements apart, and the elements of all: the last may be shorter. */
   readonly count: number;
   readonly stride: number;
+  readonly length: number;
   /** Slots of rows with each remainder modulo the length of the list. */
   readonly slots: readonly number[];
 }

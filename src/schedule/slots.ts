@@ -56,7 +56,7 @@ export function findSlots(
       }
       const colours = alone ? colour(apart, count) : null;
       if (!colours) continue;
-      const named = byDeath(colours, count, lives, node);
+      const named = inOrder(colours, count, lives, node);
       return {
         count,
         of: lengths.map((n, m) => named.slice(first[m], first[m] + n)),
@@ -122,20 +122,27 @@ function colour(apart: readonly ReadonlySet<number>[], count: number): number[] 
   return place(0, 0) ? colours : null;
 }
 
-/** Slots in the order in which they are left for good: what is free first can become something else. */
-function byDeath(
+/**
+ * Slots in the order in which they are left for good, as what is free first can become something else;
+ * but behind them those that are taken last, in that order, as they can have been something else.
+ */
+function inOrder(
   colours: readonly number[],
   count: number,
   lives: readonly Lives[],
   node: (r: Row) => number,
 ): number[] {
-  const last = new Array<number>(count).fill(-1);
+  const last = new Array<number>(count).fill(-1), first = new Array<number>(count).fill(Infinity);
   lives.forEach(({ born, end }, memory) =>
     born.forEach((from, row) => {
+      if (from < 0) return;
       const c = colours[node({ memory, row })];
+      first[c] = Math.min(first[c], from);
       last[c] = Math.max(last[c], from, end[row]);
     })
   );
-  const order = last.map((_, c) => c).sort((a, b) => last[a] - last[b]);
+  const byBirth = first.map((_, c) => c).sort((a, b) => first[a] - first[b]);
+  const late = byBirth.splice(Math.ceil(count / 2));
+  const order = [...byBirth.sort((a, b) => last[a] - last[b]), ...late];
   return colours.map((c) => order.indexOf(c));
 }

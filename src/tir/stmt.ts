@@ -34,8 +34,8 @@ export interface Buffer extends Indexable {
   /** Of scratch: the first and the last part of the kernel that it holds something in; all, if absent. */
   readonly within?: readonly [number, number];
   /**
-   * Of scratch: bytes behind the begin of an input at which it may lie over it, if nobody else reads
-   * that, or of an output that nobody has written before.
+   * Of scratch or an output: bytes behind the begin of an input at which it may lie over it, if nobody
+   * else reads that; of scratch: the same of an output that nobody has written before.
    */
   readonly over?: readonly Over[];
 }
