@@ -26,7 +26,7 @@ export interface Slots {
 }
 
 /** Periods that a pattern may take, rows in all of it, and steps of the search for one. */
-const PERIODS = [1, 2, 3, 4, 5, 6], MOST_ROWS = 128, BUDGET = 3000;
+const PERIODS = [1, 2, 3, 4, 5, 6], MOST_ROWS = 128, BUDGET = 800;
 
 /**
  * The fewest slots, below `limit`, that hold the rows of some memories.
@@ -92,34 +92,40 @@ function conflictsOf(lives: readonly Lives[], mayFollow: (row: Row, before: Row)
 
 /** Colours for the nodes of a graph, so that neighbours differ; null where the search finds none. */
 function colour(apart: readonly ReadonlySet<number>[], count: number): number[] | null {
-  const colours = apart.map(() => -1);
-  const taken = apart.map(() => new Int32Array(count));
+  const neighbours = apart.map((set) => [...set]);
+  const colours = new Int32Array(apart.length).fill(-1);
+  /** Neighbours of each colour, node by node, and the colours that a node has left. */
+  const taken = new Int32Array(apart.length * count);
+  const free = new Int32Array(apart.length).fill(count);
   let left = BUDGET;
-  const mark = (node: number, c: number, by: number): void => {
-    for (const other of apart[node]) taken[other][c] += by;
+  const mark = (node: number, c: number): void => {
+    for (const n of neighbours[node]) if (taken[n * count + c]++ === 0) free[n]--;
   };
-  const free = (node: number): number => taken[node].reduce((n, t) => n + Number(t === 0), 0);
+  const unmark = (node: number, c: number): void => {
+    for (const n of neighbours[node]) if (--taken[n * count + c] === 0) free[n]++;
+  };
   const place = (done: number, used: number): boolean => {
     if (done === apart.length) return true;
     if (--left < 0) return false;
     // The node with the fewest colours left, of these that with the most neighbours.
-    let node = -1, best = Infinity;
-    colours.forEach((c, n) => {
-      const room = c < 0 ? free(n) - apart[n].size / (apart.length + 1) : Infinity;
-      if (room < best) [node, best] = [n, room];
-    });
+    let node = -1;
+    for (let n = 0; n < colours.length; n++) {
+      if (colours[n] >= 0) continue;
+      const fewer = node < 0 ? -1 : free[n] - free[node];
+      if (fewer < 0 || (fewer === 0 && neighbours[n].length > neighbours[node].length)) node = n;
+    }
     // Colours that nobody has are alike.
     for (let c = 0; c < Math.min(count, used + 1); c++) {
-      if (taken[node][c] > 0) continue;
+      if (taken[node * count + c] > 0) continue;
       colours[node] = c;
-      mark(node, c, 1);
+      mark(node, c);
       if (place(done + 1, Math.max(used, c + 1))) return true;
-      mark(node, c, -1);
+      unmark(node, c);
       colours[node] = -1;
     }
     return false;
   };
-  return place(0, 0) ? colours : null;
+  return place(0, 0) ? [...colours] : null;
 }
 
 /**
