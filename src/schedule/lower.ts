@@ -14,7 +14,7 @@ import {
   substitute,
   type Var,
 } from "../te/expr.ts";
-import { variables } from "../te/analyze.ts";
+import { reads, variables } from "../te/analyze.ts";
 import { simplify, simplifyCondition } from "../te/linear.ts";
 import { type Kernel, seq, type Stmt, type Store } from "../tir/stmt.ts";
 import { Buffers, checkPackedReads } from "./buffers.ts";
@@ -391,16 +391,18 @@ class Lowering {
 
   /** A condition of the definition that the loops entered so far decide is tested here, once. */
   #hoist(i: number, f: Frame): Stmt | null {
-    const { body } = f;
+    const { body } = f, { global } = this.#axes(f);
     if (f.stage.compute.body.k === "reduce" || body.k !== "select") return null;
-    const { global } = this.#axes(f);
+    // What is computed inside of these loops is not there yet.
+    const later = f.stage.loops.slice(i).flatMap((l) => this.#attached(l, f));
     const decided = (c: Expr): boolean =>
-      [...variables(c)].every((v) => global.has(v) || !this.#isAxis(v, f));
-    const parts = conjuncts(body.cond);
-    const now = parts.filter(decided), later = parts.filter((c) => !decided(c));
+      [...variables(c)].every((v) => global.has(v) || !this.#isAxis(v, f)) &&
+      !later.some((s) => reads(c, s.compute.out));
+    const parts = conjuncts(body.cond), now = parts.filter(decided);
     if (!now.length) return null;
+    const rest = parts.filter((c) => !now.includes(c));
     const tests = now.map((c) => this.#condition(c, global));
-    const then = { ...f, body: later.length ? select(and(...later), body.a, body.b) : body.a };
+    const then = { ...f, body: rest.length ? select(and(...rest), body.a, body.b) : body.a };
     const otherwise = { ...f, body: body.b };
     if (tests.some((t) => t.k === "imm" && !t.value)) return this.#loops(i, otherwise);
     const open = tests.filter((t) => t.k !== "imm");
