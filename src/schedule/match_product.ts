@@ -2,8 +2,21 @@
 import { add, type Expr, imm, type Load, mul } from "../te/expr.ts";
 import { mentions } from "../te/linear.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
-import { productColumns, productFits, type ProductShape } from "../tir/mve_product.ts";
-import { packedAt, packedShape, scaleAt, startAt } from "../tir/mve_product_layout.ts";
+import type { TensorIntrin } from "../tir/intrinsics.ts";
+import {
+  columnRowsCost,
+  columnsFit,
+  type ColumnsShape,
+  productByColumns,
+} from "../tir/mve_columns.ts";
+import { productColumns, productFits } from "../tir/mve_product.ts";
+import {
+  type ColumnOrder,
+  packedAt,
+  packedShape,
+  scaleAt,
+  startAt,
+} from "../tir/mve_product_layout.ts";
 import { rowsCost } from "../tir/mve_product_tiles.ts";
 import { isByte } from "../tir/mve_requantize.ts";
 import type { Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
@@ -67,13 +80,18 @@ const flatten = (turns: readonly Turn[]): Expr =>
   turns.reduce<Expr>((e, t) => add(mul(e, t.extent), t.v), imm(0));
 
 /** Rows that lie evenly, or the same ones at further places: the axis that gives the better tiles is the rows'. */
-function rowsOf(extents: readonly number[], read: readonly number[], moves: readonly number[]) {
+function rowsOf(
+  extents: readonly number[],
+  read: readonly number[],
+  moves: readonly number[],
+  cost: (rows: number) => number,
+) {
   const part = (from: number, to?: number) =>
     mergeTurns(extents.slice(from, to), read.slice(from, to), moves.slice(from, to));
   for (let split = 0; split < Math.max(1, extents.length); split++) {
     const outer = part(0, split), inner = part(split);
     if (!outer || !inner) continue;
-    const swap = rowsCost(outer.extent) * inner.extent < rowsCost(inner.extent) * outer.extent;
+    const swap = cost(outer.extent) * inner.extent < cost(inner.extent) * outer.extent;
     const [rows, places] = swap ? [outer, inner] : [inner, outer];
     return {
       rows: rows.extent,
@@ -85,6 +103,14 @@ function rowsOf(extents: readonly number[], read: readonly number[], moves: read
     };
   }
   return null;
+}
+
+/** The intrinsic for constants in an order; null where it cannot hold the shape. */
+function productOp(shape: ColumnsShape, order: ColumnOrder): TensorIntrin | null {
+  if (order === "each") return columnsFit(shape) ? productByColumns(shape) : null;
+  if (order === "fours" && shape.rows * shape.places > 1) return null;
+  const product = { ...shape, order };
+  return productFits(product) ? productColumns(product) : null;
 }
 
 /** The call in place of a nest of rows × columns; null where the nest does something else. */
@@ -104,36 +130,39 @@ export function matchProduct(s: Stmt): Intrin | null {
   const colStep = stepsOf(moves, cols), inSteps = stepsOf(reads, [...rows, ...inner]);
   const outSteps = stepsOf(moves, rows);
   if (!inSteps || !outSteps || colStep?.[0] !== 1 || stepsOf(reads, cols)?.[0] !== 0) return null;
-  const merged = rowsOf(rows.map((t) => t.extent), inSteps.slice(0, rows.length), outSteps);
   const k = pieces(inner, inSteps.slice(rows.length));
-  if (!merged || !k) return null;
+  if (!k) return null;
   const [piece, element] = [flatten(inner.slice(0, k.split)), flatten(inner.slice(k.split))];
-  const order = (["pairs", "fours"] as const).find((order) =>
+  const order = (["pairs", "fours", "each"] as const).find((order) =>
     sameIndices(w.idx, packedAt(col.v, piece, element, { ...k, order })) &&
     String((w.src as Buffer).shape.slice(1)) === String(packedShape(1, { ...k, order }).slice(1))
   );
-  const expected = order !== undefined && sameIndices(start.idx, startAt(col.v)) &&
-    sameIndices(scale.idx, scaleAt(col.v)) && start.src === scale.src;
+  const expected = order !== undefined && sameIndices(start.idx, startAt(col.v, order)) &&
+    sameIndices(scale.idx, scaleAt(col.v, order)) && start.src === scale.src;
   if (!expected) return null;
+  const merged = rowsOf(
+    rows.map((t) => t.extent),
+    inSteps.slice(0, rows.length),
+    outSteps,
+    order === "each" ? columnRowsCost : rowsCost,
+  );
+  if (!merged) return null;
   const [zero, lo, hi] = parts.bounds;
-  const shape: ProductShape = {
+  const shape: ColumnsShape = {
     ...merged,
     cols: col.extent,
     runs: k.runs,
     run: k.run,
     runStep: k.runStep,
-    order,
     bounds: { dtype, zero, lo, hi },
   };
-  if (
-    shape.rowStep < 0 || shape.placeStep < 0 || shape.outPlace < 0 ||
-    shape.runStep < 0 || !productFits(shape)
-  ) return null;
-  if (order === "fours" && shape.rows * shape.places > 1) return null;
+  const forward = [shape.rowStep, shape.placeStep, shape.outPlace, shape.runStep];
+  const op = forward.every((n) => n >= 0) ? productOp(shape, order) : null;
+  if (!op) return null;
   const turns = [...nest.turns, ...inner];
   return {
     k: "intrin",
-    op: productColumns(shape),
+    op,
     args: [
       begin(out.buf, out.idx, turns),
       begin(a.src as Buffer, a.idx, turns),

@@ -11,6 +11,7 @@ import {
   packedAt,
   packedPlace,
   packedShape,
+  paramsShape,
   scaleAt,
   startAt,
 } from "../tir/mve_product_layout.ts";
@@ -138,11 +139,11 @@ export function stream(s: State, step: StreamStep): State {
       order: step.order,
     }),
   );
-  const [params, values] = columnParams(s, st, f, r, cols, shift);
+  const [params, values] = columnParams(s, st, f, r, cols, shift, step.order);
   const activation = cast("int32", moved(f.activation, shift, "int8"));
   const body = {
     ...reduce,
-    init: load(params, startAt(col)),
+    init: load(params, startAt(col, step.order)),
     body: mul(activation, cast("int32", weight)),
   };
   const { out, call, scale } = r;
@@ -153,7 +154,9 @@ export function stream(s: State, step: StreamStep): State {
       ...out.compute,
       body: cast(out.compute.out.dtype, {
         ...call,
-        args: call.args.map((a) => a === scale ? bits("float32", load(params, scaleAt(own))) : a),
+        args: call.args.map((a) =>
+          a === scale ? bits("float32", load(params, scaleAt(own, step.order))) : a
+        ),
       }),
     },
   };
@@ -164,7 +167,7 @@ export function stream(s: State, step: StreamStep): State {
   };
 }
 
-/** Starts and bits of the scales of all columns: [groups, 2, 4]. */
+/** Starts and bits of the scales of all columns: see {@link paramsShape}. */
 function columnParams(
   s: State,
   st: Stage,
@@ -172,17 +175,18 @@ function columnParams(
   { scale, out, acc }: NonNullable<ReturnType<typeof requantizer>>,
   cols: number,
   shift: number,
+  order: ColumnOrder,
 ): [Indexable, TensorData] {
   const starts = columnStarts("start", s, st, f, shift)[1].data as Int32Array;
   const column = columnAxis(st, f.weights)!;
   const scales = scalesOf(s, scale, acc.idx[column] as Expr & { k: "var" }, cols);
-  const shape = [Math.ceil(cols / GROUP), 2, GROUP];
+  const shape = paramsShape(cols, order), apart = order === "each" ? 1 : GROUP;
   const values = new Int32Array(sizeOf(shape));
   const asBits = new Int32Array(Float32Array.from(scales).buffer);
   for (let c = 0; c < cols; c++) {
-    const at = Math.floor(c / GROUP) * 2 * GROUP + c % GROUP;
+    const at = Math.floor(c / apart) * 2 * apart + c % apart;
     values[at] = starts[c];
-    values[at + GROUP] = asBits[c];
+    values[at + apart] = asBits[c];
   }
   const t = placeholder(`${out.name}_p`, "int32", shape);
   return [t, tensor("int32", shape, values)];

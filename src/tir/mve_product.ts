@@ -51,7 +51,7 @@ export interface ProductShape {
   /** Bytes of a piece, and how far pieces lie apart. */
   readonly run: number;
   readonly runStep: number;
-  readonly order: ColumnOrder;
+  readonly order: Exclude<ColumnOrder, "each">;
   readonly bounds: Bounds;
 }
 
@@ -469,7 +469,7 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape, back: boolean
   const b = s.bounds;
   const result = requantize(
     load(acc, here),
-    bits("float32", inside(p, scaleAt(c))),
+    bits("float32", inside(p, scaleAt(c, s.order))),
     imm(b.zero),
     imm(b.lo),
     imm(b.hi),
@@ -478,7 +478,7 @@ function meaning([y, a, w, p]: readonly Access[], s: ProductShape, back: boolean
     return { k: "for", v, lo: imm(0), hi: imm(n), body, ...(reversed && { reversed }) };
   };
   const body = seq(
-    { k: "store", buf: acc, idx: here, value: inside(p, startAt(c)) },
+    { k: "store", buf: acc, idx: here, value: inside(p, startAt(c, s.order)) },
     loop(piece, s.runs, loop(k, s.run, { k: "store", buf: acc, idx: here, value: step })),
     {
       k: "store",

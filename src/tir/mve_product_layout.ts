@@ -10,8 +10,11 @@ export const STRAIGHT = 18;
 /** Offsets that VLDRB takes without moving its pointer: vectors up to there lie in reach. */
 export const NEAR_VECTORS = 8;
 
-/** How the constant lies in memory: `pairs` of columns for several rows at a time, `fours` for one. */
-export type ColumnOrder = "pairs" | "fours";
+/**
+ * How the constant lies in memory: `pairs` of columns for several rows at a time, `fours` for one, `each`
+ * column for itself.
+ */
+export type ColumnOrder = "pairs" | "fours" | "each";
 
 /** Elements behind the last whole vector of a piece up to which they are multiplied one by one. */
 const FEW_LEFT = 3;
@@ -45,6 +48,7 @@ export const groupBytes = (p: Pieces): number => vectorBytes(p) + GROUP * p.runs
 
 /** Shape of the packed constant: the index of an element is {@link packedAt}. */
 export const packedShape = (cols: number, p: Pieces): number[] => {
+  if (p.order === "each") return [cols, p.runs * Math.ceil(p.run / VECTOR), VECTOR];
   const groups = Math.ceil(cols / GROUP);
   return leftOf(p.run) > 0
     ? [groups, groupBytes(p)]
@@ -67,6 +71,10 @@ export function packedAt(
   p: Pieces,
 ): Expr[] {
   const { runs, run, order } = p, c = floormod(col, GROUP);
+  if (order === "each") {
+    const before = mul(piece, Math.ceil(run / VECTOR));
+    return [col, add(before, floordiv(k, VECTOR)), floormod(k, VECTOR)];
+  }
   const place = isMirrored(runs, run, order)
     ? add(piece, mul(floormod(c, 2), sub(runs - 1, mul(piece, 2))))
     : piece;
@@ -89,6 +97,9 @@ export function packedAt(
 
 /** {@link packedAt} as a position in the memory of the constant. */
 export function packedPlace(col: number, piece: number, k: number, p: Pieces): number {
+  if (p.order === "each") {
+    return (col * p.runs + piece) * Math.ceil(p.run / VECTOR) * VECTOR + k;
+  }
   const { runs, run, order } = p, c = col % GROUP, group = Math.floor(col / GROUP) * groupBytes(p);
   const left = leftOf(run), whole = run - left;
   if (k >= whole && left > 0) {
@@ -100,6 +111,13 @@ export function packedPlace(col: number, piece: number, k: number, p: Pieces): n
   return group + (vector * lanesOf(order) + lane) * VECTOR + k % VECTOR;
 }
 
-/** Starts and scales (as bits) of groups of four columns: [groups, 2, 4]. */
-export const startAt = (col: Expr): Expr[] => [floordiv(col, GROUP), imm(0), floormod(col, GROUP)];
-export const scaleAt = (col: Expr): Expr[] => [floordiv(col, GROUP), imm(1), floormod(col, GROUP)];
+/** Shape of starts and scales (as bits): of groups of four columns, or of each. */
+export const paramsShape = (cols: number, order: ColumnOrder): number[] =>
+  order === "each" ? [cols, 2] : [Math.ceil(cols / GROUP), 2, GROUP];
+
+/** Where a column's start and scale lie in {@link paramsShape}. */
+const paramAt = (col: Expr, which: number, order: ColumnOrder): Expr[] =>
+  order === "each" ? [col, imm(which)] : [floordiv(col, GROUP), imm(which), floormod(col, GROUP)];
+
+export const startAt = (col: Expr, order: ColumnOrder): Expr[] => paramAt(col, 0, order);
+export const scaleAt = (col: Expr, order: ColumnOrder): Expr[] => paramAt(col, 1, order);

@@ -24,6 +24,6 @@ export function apartSchedule({ w, s, r, out }: Form): Proposals {
   const sums = kept.stages.find((x) => x.name === r.name)!;
   return streamSchedule(w, kept, sums, q)
     // Blocks of rows are no other than rows here.
-    .filter(([variant]) => variant !== "gather" && variant !== "blocks")
+    .filter(([variant]) => variant !== "gather" && !variant.startsWith("blocks"))
     .map(([variant, steps]) => [variant, [...apart, ...steps]]);
 }

@@ -4,7 +4,8 @@ import { sizeOf } from "../../util/tensor.ts";
 import { coefficient, linear } from "../../te/linear.ts";
 import { loads } from "../../te/analyze.ts";
 import { copy, copyWidth } from "../../tir/mve.ts";
-import { VECTOR } from "../../tir/mve_product_layout.ts";
+import { fewVectors } from "../../tir/mve_columns.ts";
+import { type ColumnOrder, VECTOR } from "../../tir/mve_product_layout.ts";
 import { canPad } from "../pad.ts";
 import { factors } from "../gemm.ts";
 import { productOf } from "../product.ts";
@@ -65,7 +66,11 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
   const size = (n: number) => extents.slice(extents.length - n).reduce((a, b) => a * b, 1);
   const rowCount = sizeOf(own.shape) / own.shape[column];
   const layout = rowCount === 1 ? "fours" as const : "pairs" as const;
-  const tail = (streamed: number, attach: string | null): Step[] => [
+  const tail = (
+    streamed: number,
+    attach: string | null,
+    layout: ColumnOrder,
+  ): Step[] => [
     { do: "stream", stage: r.name, run: streamed, order: layout },
     { do: "reorder", stage: out.name, loops: order },
     { do: "computeAt", stage: r.name, at: out.name, loop: axes.colAxes[0] },
@@ -83,7 +88,17 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
   const direct = run(strides);
   const isDirect = source.dtype === "int8" && f.reduce.where.length === 0 && direct > 0 &&
     pieces(direct) <= 1;
-  if (isDirect) found.push(["direct", tail(direct, null)]);
+  /** The orders of the constants, where so many of the last axes are one piece. */
+  const orders = (n: number): (readonly [string, ColumnOrder])[] => {
+    const pieces = extents.slice(0, extents.length - n).reduce((a, b) => a * b, 1);
+    const each = rowCount > 1 && fewVectors(pieces, size(n));
+    return [["", layout], ...(each ? [[", by columns", "each"] as const] : [])];
+  };
+  if (isDirect) {
+    for (const [text, order] of orders(direct)) {
+      found.push([`direct${text}`, tail(direct, null, order)]);
+    }
+  }
   // From a copy of the rows of input that a row of output reads.
   if (bytes && canPad(s, r) && order.length >= 3) {
     const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
@@ -107,8 +122,8 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
     };
     const copies = copyOrder.slice(-3).map((d) => tensorize(copied, `d${d}`, COPIES));
     const at: Step = { do: "computeAt", stage: copied, at: out.name, loop: attach };
-    if (n > 0 && pieces(n) <= 1) {
-      found.push(["rows", [pad, ...tail(n, attach), at, ...copies]]);
+    for (const [text, by] of n > 0 && pieces(n) <= 1 ? orders(n) : []) {
+      found.push([`rows${text}`, [pad, ...tail(n, attach, by), at, ...copies]]);
       const extent = out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === attach)];
       if (extent > TILE) {
         const split: Step = {
@@ -118,8 +133,8 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
           factor: TILE,
           tail: "cut",
         };
-        const [streamed, reordered, ...others] = tail(n, attach);
-        found.push(["blocks", [
+        const [streamed, reordered, ...others] = tail(n, attach, by);
+        found.push([`blocks${text}`, [
           pad,
           streamed,
           reordered,
@@ -132,10 +147,12 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
       }
     }
     if (n > 0 && size(n) <= VECTOR && f.reduce.axes.length > n) {
-      found.push([
-        "windows",
-        [pad, ...windowSteps(r, out, order, axes, attach, layout), at, ...copies],
-      ]);
+      for (const [text, by] of orders(extents.length)) {
+        found.push([
+          `windows${text}`,
+          [pad, ...windowSteps(r, out, order, axes, attach, by), at, ...copies],
+        ]);
+      }
     }
   }
   return [...found, ["gather", gatherSchedule(w, r, out, axes, layout)]];
@@ -148,7 +165,7 @@ function windowSteps(
   order: readonly string[],
   { colAxes }: { colAxes: readonly string[] },
   attach: string,
-  layout: "pairs" | "fours",
+  layout: ColumnOrder,
 ): Step[] {
   const rows = `${r.name}_rows`, { body } = r.compute;
   const taps = body.k === "reduce" ? body.axes.map((a) => a.v.name) : [];
