@@ -193,6 +193,10 @@ function gatherCase(shape: GatherShape, seed: number): Case {
 }
 
 const GATHERS: readonly GatherShape[] = [
+  { places: 5, from: 2, runs: 3, runFrom: 92, run: 3 },
+  { places: 4, from: 3, runs: 8, runFrom: 29, run: 3 },
+  { places: 1, from: 0, runs: 8, runFrom: 20, run: 12 },
+  { places: 3, from: 300, runs: 2, runFrom: 3, run: 1 },
   { places: 5, from: 2, runs: 10, runFrom: 12, run: 4 },
   { places: 1, from: 8, runs: 2, runFrom: 30, run: 16 },
   { places: 7, from: 6, runs: 3, runFrom: 291, run: 9 },

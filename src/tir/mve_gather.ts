@@ -26,12 +26,51 @@ const inWords = (s: GatherShape): boolean =>
 
 /** Whether the registers suffice. */
 export const gatherFits = (s: GatherShape): boolean =>
+  s.from >= 0 && s.runFrom >= 0 && s.places < 65536 && offsetsOf(s) !== null ||
   s.run <= VECTOR && s.from >= 0 && s.runFrom >= 0 && s.places < 65536 &&
-  (inWords(s) && s.runs * s.run <= 64 || s.runs <= POINTERS.length && s.from <= NEAR);
+    (inWords(s) && s.runs * s.run <= 64 || s.runs <= POINTERS.length && s.from <= NEAR);
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
+/** Vectors of offsets that stay in registers, and what a byte holds of one. */
+const OFFSETS = ["q1", "q2", "q3", "q4", "q5", "q6"], MOST_OFFSET = 255;
+
+/** Where the bytes of a place lie from its first; null where they are too far, or single runs are as good. */
+function offsetsOf(s: GatherShape): number[] | null {
+  const all = range(s.runs).flatMap((r) => range(s.run).map((i) => r * s.runFrom + i));
+  const vectors = Math.ceil(all.length / VECTOR);
+  if (s.runs === 1 || vectors > OFFSETS.length || Math.max(...all) > MOST_OFFSET) return null;
+  const single = inWords(s) ? 2 * s.run / WORD : s.run === VECTOR ? 2 : 3;
+  return 2 * vectors + 2 < single * s.runs ? all : null;
+}
+
+/** The pointers into the source: to its first place, or to each run of it. */
+const pointersOf = (s: GatherShape): number => offsetsOf(s) || inWords(s) ? 1 : s.runs;
+
+/** Every byte of a place by its own offset. */
+function scattered(s: GatherShape, offsets: readonly number[]): AsmItem[] {
+  const vectors = range(Math.ceil(offsets.length / VECTOR)), rest = offsets.length % VECTOR;
+  const store = (v: number): string[] =>
+    rest > 0 && v === vectors.length - 1
+      ? ["vpst", `vstrbt.8 q0, [r8], #${rest}`]
+      : [`vstrb.8 q0, [r8], #${VECTOR}`];
+  return [
+    ...vectors.map((v) => `vldrb.u8 ${OFFSETS[v]}, [r2, #${VECTOR * v}]`),
+    ...(rest > 0 ? [`mov r12, #${rest}`, "vctp.8 r12"] : []),
+    {
+      turns: s.places,
+      counter: "lr",
+      body: [
+        ...vectors.flatMap((v) => [`vldrb.u8 q0, [r1, ${OFFSETS[v]}]`, ...store(v)]),
+        ...advance("r1", s.from),
+      ],
+    },
+  ];
+}
+
 function code(s: GatherShape): AsmItem[] {
+  const offsets = offsetsOf(s);
+  if (offsets) return scattered(s, offsets);
   if (inWords(s)) {
     const body = range(s.runs).flatMap((r) =>
       range(s.run / WORD).flatMap((i) => [
@@ -65,10 +104,15 @@ export function gatherRuns(s: GatherShape): TensorIntrin {
   const head =
     `/* dst[p][r][i] = src[p][r][i]: ${s.runs} runs of ${s.run} elements, ${s.runFrom} apart in src, of ${s.places} places ${s.from} apart */
 __attribute__((always_inline)) static inline void ${name}(int8_t *dst, const int8_t *src)`;
-  const pointers = inWords(s) ? 1 : s.runs;
-  const registers = [...POINTERS.slice(0, pointers), "r8"];
-  const given = [...range(pointers).map((r) => r === 0 ? "src" : `src + ${r * s.runFrom}`), "dst"];
-  const clobbers = [...registers, "r12", "lr", "q0", "memory"];
+  const pointers = pointersOf(s), offsets = offsetsOf(s);
+  const registers = [...POINTERS.slice(0, pointers), ...(offsets ? ["r2"] : []), "r8"];
+  const given = [
+    ...range(pointers).map((r) => r === 0 ? "src" : `src + ${r * s.runFrom}`),
+    ...(offsets ? ["offsets"] : []),
+    "dst",
+  ];
+  const vectors = offsets ? OFFSETS.slice(0, Math.ceil(offsets.length / VECTOR)) : [];
+  const clobbers = [...registers, "r12", "lr", "q0", ...vectors, "memory"];
   return {
     name,
     args: [
@@ -90,7 +134,9 @@ __attribute__((always_inline)) static inline void ${name}(int8_t *dst, const int
         instructions: 4 + 2 * registers.length + asmCount(code(s)),
         text: `${head}
 {
-    const void *given[${given.length}] = { ${given.join(", ")} };
+${offsets ? offsetTable(offsets) : ""}    const void *given[${given.length}] = { ${
+          given.join(", ")
+        } };
     register const void **r0 __asm__("r0") = given;
 
     __asm__ volatile(
@@ -116,6 +162,18 @@ ${asmText([`ldm r0, {${registers.join(", ")}}`, ...code(s)])}
       },
     ],
   };
+}
+
+/** The offsets of a place's bytes, in whole vectors. */
+function offsetTable(offsets: readonly number[]): string {
+  const rows = range(Math.ceil(offsets.length / VECTOR)).map((v) =>
+    `        ${range(VECTOR).map((i) => offsets[VECTOR * v + i] ?? 0).join(", ")}`
+  );
+  return `    /* Where the bytes of a place are. */
+    static const uint8_t offsets[${VECTOR * rows.length}] = {
+${rows.join(",\n")}
+    };
+`;
 }
 
 function meaning([dst, src]: readonly Access[], s: GatherShape): Stmt {

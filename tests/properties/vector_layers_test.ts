@@ -38,6 +38,22 @@ const NETS: Readonly<Record<string, { rule: string; layers: readonly Layer[] }>>
       depthwise([5, 33], 33, [3, 3], { dilation: 2 }),
     ],
   },
+  "columns of few vectors": {
+    rule: "streams",
+    layers: [
+      conv([7, 9], [12, 5], [1, 1]),
+      conv([9, 11], [1, 6], [3, 3], { stride: 2 }),
+      conv([30], [5, 7], [3]),
+    ],
+  },
+  "groups of a few channels": {
+    rule: "streams in groups",
+    layers: [
+      conv([9, 7], [20, 20], [3, 3], { group: 4 }),
+      conv([23], [12, 12], [3], { group: 2 }),
+      conv([8, 9], [10, 16], [3, 3], { group: 2, stride: 2 }),
+    ],
+  },
   "windows of several vectors": {
     rule: "patches",
     layers: [
