@@ -122,10 +122,12 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
     };
     const copies = copyOrder.slice(-3).map((d) => tensorize(copied, `d${d}`, COPIES));
     const at: Step = { do: "computeAt", stage: copied, at: out.name, loop: attach };
+    const extent = out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === attach)];
     for (const [text, by] of n > 0 && pieces(n) <= 1 ? orders(n) : []) {
-      found.push([`rows${text}`, [pad, ...tail(n, attach, by), at, ...copies]]);
-      const extent = out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === attach)];
-      if (extent > TILE) {
+      // Column by column, what saves a copy or makes fewer of them is better.
+      const few = by !== "each" || (!isDirect && extent <= TILE);
+      if (few) found.push([`rows${text}`, [pad, ...tail(n, attach, by), at, ...copies]]);
+      if (extent > TILE && (by !== "each" || !isDirect)) {
         const split: Step = {
           do: "split",
           stage: out.name,
