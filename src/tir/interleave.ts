@@ -2,7 +2,7 @@
 import { add, cast, imm, load, mul, sub, variable } from "../te/expr.ts";
 import { addLiteral, type Code, executed, literal, quoted } from "./asm.ts";
 import { flat } from "./gather.ts";
-import type { TensorIntrin } from "./intrinsics.ts";
+import type { CVariant, TensorIntrin } from "./intrinsics.ts";
 import type { Access, Stmt } from "./stmt.ts";
 
 /** What the text depends on. */
@@ -78,6 +78,57 @@ function codeOf(s: Interleave): Code {
   }];
 }
 
+/** Bytes of a vector, and what a byte holds of an offset. */
+const VECTOR = 16, MOST_OFFSET = 255;
+
+/** Whether neighbours are loaded as vectors and stored by their offsets. */
+const inVectors = ({ from, to }: Interleave): boolean =>
+  from === 1 && to > 0 && (VECTOR - 1) * to <= MOST_OFFSET;
+
+/** Sixteen places of a channel at a time (MVE). */
+function vectorVariant(s: Interleave, head: string): CVariant {
+  const { places, channels, to, apart, flips } = s;
+  const turn = [
+    "vldrb.8 q0, [%[from]], #16",
+    ...(flips ? ["veor q0, q0, q2"] : []),
+    "vstrb.8 q0, [%[to], q1]",
+    `add %[to], %[to], #${VECTOR * to}`,
+  ];
+  const lines = [
+    "vldrb.8 q1, [%[offsets]]",
+    ...(flips ? ["vmov.i8 q2, #0x80"] : []),
+    `movw lr, #${places}`,
+    "wlstp.8 lr, lr, 2f",
+    "1:",
+    ...turn,
+    "letp lr, 1b",
+    "2:",
+  ];
+  const offsets = Array.from({ length: VECTOR }, (_, i) => i * to).join(", ");
+  const one = lines.length - turn.length - 3 + Math.ceil(places / VECTOR) * (turn.length + 1) + 5;
+  return {
+    feature: "mve",
+    needs: [],
+    instructions: AROUND + channels * one,
+    text: `${head}
+{
+    /* Where the places of a vector go. */
+    static const uint8_t offsets[${VECTOR}] = { ${offsets} };
+
+    for (int32_t c = 0; c < ${channels}; c++) {
+        const ${flips ? "uint8_t" : "int8_t"} *from = src + ${apart} * c;
+        int8_t *to = dst + c;
+
+        __asm__ volatile(
+${lines.map((l) => `            "${l}\\n"`).join("\n")}
+            : [from] "+r"(from), [to] "+r"(to)
+            : [offsets] "r"(offsets)
+            : "q0", "q1", ${flips ? '"q2", ' : ""}"lr", "memory");
+    }
+}`,
+  };
+}
+
 /** dst[p][c] = src[c][p]: int8, from int8 or (less 128) uint8. */
 export function interleave(s: Interleave): TensorIntrin {
   const { places, channels, from, to, apart, flips } = s, x = flips ? "uint8" : "int8";
@@ -109,6 +160,7 @@ __attribute__((noinline)) static void ${name}(int8_t *dst, const ${x}_t *src)`;
     byValue: false,
     meaning: ([dst, src]) => meaning(s, dst, src),
     c: [
+      ...(inVectors(s) ? [vectorVariant(s, head)] : []),
       {
         feature: "dsp",
         needs: [],

@@ -2,7 +2,7 @@
 import type { Expr, Var } from "../../te/expr.ts";
 import { sizeOf } from "../../util/tensor.ts";
 import { coefficient, linear } from "../../te/linear.ts";
-import { loads } from "../../te/analyze.ts";
+import { loads, variables } from "../../te/analyze.ts";
 import { copy, copyWidth } from "../../tir/mve.ts";
 import { fewVectors } from "../../tir/mve_columns.ts";
 import { type ColumnOrder, VECTOR } from "../../tir/mve_product_layout.ts";
@@ -101,7 +101,11 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
   }
   // From a copy of the rows of input that a row of output reads.
   if (bytes && canPad(s, r) && order.length >= 3) {
-    const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
+    // What windows take as a whole, channels, lies innermost, wherever the operand has it.
+    const moves = (d: number) => r.compute.axes.some((v) => variables(source.idx[d]).has(v));
+    const whole = (d: number) => memory.shape[d] > 1 && !moves(d) ? 1 : 0;
+    const copyOrder = strides.map((_, i) => i)
+      .sort((a, b) => whole(a) - whole(b) || strides[b] - strides[a] || a - b);
     // What no window reads is left out where windows themselves leave it out.
     const sparse = source.idx.some((e) =>
       between(e) > 1 && f.reduce.axes.some((a) => a.extent > 1 && coefficient(linear(e), a.v))
