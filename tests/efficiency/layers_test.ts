@@ -217,7 +217,7 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     "convolution 3x3 12→20 on 27x7, channels outermost": 1.5,
     "convolution 3 20→36 on 132, channels outermost": 1.37,
     "convolution 9 6→20 on 100, channels outermost": 1.42,
-    "first 7x7 3→12 on 44x36, stride 2, channels outermost": 1.65,
+    "first 7x7 3→12 on 44x36, stride 2, channels outermost": 1.7,
     "first 7 1→12 on 189, stride 2, channels outermost": 2.15,
     "convolution 3x3 36→36 on 27x7, 4 groups": 1.75,
     "depthwise 5 36→36 on 189": 1.6,
