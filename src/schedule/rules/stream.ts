@@ -127,11 +127,17 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
     const copies = copyOrder.slice(-3).map((d) => tensorize(copied, `d${d}`, COPIES));
     const at: Step = { do: "computeAt", stage: copied, at: out.name, loop: attach };
     const extent = out.compute.out.shape[out.compute.axes.findIndex((v) => v.name === attach)];
-    for (const [text, by] of n > 0 && pieces(n) <= 1 ? orders(n) : []) {
-      // Column by column, what saves a copy or makes fewer of them is better.
-      const few = by !== "each" || (!isDirect && extent <= TILE);
-      if (few) found.push([`rows${text}`, [pad, ...tail(n, attach, by), at, ...copies]]);
-      if (extent > TILE && (by !== "each" || !isDirect)) {
+    const hasRows = n > 0 && pieces(n) <= 1;
+    const hasWindows = n > 0 && size(n) <= VECTOR && f.reduce.axes.length > n;
+    // Column by column the way with the fewest vectors is best, and what saves a copy or makes fewer.
+    const vectors = (n: number) => size(extents.length) / size(n) * Math.ceil(size(n) / VECTOR);
+    const gathers = hasWindows && (!hasRows || vectors(extents.length) < vectors(n));
+    for (const [text, by] of hasRows ? orders(n) : []) {
+      const fits = by !== "each" || (!isDirect && !gathers);
+      if (fits && (by !== "each" || extent <= TILE)) {
+        found.push([`rows${text}`, [pad, ...tail(n, attach, by), at, ...copies]]);
+      }
+      if (fits && extent > TILE) {
         const split: Step = {
           do: "split",
           stage: out.name,
@@ -152,8 +158,9 @@ export function streamSchedule(w: Workload, s: State, r: Stage, out: Stage): Pro
         ]]);
       }
     }
-    if (n > 0 && size(n) <= VECTOR && f.reduce.axes.length > n) {
+    if (hasWindows) {
       for (const [text, by] of orders(extents.length)) {
+        if (by === "each" && !gathers) continue;
         found.push([
           `windows${text}`,
           [pad, ...windowSteps(r, out, order, axes, attach, by), at, ...copies],
