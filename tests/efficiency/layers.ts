@@ -67,7 +67,7 @@ export function textOf(l: Layer): string {
 /** Multiply-accumulates of one output element: those that meet no border. */
 export const taps = (l: Layer): number => sizeOf(l.kernel) * l.cin / (l.group ?? 1);
 
-/** A net of layers side by side, each with an input and an output of its own, and a sample. */
+/** A net of layers, and a sample. */
 export interface LayerNet {
   readonly bytes: Uint8Array;
   readonly sample: readonly TensorData[];
@@ -79,11 +79,29 @@ const channelsFirst = (rank: number): number[] => [0, rank - 1, ...range(1, rank
 const range = (lo: number, hi: number): number[] =>
   Array.from({ length: hi - lo }, (_, i) => lo + i);
 
+/** Elements of a layer's output along each axis of its map. */
+export const mapOf = (l: Layer): readonly number[] => {
+  const { dilation = 1 } = l, strides = stridesOf(l), { before, behind } = padsOf(l);
+  return l.map.map((n, d) =>
+    Math.floor((n + before[d] + behind[d] - (l.kernel[d] - 1) * dilation - 1) / strides[d]) + 1
+  );
+};
+
+/** Zeros before and behind each axis. */
+function padsOf({ kernel, dilation = 1, pad }: Layer) {
+  const before = pad ?? kernel.map((k) => Math.floor((k - 1) * dilation / 2));
+  return { before, behind: pad ?? kernel.map((k, d) => (k - 1) * dilation - before[d]) };
+}
+
 /** Scale of activations; their zero point is that of a Relu's output. */
 const SCALE = 0.05, ZERO = -128;
 
-/** Builds the net of some layers. */
-export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
+/**
+ * Builds the net of some layers, side by side, each with an input and an output of its own.
+ *
+ * @param joined each takes the output of the one before
+ */
+export function layerNet(layers: readonly Layer[], seed = 1, joined = false): LayerNet {
   const nodes: proto.onnx.INodeProto[] = [], initializers: proto.onnx.ITensorProto[] = [];
   const inputs: proto.onnx.IValueInfoProto[] = [], outputs: proto.onnx.IValueInfoProto[] = [];
   const sample: TensorData[] = [];
@@ -92,15 +110,12 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
     tensor("scale", "float32", [], [SCALE]),
     tensor("zero", "int8", [], [ZERO]),
   );
+  let from = { name: "", scale: "scale", steps: SCALE };
   layers.forEach((l, i) => {
     const rank = l.map.length + 2, group = l.group ?? 1, per = l.cin / group;
-    const { dilation = 1 } = l, strides = stridesOf(l);
-    const pads = l.pad ?? l.kernel.flatMap((k) => [(k - 1) * dilation])
-      .flatMap((all) => [Math.floor(all / 2)]);
-    const after = l.pad ?? l.kernel.map((k, d) => (k - 1) * dilation - pads[d]);
-    const out = l.map.map((n, d) =>
-      Math.floor((n + pads[d] + after[d] - (l.kernel[d] - 1) * dilation - 1) / strides[d]) + 1
-    );
+    const { dilation = 1 } = l, strides = stridesOf(l), { before, behind } = padsOf(l);
+    const begins = !joined || i === 0, ends = !joined || i === layers.length - 1;
+    if (begins) from = { name: "", scale: "scale", steps: SCALE };
     const xShape = l.channelsOuter ? [1, l.cin, ...l.map] : [1, ...l.map, l.cin];
     const wShape = [l.cout, per, ...l.kernel];
     const name = (what: string) => `layer${i}/${what}`;
@@ -109,33 +124,41 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
     const [least, most] = wType === "int8" ? [-127, 127] : [0, 255];
     const weights = Array.from({ length: sizeOf(wShape) }, () => r.int(least, most));
     const bias = Array.from({ length: l.cout }, () => r.int(-4000, 4000));
-    inputs.push(value(name("x"), "int8", xShape));
-    outputs.push(value(name("y"), "int8", [1, ...out, l.cout]));
-    sample.push(data(
-      "int8",
-      xShape,
-      Int8Array.from({ length: sizeOf(xShape) }, () => r.int(-128, 127)),
-    ));
+    // As many steps as a sum of such products spreads over.
+    const steps = from.steps * 0.001 * 40 * Math.sqrt(taps(l));
+    if (begins) {
+      inputs.push(value(name("x"), "int8", xShape));
+      sample.push(data(
+        "int8",
+        xShape,
+        Int8Array.from({ length: sizeOf(xShape) }, () => r.int(-128, 127)),
+      ));
+    }
     initializers.push(
       tensor(name("weights"), wType, wShape, weights),
       tensor(name("scales"), "float32", [l.cout], scales),
       tensor(name("zeros"), wType, [l.cout], scales.map(() => weightZero)),
       tensor(name("bias"), "int32", [l.cout], bias),
-      tensor(name("bias_scales"), "float32", [l.cout], scales.map((s) => Math.fround(s * SCALE))),
+      tensor(
+        name("bias_scales"),
+        "float32",
+        [l.cout],
+        scales.map((s) => Math.fround(s * Math.fround(from.steps))),
+      ),
       tensor(name("bias_zeros"), "int32", [l.cout], scales.map(() => 0)),
-      // As many steps as a sum of such products spreads over.
-      tensor(name("y_scale"), "float32", [], [SCALE * 0.001 * 40 * Math.sqrt(taps(l))]),
+      tensor(name("y_scale"), "float32", [], [steps]),
     );
     const dequantised = (x: string, s: string, z: string, axis: number): string => {
       nodes.push(node("DequantizeLinear", [x, s, z], [`${x}_f`], axis < 0 ? {} : { axis }));
       return `${x}_f`;
     };
-    if (!l.channelsOuter) {
+    if (begins && !l.channelsOuter) {
       nodes.push(
         node("Transpose", [name("x")], [name("first")], { perm: channelsFirst(rank) }),
       );
     }
-    const x = dequantised(name(l.channelsOuter ? "x" : "first"), "scale", "zero", -1);
+    const source = begins ? name(l.channelsOuter ? "x" : "first") : from.name;
+    const x = dequantised(source, from.scale, "zero", -1);
     const w = dequantised(name("weights"), name("scales"), name("zeros"), 0);
     const b = dequantised(name("bias"), name("bias_scales"), name("bias_zeros"), 0);
     nodes.push(
@@ -143,11 +166,16 @@ export function layerNet(layers: readonly Layer[], seed = 1): LayerNet {
         kernel_shape: l.kernel,
         strides,
         dilations: l.map.map(() => dilation),
-        pads: [...pads, ...after],
+        pads: [...before, ...behind],
         group,
       }),
       node("Relu", [name("conv")], [name("relu")]),
       node("QuantizeLinear", [name("relu"), name("y_scale"), "zero"], [name("quantised")]),
+    );
+    from = { name: name("quantised"), scale: name("y_scale"), steps };
+    if (!ends) return;
+    outputs.push(value(name("y"), "int8", [1, ...mapOf(l), l.cout]));
+    nodes.push(
       node("Transpose", [name("quantised")], [name("y")], { perm: channelsLast(rank) }),
     );
   });

@@ -3,10 +3,9 @@
  * layer of the benchmarks: what is gained there is not gained by their shapes. Counted under QEMU.
  */
 import assert from "node:assert/strict";
-import { compileStages } from "../../src/compile.ts";
-import { measureLayers } from "../../src/run/layers.ts";
-import { board, defaults } from "../e2e/support.ts";
-import { type Layer, type LayerClass, layerNet, textOf } from "./layers.ts";
+import { board } from "../e2e/support.ts";
+import { type Layer, type LayerClass, textOf } from "./layers.ts";
+import { perMac } from "./measure.ts";
 
 /** How many times the nearest benchmark layer's instructions a MAC a layer may take. */
 const LIMIT = 1.2;
@@ -164,21 +163,6 @@ const CLASSES: readonly Class[] = [
   },
 ];
 
-/** Instructions a MAC of each layer; MACs are those that the layer is left with. */
-async function measured(layers: readonly Layer[], name: string): Promise<number[]> {
-  const on = board(name), { bytes, sample } = layerNet(layers);
-  const { artifact } = await compileStages(bytes, defaults(on));
-  const counts = await measureLayers(artifact, on, [sample]);
-  return layers.map((_, i) => {
-    const own = artifact.kernels.flatMap((k, j) =>
-      k.nodes.some((n) => n.startsWith(`layer${i}/`)) ? [j] : []
-    );
-    const macs = own.reduce((sum, j) => sum + artifact.kernels[j].macs, 0);
-    assert(macs > 0, textOf(layers[i]));
-    return own.reduce((sum, j) => sum + counts![j], 0) / macs;
-  });
-}
-
 /** How many times the instructions of int8 weights uint8 weights with a zero point may take. */
 const ASYMMETRIC_LIMIT = 1.15;
 
@@ -193,7 +177,7 @@ Deno.test("efficiency on mps2-an386: weights less a zero point", async () => {
     dense(132, 68),
   ];
   const asymmetric = layers.map((l) => ({ ...l, weightZero: 117 }));
-  const macs = await measured([...layers, ...asymmetric], "mps2-an386");
+  const macs = await perMac([...layers, ...asymmetric], board("mps2-an386"));
   const missed = layers.flatMap((l, i) => {
     const times = macs[layers.length + i] / macs[i];
     return times > ASYMMETRIC_LIMIT ? [`${textOf(l)}: ${times.toFixed(2)} times`] : [];
@@ -234,7 +218,7 @@ const FURTHER: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 for (const name of ["mps2-an386", "mps3-an547"]) {
   for (const { name: of, benchmark, near } of CLASSES) {
     Deno.test(`efficiency on ${name}: what is near ${of}`, async () => {
-      const [best, ...others] = await measured([benchmark, ...near], name);
+      const [best, ...others] = await perMac([benchmark, ...near], board(name));
       const missed: string[] = [];
       others.forEach((n, i) => {
         const text = textOf(near[i]), times = n / best;
