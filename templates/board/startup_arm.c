@@ -31,8 +31,9 @@ int main(void);
 #define SCB_CPACR (*(volatile uint32_t *)0xE000ED88u)
 #endif
 
+/* Called by assembly alone, which link-time optimisation does not see. */
 void start_up(void);
-void start_up(void)
+__attribute__((used)) void start_up(void)
 {
     SCB_VTOR = (uint32_t)(uintptr_t)&vectors;
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
@@ -66,5 +67,6 @@ __attribute__((naked)) void Reset_Handler(void)
     __asm__ volatile("ldr r0, =__stack\n"
                      "mov sp, r0\n"
                      "ldr r0, =start_up\n"
-                     "bx r0\n");
+                     "bx r0\n"
+                     ".ltorg\n");
 }

@@ -26,14 +26,15 @@ int main(void);
  * a handler of your own; the low bits of its address have to be 0, mtvec's mode for one handler of all.
  */
 void Trap_Handler(void);
-__attribute__((weak, aligned(64))) void Trap_Handler(void)
+__attribute__((weak, used, aligned(64))) void Trap_Handler(void)
 {
     for (;;) {
     }
 }
 
+/* Called by assembly alone, which link-time optimisation does not see. */
 void start_up(void);
-void start_up(void)
+__attribute__((used)) void start_up(void)
 {
     const uint32_t *from = __data_source;
     for (volatile uint32_t *to = __data_start; to < __data_end; ++to) {

@@ -59,7 +59,8 @@ __attribute__((naked)) void boot(void)
                      "ldr r1, =0xE000ED08\n" /* VTOR; a Cortex-M0 has none and its vectors at 0 */
                      "str r0, [r1]\n"
                      "ldr r0, =_start\n"
-                     "bx r0\n");
+                     "bx r0\n"
+                     ".ltorg\n");
 }
 
 /* A fault ends the run at once instead of in the endless loop of picolibc. */
