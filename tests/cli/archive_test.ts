@@ -72,6 +72,12 @@ Deno.test("archive: models that share an arena are proved one by one", () =>
   inFolder(async (cwd) => {
     const args = ["compile", DIGITS, MOTION, ...BOARD, "--share-arena", "--out", "two.tar"];
     assert.equal((await typeTask(args, { cwd })).code, 0);
+    const one = await typeTask(["run", "two.tar", "--outputs", "o.npz"], { cwd });
+    assert.equal(one.code, 2);
+    assert.match(
+      one.err,
+      /Cannot write o\.npz as two\.tar holds 2 models[^]*usage\/several-models/,
+    );
     const { code, out, err } = await typeTask(["run", "two.tar", "--json"], { cwd });
     assert.equal(code, 0, err);
     const results = JSON.parse(out);
