@@ -112,7 +112,13 @@ export class Streams {
       if (!draft || !plan) return [];
       const ordered = [{ draft, plan }, ...earlyDraft(draft, plan)];
       const apart = ordered.flatMap((d) => [d, ...sharedDraft(d.draft, d.plan)]);
-      const plans = this.options.lean ? apart.flatMap((d) => [d, ...pooledDraft(d)]) : apart;
+      // Slots are searched for where rings take the fewest bytes apart, and where no rows are shared.
+      const least = apart.reduce((a, b) =>
+        ringBytes(b.draft, b.plan) < ringBytes(a.draft, a.plan) ? b : a
+      );
+      const plans = this.options.lean
+        ? [...apart, ...[...new Set([apart[0], least])].flatMap(pooledDraft)]
+        : apart;
       return plans.flatMap((d) => leanDrafts(d.draft, d.plan).map((x) => this.#choice(x, d.plan)));
     });
   }
