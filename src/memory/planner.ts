@@ -87,15 +87,21 @@ function search(
   const placement = new Placement(requests, regions);
   const bound = livePeak(requests, regions.length).bytes;
   const enough = (c: Cost) => c.unplaced === 0 && c.spilled === 0 && c.used <= bound;
-  const greedy = greedyPlans(requests, placement, level, regions.length > 1);
-  let found = best([...greedy, ...(level >= 2 ? frontPlans(requests, placement, greedy[0]) : [])]);
   const steps = Math.ceil(PLACED_PER_ROUND / Math.max(1, requests.length));
-  for (let seed = 1; seed <= ROUNDS[level] && !enough(found.cost); seed++) {
-    const climbed = hillClimb(requests, placement, found.order, { steps, seed }, enough);
-    // An equal cost is another place on the same plateau, from where the next round may go on.
-    const planner = isBetter(climbed.cost, found.cost) ? "hill-climb" : found.planner;
-    found = { ...climbed, planner };
-  }
+  const climb = (start: Found): Found => {
+    let at = start;
+    for (let seed = 1; seed <= ROUNDS[level] && !enough(at.cost); seed++) {
+      const climbed = hillClimb(requests, placement, at.order, { steps, seed }, enough);
+      // An equal cost is another place on the same plateau, from where the next round may go on.
+      const planner = isBetter(climbed.cost, at.cost) ? "hill-climb" : at.planner;
+      at = { ...climbed, planner };
+    }
+    return at;
+  };
+  const greedy = greedyPlans(requests, placement, level, regions.length > 1);
+  let found = climb(best(greedy));
+  const front = level >= 2 && !enough(found.cost) ? frontPlans(requests, placement, greedy[0]) : [];
+  if (front.length > 0) found = best([found, climb(best(front))]);
   placement.place(found.order);
   const plan = { ...placement.plan(found.planner, bound), cost: found.cost };
   const searched = regions.length === 1 && found.cost.unplaced === 0 && !enough(found.cost) &&
