@@ -235,7 +235,7 @@ Deno.test("random chains pass rows on: interpreter, dirty memory, inputs inside 
         assertSameBits(samples.map((s) => run(s)), want, `${what}, dirty`);
       }
     }),
-    { seed: 31, numRuns: 16 },
+    { seed: 31, numRuns: 26 },
   );
   assert.ok(streams > 16, `${streams} streams`);
 });
