@@ -13,7 +13,7 @@ import {
 } from "../tir/intrinsics.ts";
 import { BLOCK_COLS, dotBlock } from "../tir/dot_block.ts";
 import { dotRow, ROW_COLS } from "../tir/dot_row.ts";
-import { macBlock } from "../tir/mac_block.ts";
+import { MAC_COLS, macBlock } from "../tir/mac_block.ts";
 import { mlaFloats, sumFloats } from "../tir/float_block.ts";
 import {
   bitsOf,
@@ -305,6 +305,10 @@ export function tensorizeNest(
   }
 }
 
+/** Whether columns from a place in their block on lie in that one block. */
+const isBlockOf = (place: Expr, cols: number): boolean =>
+  place.k === "imm" && Number(place.value) + cols <= MAC_COLS;
+
 /** The call of a product that does what the nest around this statement does; null: none. */
 function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intrin | null {
   const p = product(s);
@@ -331,7 +335,8 @@ function tensorizeBlock(s: Store, n: BlockNest, start: (e: Expr) => Expr): Intri
     ? by(w.idx[0], n.col, n.cols) && by(w.idx[1], n.k, n.length) &&
       (w.src as Buffer).strides[0] === n.length
     : plain
-    ? n.rows <= 2
+    ? n.rows <= 2 && n.length % 2 === 0 && by(w.idx[1], n.k, n.length) &&
+      isBlockOf(start(w.idx[2]), n.cols)
     : n.length % 4 === 0 &&
       (fourColumns ? n.cols === ROW_COLS && n.rows === 1 : n.cols === BLOCK_COLS && n.rows <= 2);
   if (!whole) return null;

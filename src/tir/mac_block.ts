@@ -75,7 +75,7 @@ function meaning([acc, a, w]: readonly Access[], tile: Tile, k: number): Stmt {
   const body = cells(tile).map(([p, c]): Stmt => {
     const at = [add(acc.idx[0], p), add(acc.idx[1], c)];
     const x = cast("int32", load(a.buf, [add(a.idx[0], p), add(a.idx[1], v)]));
-    const y = cast("int32", load(w.buf, [w.idx[0], v, imm(c), imm(0)]));
+    const y = cast("int32", load(w.buf, [w.idx[0], add(w.idx[1], v), add(w.idx[2], c), w.idx[3]]));
     const value: Expr = add(load(acc.buf as Buffer, at), mul(x, y));
     return { k: "store", buf: acc.buf, idx: at, value };
   });
