@@ -1,6 +1,7 @@
 /** Products column by column: the C does what they mean, on random shapes and extreme operands. */
 import { random } from "../../tests/properties/random.ts";
-import { columnsFit, type ColumnsShape, productByColumns } from "../tir/mve_columns.ts";
+import { columnsFit, productByColumns } from "../tir/mve_columns.ts";
+import type { RowsByColumns } from "../tir/mve_product_shape.ts";
 import { bitsOf } from "../tir/mve.ts";
 import type { Bounds } from "../tir/mve_requantize.ts";
 import { type Case, checkCases, drawn, TRIALS } from "../../tests/properties/intrinsic_cases.ts";
@@ -14,7 +15,7 @@ const BOUNDS: readonly Bounds[] = [
 ];
 
 /** Rows around those of a turn, pieces that fill vectors and that do not, rows and places apart. */
-function shapeOf(seed: number): ColumnsShape {
+function shapeOf(seed: number): RowsByColumns {
   const r = random(seed);
   const [runs, run] = r.pick([
     ...[[1, 16], [1, 9], [1, 1], [1, 12], [1, 27], [1, 32], [1, 48], [1, 40]],

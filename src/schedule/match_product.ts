@@ -3,12 +3,7 @@ import { add, type Expr, imm, type Load, mul } from "../te/expr.ts";
 import { mentions } from "../te/linear.ts";
 import { REQUANTIZE } from "../te/rounding.ts";
 import type { TensorIntrin } from "../tir/intrinsics.ts";
-import {
-  columnRowsCost,
-  columnsFit,
-  type ColumnsShape,
-  productByColumns,
-} from "../tir/mve_columns.ts";
+import { columnRowsCost, columnsFit, productByColumns } from "../tir/mve_columns.ts";
 import { productColumns, productFits } from "../tir/mve_product.ts";
 import {
   type ColumnOrder,
@@ -17,6 +12,7 @@ import {
   scaleAt,
   startAt,
 } from "../tir/mve_product_layout.ts";
+import type { RowsByColumns } from "../tir/mve_product_shape.ts";
 import { rowsCost } from "../tir/mve_product_tiles.ts";
 import { isByte } from "../tir/mve_requantize.ts";
 import type { Buffer, Intrin, Stmt, Store } from "../tir/stmt.ts";
@@ -106,7 +102,7 @@ function rowsOf(
 }
 
 /** The intrinsic for constants in an order; null where it cannot hold the shape. */
-function productOp(shape: ColumnsShape, order: ColumnOrder): TensorIntrin | null {
+function productOp(shape: RowsByColumns, order: ColumnOrder): TensorIntrin | null {
   if (order === "each") return columnsFit(shape) ? productByColumns(shape) : null;
   if (order === "fours" && shape.rows * shape.places > 1) return null;
   const product = { ...shape, order };
@@ -148,7 +144,7 @@ export function matchProduct(s: Stmt): Intrin | null {
   );
   if (!merged) return null;
   const [zero, lo, hi] = parts.bounds;
-  const shape: ColumnsShape = {
+  const shape: RowsByColumns = {
     ...merged,
     cols: col.extent,
     runs: k.runs,

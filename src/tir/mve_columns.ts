@@ -2,17 +2,19 @@
  * Products of rows of a few vectors by columns of a constant, requantised (MVE): a column after another,
  * whose bytes stay in registers while eight rows at a time meet them.
  */
-import { add, bits, cast, type Expr, imm, load, mul, type Var, variable } from "../te/expr.ts";
-import { requantize } from "../te/rounding.ts";
 import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
-import { packedAt, scaleAt, startAt, VECTOR } from "./mve_product_layout.ts";
-import type { ProductShape } from "./mve_product.ts";
-import { type Bounds, boundsKey, boundsText, isClamped, requantizeC } from "./mve_requantize.ts";
-import { type Access, behind, denseBuffer, seq, type Stmt } from "./stmt.ts";
-
-/** As {@link ProductShape}; the constants lie column by column. */
-export type ColumnsShape = Omit<ProductShape, "order">;
+import { VECTOR } from "./mve_product_layout.ts";
+import {
+  loopOf,
+  outputOf,
+  rowArgs,
+  type RowsByColumns,
+  shapeKey,
+  turnOf,
+} from "./mve_product_shape.ts";
+import { boundsText, clampHalves, requantizeC } from "./mve_requantize.ts";
+import type { Access, Stmt } from "./stmt.ts";
 
 /** Vectors of a column that stay in registers. */
 const MOST_VECTORS = 3;
@@ -23,9 +25,9 @@ const AT_ONCE = 8;
 /** Offsets that VLDRB takes. */
 const NEAR = 127;
 
-const perRun = (s: ColumnsShape): number => Math.ceil(s.run / VECTOR);
-const vectorsOf = (s: ColumnsShape): number => s.runs * perRun(s);
-const isCut = (s: ColumnsShape): boolean => s.run % VECTOR !== 0;
+const perRun = (s: RowsByColumns): number => Math.ceil(s.run / VECTOR);
+const vectorsOf = (s: RowsByColumns): number => s.runs * perRun(s);
+const isCut = (s: RowsByColumns): boolean => s.run % VECTOR !== 0;
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /** Vectors of a column of so many pieces of so many bytes suit the registers. */
@@ -33,7 +35,7 @@ export const fewVectors = (runs: number, run: number): boolean =>
   runs * Math.ceil(run / VECTOR) <= MOST_VECTORS;
 
 /** Whether registers and literals suffice. */
-export const columnsFit = (s: ColumnsShape): boolean =>
+export const columnsFit = (s: RowsByColumns): boolean =>
   fewVectors(s.runs, s.run) && AT_ONCE * s.outStep < 65536 && s.rows * s.rowStep < 2 ** 20 &&
   s.rows * s.outStep < 2 ** 20 && s.cols < 65536 && s.rows < 65536;
 
@@ -54,7 +56,7 @@ interface Turns {
   readonly careful: boolean;
 }
 
-function turnsOf(s: ColumnsShape): Turns {
+function turnsOf(s: RowsByColumns): Turns {
   // What lies behind a row is not read where it could be nobody's.
   const whole = Math.floor((isCut(s) ? s.rows - 1 : s.rows) / AT_ONCE);
   const last = s.rows - AT_ONCE * whole;
@@ -65,7 +67,7 @@ function turnsOf(s: ColumnsShape): Turns {
 const hasOwnOffsets = ({ whole, last }: Turns): boolean => whole > 0 && last > 0 && last < AT_ONCE;
 
 /** The sum of a row; pointers go on to the next one. */
-function row(s: ColumnsShape, sum: string, careful: boolean): string[] {
+function row(s: RowsByColumns, sum: string, careful: boolean): string[] {
   const near = s.rowStep <= NEAR, n = perRun(s);
   return range(s.runs).flatMap((k) => [
     ...range(n).flatMap((i) => {
@@ -90,13 +92,13 @@ function row(s: ColumnsShape, sum: string, careful: boolean): string[] {
  * The registers that hold what all columns need beside their own: the columns left, where the offsets of
  * lanes are, the zero point.
  */
-const countIn = (s: ColumnsShape): string => vectorsOf(s) < MOST_VECTORS ? "s8" : "s12";
-const tableIn = (s: ColumnsShape): string => vectorsOf(s) < MOST_VECTORS ? "s9" : "s13";
-const zeroIn = (s: ColumnsShape): string | null => vectorsOf(s) < MOST_VECTORS ? "q3" : null;
+const countIn = (s: RowsByColumns): string => vectorsOf(s) < MOST_VECTORS ? "s8" : "s12";
+const tableIn = (s: RowsByColumns): string => vectorsOf(s) < MOST_VECTORS ? "s9" : "s13";
+const zeroIn = (s: RowsByColumns): string | null => vectorsOf(s) < MOST_VECTORS ? "q3" : null;
 
 /** Some rows of a column, up to eight. */
-function turn(s: ColumnsShape, rows: number, careful: boolean): string[] {
-  const { dtype, zero, lo, hi } = s.bounds, signed = dtype === "int8";
+function turn(s: RowsByColumns, rows: number, careful: boolean): string[] {
+  const { dtype, zero } = s.bounds, signed = dtype === "int8";
   const fours = rows > 4 ? ["q5", "q6"] : ["q5"];
   const sums = fours.flatMap((q, f) => {
     const count = Math.min(4, rows - 4 * f);
@@ -115,13 +117,7 @@ function turn(s: ColumnsShape, rows: number, careful: boolean): string[] {
     : own
     ? [`vqadd.s16 q5, q5, ${own}`]
     : [`mov ${FREE}, #${zero}`, `vqadd.s16 q5, q5, ${FREE}`];
-  const clamp = isClamped(s.bounds)
-    ? [["max", lo], ["min", hi]].flatMap(([op, value]) => [
-      `mov ${FREE}, #${value}`,
-      `vdup.16 q6, ${FREE}`,
-      `v${op}.s16 q5, q5, q6`,
-    ])
-    : [];
+  const clamp = clampHalves(s.bounds, "q5", { vector: "q6", register: FREE });
   return [
     ...sums,
     ...each((q) => `vadd.i32 ${q}, ${q}, ${START}`),
@@ -138,20 +134,20 @@ function turn(s: ColumnsShape, rows: number, careful: boolean): string[] {
 }
 
 /** Where the lanes of a turn go: two fours, lane by lane. */
-const laneOffsets = (s: ColumnsShape, rows: number): number[] =>
+const laneOffsets = (s: RowsByColumns, rows: number): number[] =>
   range(AT_ONCE).map((lane) => {
     const row = rows > 4 ? lane % 2 * 4 + (lane >> 1) : lane >> 1;
     return Math.min(row, rows - 1) * s.outStep;
   });
 
 /** Of the turns of eight, and of the last one where it is another. */
-function offsets(s: ColumnsShape): number[] {
+function offsets(s: RowsByColumns): number[] {
   const t = turnsOf(s), first = laneOffsets(s, t.whole > 0 ? AT_ONCE : t.last);
   return hasOwnOffsets(t) ? [...first, ...laneOffsets(s, t.last)] : first;
 }
 
 /** All columns at one place. */
-function code(s: ColumnsShape): AsmItem[] {
+function code(s: RowsByColumns): AsmItem[] {
   const turns = turnsOf(s), { whole, last, careful } = turns;
   const own = hasOwnOffsets(turns);
   const back = ROWS.slice(0, s.runs).flatMap((p) => advance(p, -s.rows * s.rowStep));
@@ -189,10 +185,10 @@ function code(s: ColumnsShape): AsmItem[] {
 /** Calling and saving registers; what a place takes around its code. */
 const AROUND = 30, PLACE = 14;
 
-const instructions = (s: ColumnsShape): number =>
+const instructions = (s: RowsByColumns): number =>
   AROUND + s.places * (PLACE + s.runs + asmCount(code(s)));
 
-const DOC = (s: ColumnsShape): string =>
+const DOC = (s: RowsByColumns): string =>
   `/* y[r][c] = (start[c] + sum of a[r][k] w[c][k]) * scale[c], rounded half to even, ${
     boundsText(s.bounds)
   }:
@@ -207,30 +203,14 @@ const DOC = (s: ColumnsShape): string =>
  *
  * Operands: y bytes, a int8, w int8 [cols][vectors][16], p int32 [cols][2]: starts and bits of scales.
  */
-export function productByColumns(s: ColumnsShape): TensorIntrin {
-  const apart = (s.rows > 1 ? `_r${s.rowStep}_y${s.outStep}` : "") +
-    (s.places > 1 ? `_${s.places}_r${s.placeStep}_y${s.outPlace}` : "");
-  const pieces = s.runs > 1 ? `${s.runs}x${s.run}_p${s.runStep}` : `${s.run}`;
-  const name = `columns_${s.rows}x${s.cols}_k${pieces}${apart}_${boundsKey(s.bounds)}`;
-  const y = s.bounds.dtype;
+export function productByColumns(s: RowsByColumns): TensorIntrin {
+  const name = `columns_${shapeKey(s)}`;
   const head = `${DOC(s)}
-__attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const int8_t *w, const int32_t *p)`;
+__attribute__((noinline)) static void ${name}(${s.bounds.dtype}_t *y, const int8_t *a, const int8_t *w, const int32_t *p)`;
   return {
     name,
     args: [
-      {
-        name: "y",
-        dtype: y,
-        count: (s.rows - 1) * s.outStep + (s.places - 1) * s.outPlace + s.cols,
-        mode: "write",
-      },
-      {
-        name: "a",
-        dtype: "int8",
-        count: (s.rows - 1) * s.rowStep + (s.places - 1) * s.placeStep +
-          (s.runs - 1) * s.runStep + s.run,
-        mode: "read",
-      },
+      ...rowArgs(s),
       { name: "w", dtype: "int8", count: s.cols * vectorsOf(s) * VECTOR, mode: "read" },
       { name: "p", dtype: "int32", count: s.cols * 2, mode: "read" },
     ],
@@ -249,7 +229,7 @@ __attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const 
   };
 }
 
-function vectorText(s: ColumnsShape): string {
+function vectorText(s: RowsByColumns): string {
   const many = s.places > 1, pad = many ? "        " : "    ";
   const at = (step: number) => many && step !== 0 ? ` + ${step} * place` : "";
   const start = (k: number) =>
@@ -288,7 +268,7 @@ ${many ? `\n    for (int32_t place = 0; place < ${s.places}; place++) {\n${inner
 }`;
 }
 
-function portableText(s: ColumnsShape): string {
+function portableText(s: RowsByColumns): string {
   const at = (row: number, place: number) =>
     s.places > 1 ? `${row} * (r % ${s.rows}) + ${place} * (r / ${s.rows})` : `${row} * r`;
   return `{
@@ -314,41 +294,8 @@ ${
 }`;
 }
 
-function meaning([y, a, w, p]: readonly Access[], s: ColumnsShape): Stmt {
-  const turn = (name: string, n: number) => variable(name, "int32", [0, n - 1]);
-  const r = turn("r", s.rows), c = turn("c", s.cols), place = turn("place", s.places);
-  const piece = turn("piece", s.runs), k = turn("k", s.run);
-  const acc = denseBuffer("sum", "int32", [1], "local", [1], 4), here = [imm(0)];
-  // Constants are whole: what their index adds to their start is a position in the packed shape.
-  const inside = (x: Access, at: Expr[]): Expr => load(x.buf, x.idx.map((e, i) => add(e, at[i])));
-  const from = add(mul(place, s.placeStep), mul(r, s.rowStep));
-  const value = load(a.buf, behind(a, add(add(from, mul(piece, s.runStep)), k)));
-  const weight = inside(w, packedAt(c, piece, k, { ...s, order: "each" }));
-  const step = add(load(acc, here), mul(cast("int32", value), cast("int32", weight)));
-  const b: Bounds = s.bounds;
-  const result = requantize(
-    load(acc, here),
-    bits("float32", inside(p, scaleAt(c, "each"))),
-    imm(b.zero),
-    imm(b.lo),
-    imm(b.hi),
-  );
-  const loop = (v: Var, n: number, body: Stmt): Stmt => ({
-    k: "for",
-    v,
-    lo: imm(0),
-    hi: imm(n),
-    body,
-  });
-  const body = seq(
-    { k: "store", buf: acc, idx: here, value: inside(p, startAt(c, "each")) },
-    loop(piece, s.runs, loop(k, s.run, { k: "store", buf: acc, idx: here, value: step })),
-    {
-      k: "store",
-      buf: y.buf,
-      idx: behind(y, add(add(mul(place, s.outPlace), mul(r, s.outStep)), c)),
-      value: cast(b.dtype, result),
-    },
-  );
-  return loop(place, s.places, loop(r, s.rows, loop(c, s.cols, { k: "alloc", buf: acc, body })));
+function meaning(args: readonly Access[], s: RowsByColumns): Stmt {
+  const row = turnOf("r", s.rows), col = turnOf("c", s.cols), place = turnOf("place", s.places);
+  const output = outputOf(args, { ...s, order: "each" }, { row, col, place });
+  return loopOf(place, s.places, loopOf(row, s.rows, loopOf(col, s.cols, output)));
 }

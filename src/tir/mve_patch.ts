@@ -7,7 +7,7 @@ import { add, bits, cast, type Expr, imm, load, mul, variable } from "../te/expr
 import { requantize } from "../te/rounding.ts";
 import { asmCount, type AsmItem, asmText } from "./mve_asm.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
-import { type Bounds, boundsKey, boundsText, isClamped, requantizeC } from "./mve_requantize.ts";
+import { type Bounds, boundsKey, boundsText, clampHalves, requantizeC } from "./mve_requantize.ts";
 import {
   AT_ONCE,
   type PatchOutputs,
@@ -117,15 +117,9 @@ function four(s: PatchShape, p: PatchPlan, into: string): string[] {
 
 /** Eight outputs of a channel. */
 function turn(s: PatchShape, p: PatchPlan): string[] {
-  const { dtype, zero, lo, hi } = s.bounds, signed = dtype === "int8";
+  const { dtype, zero } = s.bounds, signed = dtype === "int8";
   const both = (f: (q: string) => string) => ["q5", "q6"].map(f);
-  const clamp = isClamped(s.bounds)
-    ? [["max", lo], ["min", hi]].flatMap(([op, value]) => [
-      `mov ${FREE}, #${value}`,
-      `vdup.16 q6, ${FREE}`,
-      `v${op}.s16 q5, q5, q6`,
-    ])
-    : [];
+  const clamp = clampHalves(s.bounds, "q5", { vector: "q6", register: FREE });
   return [
     ...four(s, p, "q5"),
     ...four(s, p, "q6"),

@@ -6,16 +6,9 @@
  * it is read, in groups of four columns, so that one pointer goes through it; what a vector of four
  * columns needs besides, starts and scales, lies together too.
  */
-import { add, bits, cast, type Expr, imm, load, min, mul, type Var, variable } from "../te/expr.ts";
-import { requantize } from "../te/rounding.ts";
+import { add, min, mul } from "../te/expr.ts";
 import { advance, asmCount, type AsmItem, asmText } from "./mve_asm.ts";
-import {
-  type Bounds,
-  boundsKey,
-  boundsText,
-  requantizeC,
-  requantizeLines,
-} from "./mve_requantize.ts";
+import { boundsText, requantizeC, requantizeLines } from "./mve_requantize.ts";
 import type { TensorIntrin } from "./intrinsics.ts";
 import {
   type ColumnOrder,
@@ -26,33 +19,24 @@ import {
   lanesOf,
   leftOf,
   NEAR_VECTORS,
-  packedAt,
-  scaleAt,
-  startAt,
   STRAIGHT,
   VECTOR,
   vectorBytes,
   vectorsOf,
 } from "./mve_product_layout.ts";
 import { tileRows } from "./mve_product_tiles.ts";
-import { type Access, behind, denseBuffer, seq, type Stmt } from "./stmt.ts";
+import {
+  loopOf,
+  outputOf,
+  rowArgs,
+  type RowsByColumns,
+  shapeKey,
+  turnOf,
+} from "./mve_product_shape.ts";
+import type { Access, Stmt } from "./stmt.ts";
 
-export interface ProductShape {
-  /** Outputs along the rows, and how far they lie apart in what is read and in what is written. */
-  readonly rows: number;
-  readonly rowStep: number;
-  readonly outStep: number;
-  /** The same rows at further places: how many, and how far these lie apart. */
-  readonly places: number;
-  readonly placeStep: number;
-  readonly outPlace: number;
-  readonly cols: number;
-  readonly runs: number;
-  /** Bytes of a piece, and how far pieces lie apart. */
-  readonly run: number;
-  readonly runStep: number;
+export interface ProductShape extends RowsByColumns {
   readonly order: Exclude<ColumnOrder, "each">;
-  readonly bounds: Bounds;
 }
 
 /** Whether one tile's registers and literals can hold the shape. */
@@ -288,31 +272,13 @@ const DOC = (s: ProductShape, back: boolean): string =>
  */
 export function productColumns(s: ProductShape, back = false): TensorIntrin {
   const groups = Math.ceil(s.cols / GROUP);
-  const apart = (s.rows > 1 ? `_r${s.rowStep}_y${s.outStep}` : "") +
-    (s.places > 1 ? `_${s.places}_r${s.placeStep}_y${s.outPlace}` : "");
-  const pieces = s.runs > 1 ? `${s.runs}x${s.run}_p${s.runStep}` : `${s.run}`;
-  const name = `product${s.order === "fours" ? "4" : ""}_${s.rows}x${s.cols}_k${pieces}${apart}_${
-    boundsKey(s.bounds)
-  }${back ? "_back" : ""}`;
-  const y = s.bounds.dtype;
+  const name = `product${s.order === "fours" ? "4" : ""}_${shapeKey(s)}${back ? "_back" : ""}`;
   const head = `${DOC(s, back)}
-__attribute__((noinline)) static void ${name}(${y}_t *y, const int8_t *a, const int8_t *w, const int32_t *p)`;
+__attribute__((noinline)) static void ${name}(${s.bounds.dtype}_t *y, const int8_t *a, const int8_t *w, const int32_t *p)`;
   return {
     name,
     args: [
-      {
-        name: "y",
-        dtype: y,
-        count: (s.rows - 1) * s.outStep + (s.places - 1) * s.outPlace + s.cols,
-        mode: "write",
-      },
-      {
-        name: "a",
-        dtype: "int8",
-        count: (s.rows - 1) * s.rowStep + (s.places - 1) * s.placeStep +
-          (s.runs - 1) * s.runStep + s.run,
-        mode: "read",
-      },
+      ...rowArgs(s),
       { name: "w", dtype: "int8", count: groups * groupBytes(s), mode: "read" },
       { name: "p", dtype: "int32", count: groups * 2 * GROUP, mode: "read" },
     ],
@@ -448,46 +414,17 @@ ${
 }`;
 }
 
-function meaning([y, a, w, p]: readonly Access[], s: ProductShape, back: boolean): Stmt {
+function meaning(args: readonly Access[], s: ProductShape, back: boolean): Stmt {
   const rows = tileRows(s.rows), tiles = Math.ceil(s.rows / rows);
-  const tile = variable("tile", "int32", [0, tiles - 1]);
-  const inTile = variable("r", "int32", [0, rows - 1]);
-  const c = variable("c", "int32", [0, s.cols - 1]);
+  const tile = turnOf("tile", tiles), inTile = turnOf("r", rows), col = turnOf("c", s.cols);
+  const place = turnOf("place", s.places);
   // The last tile computes some rows again.
-  const r = add(min(mul(tile, rows), s.rows - rows), inTile);
-  const place = variable("place", "int32", [0, s.places - 1]);
-  const piece = variable("piece", "int32", [0, s.runs - 1]);
-  const k = variable("k", "int32", [0, s.run - 1]);
-  const acc = denseBuffer("sum", "int32", [1], "local", [1], 4);
-  // Constants are whole: what their index adds to their start is a position in the packed shape.
-  const inside = (x: Access, at: Expr[]): Expr => load(x.buf, x.idx.map((e, i) => add(e, at[i])));
-  const here = [imm(0)];
-  const from = add(mul(place, s.placeStep), mul(r, s.rowStep));
-  const value = load(a.buf, behind(a, add(add(from, mul(piece, s.runStep)), k)));
-  const weight = inside(w, packedAt(c, piece, k, s));
-  const step = add(load(acc, here), mul(cast("int32", value), cast("int32", weight)));
-  const b = s.bounds;
-  const result = requantize(
-    load(acc, here),
-    bits("float32", inside(p, scaleAt(c, s.order))),
-    imm(b.zero),
-    imm(b.lo),
-    imm(b.hi),
+  const row = add(min(mul(tile, rows), s.rows - rows), inTile);
+  const rowsOfTile = loopOf(
+    inTile,
+    rows,
+    loopOf(col, s.cols, outputOf(args, s, { row, col, place })),
   );
-  const loop = (v: Var, n: number, body: Stmt, reversed = false): Stmt => {
-    return { k: "for", v, lo: imm(0), hi: imm(n), body, ...(reversed && { reversed }) };
-  };
-  const body = seq(
-    { k: "store", buf: acc, idx: here, value: inside(p, startAt(c, s.order)) },
-    loop(piece, s.runs, loop(k, s.run, { k: "store", buf: acc, idx: here, value: step })),
-    {
-      k: "store",
-      buf: y.buf,
-      idx: behind(y, add(add(mul(place, s.outPlace), mul(r, s.outStep)), c)),
-      value: cast(b.dtype, result),
-    },
-  );
-  const rowsOfTile = loop(inTile, rows, loop(c, s.cols, { k: "alloc", buf: acc, body }));
-  const all = loop(tile, tiles, rowsOfTile, back);
-  return s.places === 1 ? all : loop(place, s.places, all, back);
+  const all = loopOf(tile, tiles, rowsOfTile, back);
+  return s.places === 1 ? all : loopOf(place, s.places, all, back);
 }

@@ -17,6 +17,20 @@ export function isClamped({ dtype, lo, hi }: Bounds): boolean {
   return lo > own.min || hi < own.max;
 }
 
+/** Halfwords of a vector within bounds that saturation does not give, by a free vector and register. */
+export const clampHalves = (
+  b: Bounds,
+  q: string,
+  free: { readonly vector: string; readonly register: string },
+): string[] =>
+  isClamped(b)
+    ? [["max", b.lo], ["min", b.hi]].flatMap(([op, value]) => [
+      `mov ${free.register}, #${value}`,
+      `vdup.16 ${free.vector}, ${free.register}`,
+      `v${op}.s16 ${q}, ${q}, ${free.vector}`,
+    ])
+    : [];
+
 /** A short text that is equal for equal bounds, for names of functions. */
 export const boundsKey = (b: Bounds): string => {
   const number = (n: number) => n < 0 ? `m${-n}` : `${n}`;
