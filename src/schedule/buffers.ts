@@ -37,7 +37,13 @@ export class Buffers {
     const known = this.#buffers.get(t);
     if (known) return known;
     const data = this.consts.get(t);
-    if (!data) throw new TypeError(`no buffer for ${t.name}`);
+    if (!data) {
+      refuse(
+        `read ${t.name}`,
+        "the loop that it is computed at is not around all that reads it",
+        "compute it further out",
+      );
+    }
     const b = paramBuffer(t, data);
     this.#buffers.set(t, b);
     this.params.push(b);

@@ -5,10 +5,10 @@ import { OUTPUTS } from "../../tir/winograd.ts";
 import { WINOGRAD_COLS } from "../../tir/winograd_products.ts";
 import { canPad } from "../pad.ts";
 import { productOf } from "../product.ts";
-import { applySteps, type Step } from "../steps.ts";
+import type { Step } from "../steps.ts";
 import { WINOGRAD } from "../tensorize.ts";
 import { canTakeBytes, whyNoWinograd } from "../winograd.ts";
-import { memoryOrder, tensorize } from "./common.ts";
+import { applied, memoryOrder, tensorize } from "./common.ts";
 import type { Form } from "./form.ts";
 
 /** Tiles side by side: each weight is loaded once for both. */
@@ -23,7 +23,8 @@ export function winogradSchedule({ w, s, r, out }: Form): Step[] | null {
   const { strides } = w.buffers.get(source.src)!;
   const copyOrder = strides.map((_, i) => i).sort((a, b) => strides[b] - strides[a] || a - b);
   const pad: Step = { do: "pad", stage: r.name, order: copyOrder, dtype: "int16" };
-  const padded = applySteps(s, [pad]);
+  const padded = applied(s, pad);
+  if (!padded) return null;
   const stage = padded.stages.find((x) => x.name === r.name)!;
   if (whyNoWinograd(padded, stage) !== null) return null;
   const words = canTakeBytes(padded, stage);
