@@ -196,8 +196,14 @@ function addresses(s: Stmt, memory: string): Expr[] {
         // A stream is read from its first word to its last.
         found.push(addressOf(buf, idx), add(addressOf(buf, idx), streamWords(parts) - 1));
       }
-      const own = x.args.filter((a) => memoryOf(a.buf) === memory && !partsOf(a.buf));
-      if (own.length > 0) look(x.op.meaning(x.args, x.scalars));
+      let reads = false;
+      x.args.forEach(({ buf, idx }, i) => {
+        if (memoryOf(buf) !== memory || partsOf(buf)) return;
+        reads = true;
+        // Vectors are read whole, whatever is made of their last lanes.
+        found.push(add(addressOf(buf, idx), x.op.args[i].count - 1));
+      });
+      if (reads) look(x.op.meaning(x.args, x.scalars));
     });
   look(s);
   return found;

@@ -73,5 +73,5 @@ Deno.test("npz: round trip, same bytes each time, garbage refused", () => {
   const file = writeNpz(arrays);
   assert.deepEqual(file, writeNpz(arrays));
   assert.deepEqual(readNpz(file), arrays);
-  assert.throws(() => readNpz(new Uint8Array(40), "x.npz"), /Cannot read x\.npz as an \.npz/);
+  assert.throws(() => readNpz(new Uint8Array(40), "x.npz"), /Cannot read x\.npz as it is no \.npz/);
 });

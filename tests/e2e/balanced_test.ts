@@ -1,4 +1,4 @@
-/** `balanced` takes streams where they cost next to nothing. */
+/** `balanced` takes little memory where that costs next to nothing. */
 import assert from "node:assert/strict";
 import { bytesOf, random } from "../properties/random.ts";
 import { model, node, tensor, value } from "../onnx_builder.ts";
@@ -7,7 +7,7 @@ import { board, compile } from "./support.ts";
 const m4 = board("mps2-an386");
 
 /** What the chosen plan may take: times the instructions of the fastest, of two maps' bytes. */
-const MOST = 1.03, PART = 0.6;
+const MOST = 1.03, PART = 0.65;
 
 /** Windows of three by three that follow each other on a map whose rows no tile of three divides. */
 function chain(width: number, channels: number, layers: number): Uint8Array {
@@ -33,7 +33,7 @@ function chain(width: number, channels: number, layers: number): Uint8Array {
   });
 }
 
-Deno.test("balanced: rows that no tile divides are streamed for hardly more instructions", async () => {
+Deno.test("balanced: rows that no tile divides take two thirds of two maps for hardly more instructions", async () => {
   for (const width of [16, 32, 35]) {
     const { frontier, arenaBytes } = await compile(chain(width, 16, 4), m4);
     const fastest = frontier.reduce((a, b) => b.instructions < a.instructions ? b : a);
