@@ -57,7 +57,7 @@ export const SCHEDULES: readonly Mutation[] = [
     replace: "cols <= MAC_COLS",
     breaks: "columns of two blocks are taken as those of one",
     tests: ["tests/properties/sampled_schedules_test.ts"],
-    filter: "tf_mlp gives the same bits on the interpreter",
+    filter: "gives the same bits on the interpreter",
   },
   {
     name: "column-sums",
@@ -66,7 +66,6 @@ export const SCHEDULES: readonly Mutation[] = [
     replace: "w[${MAC_COLS * i + cols - 1 - c}]",
     breaks: "columns of a block are swapped",
     tests: ["src/codegen/intrinsics_test.ts"],
-    filter: "block intrinsics does what they mean: host",
   },
   {
     name: "fixed-half",
@@ -75,7 +74,7 @@ export const SCHEDULES: readonly Mutation[] = [
     replace: "${2 ** (WORD_SHIFT - 1) - 1}) >>",
     breaks: "products in fixed point are rounded a little low on cores without an FPU",
     tests: ["tests/boards/rounding_test.ts"],
-    filter: "(short)",
+    filter: "in integers",
   },
   {
     name: "padding-shift",
